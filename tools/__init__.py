@@ -1,0 +1,1 @@
+"""Scripts around the jobs, run from a checkout: `python -m tools.benchmark`."""

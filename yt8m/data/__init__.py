@@ -1,0 +1,1 @@
+"""Records to tensors: schema, readers, segments and synthetic shards."""
