@@ -1,1 +1,1 @@
-"""Models whose input has a time axis: a sequence of frame vectors. Each public module is one model."""
+"""Models whose input has a time axis, a sequence of frame vectors. A public module is a model."""

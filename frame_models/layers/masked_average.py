@@ -1,0 +1,46 @@
+"""The average of the frames that a video really has."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="frame_models")
+class MaskedAverage(keras.layers.Layer):
+    """Averages over time, counting only the frames whose mask is set.
+
+    A video without a frame gives zeros; `keras.layers.GlobalAveragePooling1D` gives NaN there.
+    Frames outside the mask are never read, so what they hold cannot matter, not even infinity.
+    Sums are float32 also under mixed precision, where 300 frames would lose digits.
+
+    Args:
+        **kwargs: what every Keras layer takes, such as `name` and `dtype`.
+
+    Input shape:
+        `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
+        No mask means that every frame is one.
+
+    Output shape:
+        `(batch, size)`. The mask ends here.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        """Divides the sum over the valid frames by their number, or by 1 if there is none."""
+        frames = ops.cast(inputs, "float32")
+        if mask is None:
+            mask = ops.ones(ops.shape(inputs)[:2], dtype="bool")
+        valid = ops.expand_dims(ops.cast(mask, "bool"), -1)
+        total = ops.sum(ops.where(valid, frames, 0.0), axis=1)
+        count = ops.sum(ops.cast(valid, "float32"), axis=1)
+        return ops.cast(total / ops.maximum(count, 1.0), self.compute_dtype)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """Returns None: without a time axis there is nothing left to mask."""
+        return None
+
+    def compute_output_shape(self, input_shape):
+        """Removes the time axis."""
+        return (input_shape[0], *input_shape[2:])

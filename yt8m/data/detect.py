@@ -1,0 +1,121 @@
+"""Detects the schema of shards from their first record."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import tensorflow as tf
+
+from yt8m.data import tfrecord
+from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+from yt8m.errors import UserError
+
+ID_KEYS = ("id", "video_id")
+LABELS_KEY = "labels"
+SEGMENT_LABELS_KEY = "segment_labels"
+# The order in which the published models join features; others follow by name.
+_ORDER = ("mean_rgb", "mean_audio", "rgb", "audio", "audio_embedding")
+_MAX_RECORDS = 100
+
+
+def detect(paths: list[str]) -> Schema:
+    """The schema of the shards, from the first record of the first readable one.
+
+    A frame-level record without frames shows no sizes, so the records after it are asked too.
+
+    Raises:
+        UserError: where no shard can be read, or the record is of no known kind.
+    """
+    problems = []
+    for path in paths:
+        try:
+            schema = _detect_in_shard(path)
+        except tf.errors.OpError as error:
+            problems.append(_explain(path, error))
+            continue
+        if schema is not None:
+            return schema
+        problems.append(f"{path} holds no record with a feature")
+    rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    raise UserError(f"No shard can be read: {problems[0]}{rest}. Check the pattern and the files.")
+
+
+def _detect_in_shard(path: str) -> Schema | None:
+    records = tf.data.TFRecordDataset(path).take(_MAX_RECORDS).as_numpy_iterator()
+    schemas = (_schema_of_record(record, path) for record in records)
+    return next((schema for schema in itertools.chain(schemas) if schema is not None), None)
+
+
+def _schema_of_record(record: bytes, path: str) -> Schema | None:
+    """The schema of one serialised record; None where it has no frame to take a size from."""
+    example = tf.train.SequenceExample()
+    try:
+        example.ParseFromString(record)
+    except Exception as error:  # noqa: BLE001  protobuf's DecodeError lives in no public module
+        raise UserError(
+            f"The first record of {path} is no tf.Example or tf.SequenceExample: {error}."
+        ) from None
+    context = example.context.feature
+    lists = example.feature_lists.feature_list
+    features = _frame_features(lists) if lists else _video_features(context)
+    if not features and lists:
+        return None
+    id_key = next((key for key in ID_KEYS if key in context), None)
+    if not features or id_key is None:
+        raise UserError(
+            f"The first record of {path} is of no known kind: it needs an id "
+            f"({' or '.join(ID_KEYS)}) and features. Received the keys: {', '.join(sorted([*context, *lists])) or 'none'}."
+        )
+    return Schema(
+        kind=FRAME if lists else VIDEO,
+        features=tuple(sorted(features, key=_rank)),
+        id_key=id_key,
+        labels_key=LABELS_KEY,
+        segments=SEGMENT_LABELS_KEY in context,
+    )
+
+
+def _frame_features(lists) -> list[Feature]:
+    """The features of a frame-level record: lists of byte strings or of float vectors."""
+    features = []
+    for key, values in lists.items():
+        if not values.feature:
+            continue
+        first = values.feature[0]
+        if len(first.bytes_list.value) == 1:
+            features.append(Feature(_name(key), len(first.bytes_list.value[0]), "uint8", key))
+        elif len(first.float_list.value) > 1:
+            features.append(Feature(_name(key), len(first.float_list.value), "float32", key))
+    return features
+
+
+def _video_features(context) -> list[Feature]:
+    """The features of a video-level record: its vectors of floats."""
+    return [
+        Feature(_name(key), len(value.float_list.value), "float32", key)
+        for key, value in context.items()
+        if len(value.float_list.value) > 1
+    ]
+
+
+def _name(key: str) -> str:
+    """A name that a model input may have: MediaPipe's `RGB/feature/floats` becomes `rgb`."""
+    mediapipe = re.fullmatch(r"(\w+)/feature/floats", key)
+    return mediapipe[1].lower() if mediapipe else re.sub(r"\W", "_", key)
+
+
+def _rank(feature: Feature) -> tuple[int, str]:
+    known = feature.name in _ORDER
+    return (_ORDER.index(feature.name) if known else len(_ORDER), feature.name)
+
+
+def _explain(path: str, error: tf.errors.OpError) -> str:
+    """Why the first record of a shard cannot be read, in a few words."""
+    if not isinstance(error, tf.errors.DataLossError):
+        return f"{path}: {error.message.splitlines()[0]}"
+    with tf.io.gfile.GFile(path, "rb") as file:
+        head = file.read(tfrecord.HEADER)
+    if tfrecord.has_valid_header(head):
+        return f"{path} is cut or corrupt at byte 0"
+    return f"{path} is no TFRecord file (corrupt at byte 0)"

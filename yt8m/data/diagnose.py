@@ -1,0 +1,101 @@
+"""Says which record does not fit, after the pipeline, which only knows that one did not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+from absl import logging
+
+from yt8m.data.reader import Reader
+from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.errors import UserError
+
+_DATA_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnknownError, tf.errors.InternalError)
+
+
+@contextlib.contextmanager
+def clear_errors(reader: Reader) -> Iterator[None]:
+    """Turns an error of TensorFlow over bad records into one sentence that names the record.
+
+    Raises:
+        UserError: a shard was damaged and the reader was told to fail on that, or a record
+            contradicts the schema. Errors of another origin pass unchanged.
+    """
+    try:
+        yield
+    except _DATA_ERRORS:
+        if reader.log.failure:
+            raise UserError(f"{reader.log.failure} (--on_corrupt_shard=fail).") from None
+        logging.info("A record does not fit the others: looking for it.")
+        problem = find_problem(reader)
+        if problem is None:
+            raise
+        raise UserError(problem) from None
+
+
+def find_problem(reader: Reader) -> str | None:
+    """The first record, in the order of the shards, that the reader's schema does not fit."""
+    for path in reader.paths:
+        shard = tf.data.TFRecordDataset(path).ignore_errors()
+        for number, record in enumerate(shard.as_numpy_iterator()):
+            problem = _problem(record, reader.schema, reader.num_classes, reader.segment_labels)
+            if problem:
+                return f"Record {number} of {path} {problem}"
+    return None
+
+
+def _problem(record: bytes, schema: Schema, num_classes: int, segment_labels: bool) -> str | None:
+    example = tf.train.SequenceExample()
+    try:
+        example.ParseFromString(record)
+    except Exception as error:  # noqa: BLE001  protobuf's DecodeError lives in no public module
+        return f"is no tf.Example or tf.SequenceExample: {error}."
+    context = example.context.feature
+    if schema.id_key not in context:
+        return f"has no {schema.id_key}. Its keys: {', '.join(sorted(context)) or 'none'}."
+    name = b"".join(context[schema.id_key].bytes_list.value).decode(errors="replace")
+    label_keys = [schema.labels_key] + ["segment_labels"] * segment_labels
+    labels = [label for key in label_keys for label in context[key].int64_list.value]
+    outside = [label for label in labels if not 0 <= label < num_classes]
+    if outside:
+        return (
+            f"(id {name}) has the label {outside[0]}, outside the vocabulary of {num_classes} "
+            f"classes (0 to {num_classes - 1}). Set --num_classes to the size of its vocabulary."
+        )
+    check = _frame_problem if schema.kind == FRAME else _video_problem
+    problem = check(example, schema)
+    return f"(id {name}) {problem}" if problem else None
+
+
+def _video_problem(example: tf.train.SequenceExample, schema: Schema) -> str | None:
+    for feature in schema.features:
+        received = len(example.context.feature[feature.key].float_list.value)
+        if received != feature.size:
+            return _wrong_size(feature, received, "")
+    return None
+
+
+def _frame_problem(example: tf.train.SequenceExample, schema: Schema) -> str | None:
+    lists = example.feature_lists.feature_list
+    lengths = {f.key: len(lists[f.key].feature) for f in schema.features}
+    if len(set(lengths.values())) > 1:
+        received = ", ".join(f"{key} {length}" for key, length in lengths.items())
+        return f"has features with different numbers of frames: {received}. They must agree."
+    for feature in schema.features:
+        for number, frame in enumerate(lists[feature.key].feature):
+            values = frame.bytes_list.value
+            received = len(frame.float_list.value)
+            if feature.dtype == "uint8":
+                received = len(values[0]) if len(values) == 1 else 0
+            if received != feature.size:
+                return _wrong_size(feature, received, f" in frame {number}")
+    return None
+
+
+def _wrong_size(feature: Feature, received: int, where: str) -> str:
+    return (
+        f"has {received} values of {feature.key}{where}, but the first record has {feature.size}. "
+        "Read one kind of record at a time."
+    )

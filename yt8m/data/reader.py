@@ -1,0 +1,244 @@
+"""The reader: shards in, batches out. Shuffling, batching and prefetching live here only.
+
+TensorFlow's TFRecordDataset reads; where it stops before the end of a shard, `tfrecord.salvage`
+reads on, so that a damaged record costs itself and not the rest of the shard.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from yt8m.data import records, segments
+from yt8m.data.readlog import ReadLog
+from yt8m.data.schema import FRAME, Schema
+from yt8m.errors import UserError
+
+_BLOCK = 64
+_READ_BUFFER_BYTES = 1 << 20
+_SHUFFLE_BUFFER_BYTES = 512 << 20
+_CYCLE_LENGTH = 16
+_STAT_FILES = 64
+_POSITIVE = (
+    "batch_size",
+    "frame_multiple",
+    "label_multiple",
+    "max_frames",
+    "shuffle_buffer",
+    "num_classes",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Reads batches from shards.
+
+    A batch is a dict: feature name -> (batch, size) float32 for video-level records, (batch,
+    frames, size) uint8 or float32 for frame-level ones; `num_frames` (batch,) int32 for the
+    latter; `labels` (batch, most labels) int32 padded with -1; `ids` (batch,) string. Frames are
+    padded with zeros to the longest video of the batch. With `segment_labels` a row is a rated
+    segment, see `segments.parse_segments`.
+
+    Attributes:
+        paths: the shards, see `files.resolve`.
+        schema: see `detect.detect`.
+        num_classes: the size of the vocabulary.
+        batch_size: examples a batch.
+        max_frames: frames after these are cut; None keeps all.
+        segment_labels: cut rated segments out of frame-level records.
+        frame_multiple, label_multiple: pad the frames and the labels of a batch to a multiple of
+            this, so that a compiler that needs fixed shapes meets few of them.
+        drop_remainder: leave out the last batch where it is not full.
+        shuffle_buffer: records held to shuffle from; None fits them to 512 MB.
+        log: counts what was read and what was lost.
+    """
+
+    paths: list[str]
+    schema: Schema
+    num_classes: int
+    batch_size: int
+    max_frames: int | None = 300
+    segment_labels: bool = False
+    frame_multiple: int = 1
+    label_multiple: int = 1
+    drop_remainder: bool = False
+    shuffle_buffer: int | None = None
+    log: ReadLog = dataclasses.field(default_factory=ReadLog)
+
+    def __post_init__(self):
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} must be positive. Received: {name}={value}.")
+        if self.segment_labels and not (self.schema.kind == FRAME and self.schema.segments):
+            raise UserError(
+                "Segments need frame-level records with segment_labels, segment_start_times and "
+                f"segment_scores. The records in {self.paths[0]} are {self.schema}."
+            )
+
+    def sequential(self) -> tf.data.Dataset:
+        """Every record once, in the order of the shards and of the records in them."""
+        shards = tf.data.Dataset.from_tensor_slices(self.paths)
+        return self._batches(shards.flat_map(self._read_shard))
+
+    def shuffled(
+        self, seed: int, epoch: int = 0, num_epochs: int | None = 1, skip_batches: int = 0
+    ) -> tf.data.Dataset:
+        """Epochs of every record once each, in an order that `seed` and the epoch's number fix.
+
+        Shards are shuffled, several are read in parallel, and their records go through a buffer
+        to draw from. Batches end with the epoch they are in.
+
+        Args:
+            seed: any int; the same seed gives the same order.
+            epoch: the number of the first epoch.
+            num_epochs: how many follow each other; None repeats without end.
+            skip_batches: leave out the first batches of the first epoch (to resume training);
+                their records are read but not parsed.
+        """
+        buffer = self._shuffle_buffer()
+        end = np.iinfo(np.int64).max if num_epochs is None else epoch + num_epochs
+        numbers = tf.data.Dataset.range(epoch, end)
+
+        def one_epoch(number: tf.Tensor) -> tf.data.Dataset:
+            skip = tf.where(number == epoch, np.int64(skip_batches), np.int64(0))
+            return self._epoch(seed, number, skip, buffer)
+
+        return numbers.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+
+    def estimate_num_records(self) -> int:
+        """About how many records the shards hold, from their sizes and their first records."""
+        framed = _mean_record_bytes(self.paths[0]) + records.FRAMING_BYTES
+        step = max(1, len(self.paths) // _STAT_FILES)
+        sampled = self.paths[::step]
+        total = sum(_file_size(path) for path in sampled) * len(self.paths) / len(sampled)
+        return max(1, round(total / framed))
+
+    def _epoch(
+        self, seed: int, epoch: tf.Tensor, skip_batches: tf.Tensor, buffer: int
+    ) -> tf.data.Dataset:
+        # Of the function that is being traced: the program's own seed must not change the order.
+        tf.random.set_seed(None)
+        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+        seeds = tf.random.split(key, 2)[:, 0]
+        shards = tf.data.Dataset.from_tensor_slices(self.paths)
+        shards = shards.shuffle(len(self.paths), seed=seeds[0], reshuffle_each_iteration=False)
+        serialized = shards.interleave(
+            self._read_shard,
+            cycle_length=min(_CYCLE_LENGTH, len(self.paths)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        serialized = serialized.shuffle(buffer, seed=seeds[1], reshuffle_each_iteration=False)
+        return self._batches(serialized, skip_batches)
+
+    def _shuffle_buffer(self) -> int:
+        if self.shuffle_buffer is not None:
+            return self.shuffle_buffer
+        record = _mean_record_bytes(self.paths[0])
+        return int(max(2 * self.batch_size, min(_SHUFFLE_BUFFER_BYTES // record, 100_000)))
+
+    def _read_shard(self, path: tf.Tensor) -> tf.data.Dataset:
+        """The serialised records of one shard, the damaged ones left out and logged.
+
+        TensorFlow's reader gives up on a shard at its first damage. It is made silent about that,
+        and the bytes it read are compared with the size of the file afterwards.
+        """
+        blocks = tf.data.TFRecordDataset(path, buffer_size=_READ_BUFFER_BYTES)
+        blocks = blocks.ignore_errors().batch(_BLOCK)
+        blocks = blocks.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)))
+
+        def advance(state: tf.Tensor, block: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            lengths = tf.cast(tf.strings.length(block), tf.int64)
+            count = tf.shape(block, tf.int64)[0]
+            framed = tf.reduce_sum(lengths) + count * records.FRAMING_BYTES
+            is_end = tf.equal(count, 0)
+            block = tf.cond(is_end, lambda: self._rest_of_shard(path, state), lambda: block)
+            return state + tf.stack([framed, count]), block
+
+        return blocks.scan(np.zeros(2, np.int64), advance).unbatch()
+
+    def _rest_of_shard(self, path: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        rest = tf.numpy_function(self.log.finish_shard, [path, state[0], state[1]], tf.string)
+        rest.set_shape([None])
+        return rest
+
+    def _batches(
+        self, serialized: tf.data.Dataset, skip_batches: tf.Tensor | None = None
+    ) -> tf.data.Dataset:
+        skip = 0 if skip_batches is None else skip_batches * self.batch_size
+        parse = self._parse_segments if self.segment_labels else self._parse
+        batches = parse(serialized, skip)
+        if self.frame_multiple > 1 or self.label_multiple > 1:
+            batches = _map(batches, self._pad_to_multiples)
+        return batches.prefetch(tf.data.AUTOTUNE)
+
+    def _pad_to_multiples(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        def pad(values: tf.Tensor, multiple: int, value: int = 0) -> tf.Tensor:
+            paddings = [[0, 0], [0, -tf.shape(values)[1] % multiple]]
+            paddings += [[0, 0]] * (len(values.shape) - 2)
+            return tf.pad(values, paddings, constant_values=tf.cast(value, values.dtype))
+
+        padded = {"labels": pad(batch["labels"], self.label_multiple, records.PADDING_LABEL)}
+        if "label_scores" in batch:
+            padded["label_scores"] = pad(batch["label_scores"], self.label_multiple)
+        if self.schema.kind == FRAME:
+            for name in self.schema.feature_names:
+                padded[name] = pad(batch[name], self.frame_multiple)
+        return batch | padded
+
+    def _parse(self, serialized: tf.data.Dataset, skip: tf.Tensor | int) -> tf.data.Dataset:
+        serialized = serialized.skip(skip)
+        if self.schema.kind == FRAME:
+            examples = _map(
+                serialized,
+                lambda s: records.parse_frames(s, self.schema, self.num_classes, self.max_frames),
+            )
+            return self._pad(examples)
+        batches = serialized.batch(self.batch_size, drop_remainder=self.drop_remainder)
+        parse = lambda s: records.parse_videos(s, self.schema, self.num_classes)  # noqa: E731
+        return _map(batches, parse)
+
+    def _parse_segments(
+        self, serialized: tf.data.Dataset, skip: tf.Tensor | int
+    ) -> tf.data.Dataset:
+        def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
+            cut = segments.parse_segments(record, self.schema, self.num_classes, self.max_frames)
+            skipped = cut.pop("skipped_segments")
+            counted = tf.numpy_function(self.log.skip_segments, [skipped], tf.int64)
+            with tf.control_dependencies([counted]):
+                return cut | {"num_frames": tf.identity(cut["num_frames"])}
+
+        return self._pad(_map(serialized, parse).unbatch().skip(skip))
+
+    def _pad(self, examples: tf.data.Dataset) -> tf.data.Dataset:
+        shapes = {key: spec.shape for key, spec in examples.element_spec.items()}
+        return examples.padded_batch(
+            self.batch_size,
+            padded_shapes=shapes,
+            padding_values={"labels": np.int32(records.PADDING_LABEL)}
+            | {key: None for key in shapes if key != "labels"},
+            drop_remainder=self.drop_remainder,
+        )
+
+
+def _map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
+    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _mean_record_bytes(path: str, sample: int = 64) -> int:
+    """The mean size of the first records of a shard."""
+    dataset = tf.data.TFRecordDataset(path).ignore_errors().take(sample)
+    sizes = [len(record) for record in dataset.as_numpy_iterator()]
+    return max(1, sum(sizes) // len(sizes)) if sizes else 1
+
+
+def _file_size(path: str) -> int:
+    """The size of a file; 0 where it cannot be seen, which reading it reports."""
+    try:
+        return tf.io.gfile.stat(path).length
+    except (tf.errors.OpError, OSError):
+        return 0

@@ -1,0 +1,133 @@
+"""What a record holds: the contract between shards, readers and models. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from yt8m.errors import UserError
+
+VIDEO = "video"
+FRAME = "frame"
+
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
+    """One feature of a record, and one input of a model.
+
+    Attributes:
+        name: the model input's name, such as `rgb`.
+        size: the number of values in one vector.
+        dtype: `uint8` (quantised) or `float32`.
+        key: the key in the record; differs from the name where the key is no identifier.
+    """
+
+    name: str
+    size: int
+    dtype: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dtype}[{self.size}])"
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """The kind of record, its features in order, and the keys around them.
+
+    Attributes:
+        kind: `video` (tf.Example, a vector per feature) or `frame` (tf.SequenceExample, a list
+            of vectors per feature).
+        features: in the order in which models join them.
+        id_key: `id`, or `video_id` in the 2017 and the AudioSet records.
+        labels_key: the key of the class ids.
+        segments: whether the records carry rated segments (YouTube-8M 2019).
+    """
+
+    kind: str
+    features: tuple[Feature, ...]
+    id_key: str = "id"
+    labels_key: str = "labels"
+    segments: bool = False
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features, in order."""
+        return tuple(feature.name for feature in self.features)
+
+    def __str__(self) -> str:
+        return f"{self.kind}-level: " + ", ".join(str(feature) for feature in self.features)
+
+    def to_json(self) -> dict:
+        """This schema as plain dictionaries and lists."""
+        return dataclasses.asdict(self) | {"features": [vars(f) for f in self.features]}
+
+    @classmethod
+    def from_json(cls, data: dict) -> Schema:
+        """The inverse of `to_json`."""
+        features = tuple(Feature(**feature) for feature in data["features"])
+        return cls(**(data | {"features": features}))
+
+    def select(self, names: tuple[str, ...], sizes: tuple[int, ...] = ()) -> Schema:
+        """Keeps the features called `names`, in that order, and checks their sizes.
+
+        Args:
+            names: feature names; empty keeps all.
+            sizes: the sizes the caller expects, one a name; empty expects nothing.
+
+        Raises:
+            UserError: a name that the records do not hold, or a size that contradicts them.
+        """
+        names = names or self.feature_names
+        by_name = {f.name: f for f in self.features} | {f.key: f for f in self.features}
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise UserError(
+                f"--feature_names asks for {', '.join(missing)}, but the records hold {self}. "
+                "Name features that are there."
+            )
+        features = tuple(by_name[name] for name in names)
+        if len(set(features)) < len(features):
+            raise UserError(f"--feature_names names a feature twice. Received: {','.join(names)}.")
+        if sizes and len(sizes) != len(names):
+            raise UserError(
+                f"--feature_sizes needs one size a feature. Received: {len(sizes)} sizes "
+                f"({','.join(map(str, sizes))}) for {len(names)} features ({','.join(names)})."
+            )
+        for feature, size in zip(features, sizes, strict=False):
+            if feature.size != size:
+                raise UserError(
+                    f"--feature_sizes says that {feature.name} has {size} values, but the records "
+                    f"hold {feature}. Correct the flag, or leave it out."
+                )
+        return dataclasses.replace(self, features=features)
+
+    def match(self, data: Schema, where: str) -> Schema:
+        """This schema's features, as the records of another data set hold them.
+
+        Args:
+            data: the schema detected in the other records.
+            where: the pattern of those records, for the error.
+
+        Returns:
+            `data`, with only the features of this schema, in its order.
+
+        Raises:
+            UserError: where the records cannot feed a model made for this schema.
+        """
+        by_name = {feature.name: feature for feature in data.features}
+        found = [by_name.get(f.name) for f in self.features]
+        agree = all(
+            g is not None and (f.size, f.dtype) == (g.size, g.dtype)
+            for f, g in zip(self.features, found, strict=True)
+        )
+        if data.kind != self.kind or not agree:
+            raise UserError(
+                f"The records in {where} do not fit the model: it takes {self}; they hold {data}."
+            )
+        return dataclasses.replace(data, features=tuple(found))
+
+    def default_num_classes(self) -> int:
+        """The vocabulary such records have: AudioSet 527, YouTube-8M 2017 4716, later 3862."""
+        if "audio_embedding" in (feature.key for feature in self.features):
+            return 527
+        return 4716 if self.id_key == "video_id" else 3862

@@ -1,0 +1,254 @@
+"""Makes shards in the exact YouTube-8M formats, of videos that reward learnable pooling.
+
+A video is a sequence of shots. Each shot is about one of the video's labels, or about none
+(background), and its frames lie around one of that label's cluster centres. A label has two
+opposite centres and its shots use both, so most of what tells it cancels in the average of all
+frames; a model that sees single frames, or clusters them, finds it. Label frequencies have a
+long tail.
+
+    python -m yt8m.data.synthetic --output_dir=data --kind=frame --num_videos=1000
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import string
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+SEGMENT = "segment"
+KINDS = ("video", "frame", SEGMENT)
+_SEGMENT_SECONDS = 5
+_SEGMENTS_RATED = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """What the videos of a data set have in common. Training and validation data share one.
+
+    Attributes:
+        num_classes: the size of the vocabulary.
+        feature_sizes: the sizes of `rgb` and `audio`.
+        min_frames, max_frames: the length of a video in frames (seconds).
+        min_shot, max_shot: the length of a shot in frames.
+        max_labels: the most labels a video has.
+        tail: label c is drawn with a probability proportional to (c + 1) ** -tail.
+        signal: the norm of a cluster centre.
+        mean_signal: the part of the signal that both centres of a label share, which is what
+            survives in an average over frames; 0 leaves nothing, 1 everything.
+        noise: the standard deviation of each value of a frame around its centre.
+        background: the share of shots that are about no label.
+        seed: fixes the cluster centres.
+    """
+
+    num_classes: int = 50
+    feature_sizes: tuple[int, int] = (1024, 128)
+    min_frames: int = 20
+    max_frames: int = 60
+    min_shot: int = 3
+    max_shot: int = 8
+    max_labels: int = 4
+    tail: float = 1.0
+    signal: float = 6.0
+    mean_signal: float = 0.3
+    noise: float = 0.5
+    background: float = 0.2
+    seed: int = 0
+
+    def centres(self) -> np.ndarray:
+        """(num_classes + 1, 2, sum of sizes): two centres a class, the last row background."""
+        rng = np.random.default_rng([self.seed, 0])
+        size = sum(self.feature_sizes)
+        own, shared = rng.normal(size=(2, self.num_classes + 1, 1, size)) / np.sqrt(size)
+        opposite = np.array([1.0, -1.0])[:, None] * np.sqrt(1 - self.mean_signal**2)
+        return self.signal * (own * opposite + shared * self.mean_signal)
+
+    def label_probabilities(self) -> np.ndarray:
+        """(num_classes,): the long tail."""
+        weights = np.arange(1, self.num_classes + 1.0) ** -self.tail
+        return weights / weights.sum()
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """One synthetic video.
+
+    Attributes:
+        id: four letters and digits, as in YouTube-8M.
+        labels: sorted class ids.
+        frames: (num_frames, sum of sizes) float, about [-2, 2].
+        shots: (num_frames,) the class each frame is about; num_classes where it is none.
+    """
+
+    id: str
+    labels: np.ndarray
+    frames: np.ndarray
+    shots: np.ndarray
+
+
+def videos(world: World, num_videos: int, seed: int, first_id: int = 0) -> Iterator[Video]:
+    """Draws videos of a world; the same arguments draw the same ones."""
+    rng = np.random.default_rng([world.seed, 1, seed])
+    centres, probabilities = world.centres(), world.label_probabilities()
+    most = min(world.max_labels, world.num_classes)
+    for number in range(num_videos):
+        count = rng.integers(1, most + 1)
+        labels = rng.choice(world.num_classes, count, replace=False, p=probabilities)
+        shots, clusters = _shots(world, rng, labels)
+        noise = rng.normal(scale=world.noise, size=(len(shots), centres.shape[-1]))
+        frames = centres[shots, clusters] + noise
+        yield Video(_video_id(first_id + number), np.sort(labels), frames, shots)
+
+
+def _shots(
+    world: World, rng: np.random.Generator, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which class, and which of its two clusters, each frame is about; each label has a shot."""
+    num_frames = rng.integers(world.min_frames, world.max_frames + 1)
+    lengths = rng.integers(world.min_shot, world.max_shot + 1, size=num_frames)
+    num_shots = max(len(labels), np.searchsorted(np.cumsum(lengths), num_frames) + 1)
+    about = rng.choice(labels, num_shots)
+    about[rng.random(num_shots) < world.background] = world.num_classes
+    about[rng.permutation(num_shots)[: len(labels)]] = labels
+    cluster = (rng.integers(2) + np.arange(num_shots)) % 2
+    shot_of_frame = np.repeat(np.arange(num_shots), lengths[:num_shots])[:num_frames]
+    return about[shot_of_frame], cluster[shot_of_frame]
+
+
+def quantize(values: np.ndarray) -> np.ndarray:
+    """Values in [-2, 2] to uint8, as YouTube-8M's feature extractor does."""
+    return np.round((np.clip(values, -2, 2) + 2) * (255 / 4)).astype(np.uint8)
+
+
+def dequantize(values: np.ndarray) -> np.ndarray:
+    """The inverse of `quantize`, with the half step that YouTube-8M's reader adds."""
+    return values * np.float32(4 / 255) + np.float32(4 / 512 - 2)
+
+
+def write_shards(
+    output_dir: str,
+    *,
+    kind: str = "frame",
+    num_videos: int = 1000,
+    num_shards: int = 4,
+    prefix: str = "train",
+    seed: int = 0,
+    first_id: int = 0,
+    world: World | None = None,
+) -> list[str]:
+    """Writes shards of synthetic videos.
+
+    Args:
+        output_dir: made if it is not there.
+        kind: `video` (tf.Example with mean_rgb, mean_audio), `frame` (tf.SequenceExample with
+            rgb, audio) or `segment` (the latter with rated segments, as in 2019).
+        num_videos: over all shards.
+        num_shards: files, called PREFIX0000.tfrecord and so on.
+        prefix: the beginning of the file names.
+        seed: fixes the videos. Use another for validation data.
+        first_id: the number of the first video; ids are that number in base 62.
+        world: what the videos have in common.
+
+    Returns:
+        The paths of the shards.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}. Received: kind={kind!r}.")
+    world = world or World()
+    os.makedirs(output_dir, exist_ok=True)
+    rng = np.random.default_rng([world.seed, 2, seed])
+    paths = [os.path.join(output_dir, f"{prefix}{i:04d}.tfrecord") for i in range(num_shards)]
+    sizes = [len(part) for part in np.array_split(np.arange(num_videos), num_shards)]
+    source = videos(world, num_videos, seed, first_id)
+    for path, size in zip(paths, sizes, strict=True):
+        with tf.io.TFRecordWriter(path + ".tmp") as writer:
+            for _ in range(size):
+                writer.write(_record(next(source), kind, world, rng))
+        os.replace(path + ".tmp", path)
+    return paths
+
+
+def _record(video: Video, kind: str, world: World, rng: np.random.Generator) -> bytes:
+    context = {"id": _bytes([video.id.encode()]), "labels": _ints(video.labels)}
+    quantized = np.split(quantize(video.frames), [world.feature_sizes[0]], axis=1)
+    if kind == "video":
+        rgb, audio = (dequantize(values).mean(axis=0) for values in quantized)
+        context |= {"mean_rgb": _floats(rgb), "mean_audio": _floats(audio)}
+        return tf.train.Example(features=tf.train.Features(feature=context)).SerializeToString()
+    if kind == SEGMENT:
+        context |= _segments(video, world, rng)
+    lists = {
+        name: tf.train.FeatureList(feature=[_bytes([row.tobytes()]) for row in values])
+        for name, values in zip(("rgb", "audio"), quantized, strict=True)
+    }
+    return tf.train.SequenceExample(
+        context=tf.train.Features(feature=context),
+        feature_lists=tf.train.FeatureLists(feature_list=lists),
+    ).SerializeToString()
+
+
+def _segments(video: Video, world: World, rng: np.random.Generator) -> dict:
+    """Ratings of one class in a few segments: 1 where most of the segment is about it."""
+    starts = np.arange(0, len(video.shots) - _SEGMENT_SECONDS + 1, _SEGMENT_SECONDS)
+    starts = rng.permutation(starts)[:_SEGMENTS_RATED]
+    rated = rng.choice(video.labels, size=len(starts))
+    windows = video.shots[starts[:, None] + np.arange(_SEGMENT_SECONDS)]
+    scores = (windows == rated[:, None]).mean(axis=1) > 0.5
+    return {
+        "segment_labels": _ints(rated),
+        "segment_start_times": _ints(starts),
+        "segment_end_times": _ints(starts + _SEGMENT_SECONDS),
+        "segment_scores": _floats(scores),
+    }
+
+
+def _video_id(number: int) -> str:
+    digits = string.digits + string.ascii_letters
+    return "".join(digits[number // 62**place % 62] for place in (3, 2, 1, 0))
+
+
+def _bytes(values) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def _ints(values) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _floats(values) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+
+def main(argv: list[str]) -> None:
+    """Writes shards as the flags say and prints where they are."""
+    del argv
+    args = flags.FLAGS
+    world = World(num_classes=args.num_classes, seed=args.world_seed)
+    paths = write_shards(
+        args.output_dir,
+        kind=args.kind,
+        num_videos=args.num_videos,
+        num_shards=args.num_shards,
+        prefix=args.prefix,
+        seed=args.seed,
+        first_id=args.first_id,
+        world=world,
+    )
+    print(f"Wrote {args.num_videos} videos to {len(paths)} shards: {paths[0]} ... {paths[-1]}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("output_dir", None, "Folder to write the shards to.", required=True)
+    flags.DEFINE_enum("kind", "frame", KINDS, "Kind of record.")
+    flags.DEFINE_integer("num_videos", 1000, "Videos over all shards.", lower_bound=1)
+    flags.DEFINE_integer("num_shards", 4, "Shards to write.", lower_bound=1)
+    flags.DEFINE_integer("num_classes", 50, "Size of the vocabulary.", lower_bound=1)
+    flags.DEFINE_string("prefix", "train", "Beginning of the file names.")
+    flags.DEFINE_integer("seed", 0, "Fixes the videos; use another one for validation data.")
+    flags.DEFINE_integer("first_id", 0, "Number of the first video; ids are made of it.")
+    flags.DEFINE_integer("world_seed", 0, "Fixes what the classes look like.")
+    app.run(main)

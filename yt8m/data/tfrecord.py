@@ -1,0 +1,115 @@
+"""The TFRecord framing, read by hand: to say where a shard is damaged and to save the rest of it.
+
+A record is: length (uint64, little endian), masked CRC32C of the length, data, masked CRC32C of
+the data. TensorFlow reads undamaged shards; this module is called where it stopped too early.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+
+import google_crc32c
+import numpy as np
+
+HEADER = 12
+FOOTER = 4
+_SCAN_BYTES = 1 << 20
+
+
+def masked_crc(data: bytes) -> int:
+    """The CRC32C of `data`, rotated and offset as TFRecord stores it."""
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def has_valid_header(data: bytes) -> bool:
+    """Whether `data` begins with the length of a record and the checksum of that length."""
+    return len(data) >= HEADER and masked_crc(data[:8]) == struct.unpack("<I", data[8:HEADER])[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Salvage:
+    """What is left of a damaged shard.
+
+    Attributes:
+        records: the undamaged records found.
+        offsets: the byte offset of each damaged place; at least one record is lost at each.
+    """
+
+    records: list[bytes]
+    offsets: list[int]
+
+
+def salvage(data: bytes, base: int = 0) -> Salvage:
+    """Walks the records in `data` and steps over the damaged ones.
+
+    A record whose length is sound but whose data is not costs that record alone. Where the length
+    itself is damaged, the next sound record is looked for.
+
+    Args:
+        data: the bytes of a shard, from the start of a record to the end of the file.
+        base: the offset of `data` in the shard, added to the offsets returned.
+    """
+    records: list[bytes] = []
+    offsets: list[int] = []
+    position = 0
+    while position < len(data):
+        end = _record_end(data, position)
+        if end is not None and _is_sound(data, position, end):
+            records.append(data[position + HEADER : end - FOOTER])
+            position = end
+            continue
+        offsets.append(base + position)
+        if end is None or (end < len(data) and not has_valid_header(data[end : end + HEADER])):
+            end = _next_sound_record(data, position + 1)
+        position = end
+    return Salvage(records, offsets)
+
+
+def _record_end(data: bytes, position: int) -> int | None:
+    """Where the record at `position` ends; None if its header is damaged or its end is missing."""
+    if not has_valid_header(data[position : position + HEADER]):
+        return None
+    (length,) = struct.unpack_from("<Q", data, position)
+    end = position + HEADER + length + FOOTER
+    return end if end <= len(data) else None
+
+
+def _is_sound(data: bytes, position: int, end: int) -> bool:
+    (crc,) = struct.unpack_from("<I", data, end - FOOTER)
+    return masked_crc(data[position + HEADER : end - FOOTER]) == crc
+
+
+def _next_sound_record(data: bytes, start: int) -> int:
+    """The offset of the first sound record at or after `start`; the end of `data` if none is."""
+    for begin in range(start, len(data) - HEADER + 1, _SCAN_BYTES):
+        window = np.frombuffer(data, np.uint8)[begin : begin + _SCAN_BYTES + HEADER - 1]
+        for position in begin + _header_positions(window):
+            end = _record_end(data, int(position))
+            if end is not None and _is_sound(data, int(position), end):
+                return int(position)
+    return len(data)
+
+
+def _header_positions(window: np.ndarray) -> np.ndarray:
+    """Every place in `window` (bytes) where a length and its checksum agree."""
+    count = len(window) - HEADER + 1
+    crc = np.full(count, 0xFFFFFFFF, np.uint32)
+    for i in range(8):
+        crc = _CRC_TABLE[(crc ^ window[i : i + count]) & 0xFF] ^ (crc >> 8)
+    crc = ~crc
+    crc = (crc >> 15 | crc << 17) + np.uint32(0xA282EAD8)
+    stored = sum(window[8 + i : 8 + i + count].astype(np.uint32) << (8 * i) for i in range(4))
+    return np.flatnonzero(crc == stored)
+
+
+def _crc_table() -> np.ndarray:
+    """The table of CRC32C (Castagnoli, reversed polynomial 0x82F63B78), one entry a byte."""
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = np.where(table & 1, (table >> 1) ^ np.uint32(0x82F63B78), table >> 1)
+    return table
+
+
+_CRC_TABLE = _crc_table()

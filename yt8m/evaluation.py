@@ -1,0 +1,111 @@
+"""Predictions over shards, and the metrics of them: what eval, inference and train share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from yt8m import labels as labels_lib
+from yt8m import metrics
+from yt8m.data.diagnose import clear_errors
+from yt8m.data.reader import Reader
+from yt8m.errors import UserError
+from yt8m.progress import ProgressReport
+
+
+def predictor(model: keras.Model):
+    """A function from a batch to what the model answers, NumPy arrays of as many rows.
+
+    TensorFlow takes batches of any shape. JAX compiles for each shape, so the last, smaller batch
+    is filled up to the size of the first, and the rows added are cut off again.
+    """
+    names = [tensor.name for tensor in model.inputs]
+    is_jax = keras.config.backend() == "jax"
+    if not is_jax:
+        model.compile(jit_compile=False)
+    largest = 0
+
+    def predict(batch: dict):
+        nonlocal largest
+        features = {name: np.asarray(batch[name]) for name in names}
+        rows = len(features[names[0]])
+        largest = max(largest, rows)
+        if is_jax and rows < largest:
+            features = {name: _fill(values, largest) for name, values in features.items()}
+        outputs = model.predict_on_batch(features)
+        return keras.tree.map_structure(lambda values: np.asarray(values)[:rows], outputs)
+
+    return predict
+
+
+def static_shapes(jit_compile: bool = False) -> dict[str, int]:
+    """Reader settings that keep the number of shapes small where each one is compiled for."""
+    if jit_compile or keras.config.backend() == "jax":
+        return {"frame_multiple": 30, "label_multiple": 16}
+    return {}
+
+
+def batches(reader: Reader, task: str) -> Iterator[dict[str, np.ndarray]]:
+    """Every batch of the shards in order, as NumPy arrays.
+
+    It shows progress, and at the end what was lost.
+
+    Raises:
+        UserError: the records do not fit, or nothing could be read.
+    """
+    with clear_errors(reader), ProgressReport(task, reader.estimate_num_records()) as progress:
+        for batch in reader.sequential().as_numpy_iterator():
+            yield batch
+            progress.advance(len(batch["ids"]))
+    reader.log.finish()
+
+
+def evaluate(
+    model: keras.Model,
+    reader: Reader,
+    loss: keras.losses.Loss,
+    top_k: int = 20,
+    task: str = "Evaluating",
+) -> metrics.Evaluation:
+    """Evaluates a model on shards.
+
+    Args:
+        model: from stored features to probabilities.
+        reader: of the shards.
+        loss: reported as the mean over the videos.
+        top_k: predictions a video that GAP and mAP pool.
+        task: what progress is called.
+
+    Raises:
+        UserError: the shards hold no labels, or the model answers NaN.
+    """
+    state = metrics.Evaluation(reader.num_classes, top_k)
+    predict = predictor(model)
+    num_labels = 0
+    for batch in batches(reader, task):
+        probabilities = predict(batch)
+        if not np.isfinite(probabilities).all():
+            raise UserError(
+                "The model answers NaN: its training diverged. Train again with a lower "
+                "--base_learning_rate or with --clip_gradient_norm."
+            )
+        truth = labels_lib.multi_hot_array(batch["labels"], reader.num_classes)
+        num_labels += int(truth.sum())
+        state.update(probabilities, truth, _losses(loss, truth, probabilities))
+    if num_labels == 0:
+        raise UserError(
+            f"The records in {reader.paths[0]} and the shards with it have no labels, so nothing "
+            "can be evaluated. Evaluate on labelled shards; use yt8m.inference for others."
+        )
+    return state
+
+
+def _losses(loss: keras.losses.Loss, truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(loss.call(truth.astype(np.float32), probabilities))
+
+
+def _fill(values: np.ndarray, rows: int) -> np.ndarray:
+    """Repeats the last row until there are `rows`."""
+    return np.concatenate([values, np.repeat(values[-1:], rows - len(values), axis=0)])

@@ -1,0 +1,134 @@
+"""What every job shares: how it starts, how it fails, and the flags over data."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from absl import app, flags, logging
+
+from yt8m.data import detect, files
+from yt8m.data.readlog import FAIL, SKIP, ReadLog
+from yt8m.data.schema import Schema
+from yt8m.errors import UserError
+
+
+def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
+    """Runs a job: defines its flags, parses them, and prints a UserError as one sentence.
+
+    Flags are defined here and not when a job's module is imported, so that one job can use the
+    functions of another.
+    """
+    define_flags()
+    flags.adopt_module_key_flags(sys.modules[__name__])
+
+    def guarded(argv: list[str]) -> None:
+        logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
+        logging.use_absl_handler()
+        try:
+            if len(argv) > 1:
+                raise UserError(
+                    f"Unexpected argument {argv[1]!r}: this job takes flags only (--name=value)."
+                )
+            main()
+        except UserError as error:
+            sys.stdout.flush()
+            print(f"ERROR: {error}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            sys.exit(130)
+
+    app.run(guarded)
+
+
+def define_data_flags(batch_size: int) -> None:
+    """Defines the flags of every job that reads records."""
+    flags.DEFINE_integer("batch_size", batch_size, "Examples a batch.", lower_bound=1)
+    flags.DEFINE_enum(
+        "on_corrupt_shard",
+        SKIP,
+        [SKIP, FAIL],
+        "What a damaged shard does: skip leaves out the damaged records, warns and counts them; "
+        "fail ends the job.",
+    )
+
+
+class _SpecParser(flags.ArgumentParser):
+    """Parses a flag with a function that raises ValueError."""
+
+    syntactic_help = "a name, or a name with key=value arguments in parentheses"
+
+    def __init__(self, parse: Callable[[str], Any]):
+        super().__init__()
+        self._parse = parse
+
+    def parse(self, argument: Any) -> Any:
+        return self._parse(argument) if isinstance(argument, str) else argument
+
+    def flag_type(self) -> str:
+        return "spec"
+
+
+def define_spec_flag(name: str, default: str, parse: Callable[[str], Any], text: str) -> None:
+    """Defines a flag whose value is a spec; a wrong one fails while flags are parsed."""
+    flags.DEFINE(_SpecParser(parse), name, default, text, serializer=flags.ArgumentSerializer())
+
+
+def parse_ints(name: str) -> tuple[int, ...]:
+    """The values of a list flag as integers.
+
+    Raises:
+        UserError: one is no integer.
+    """
+    values = flags.FLAGS[name].value
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError:
+        raise UserError(f"--{name} takes integers. Received: {','.join(values)}.") from None
+
+
+def flag_values() -> dict[str, Any]:
+    """Every flag of this job by name, for the record."""
+    own = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
+    return {
+        flag.name: value if isinstance(value, (int, float, list, type(None))) else str(value)
+        for flag in sorted(own, key=lambda flag: flag.name)
+        for value in [flag.value]
+    }
+
+
+def read_log() -> ReadLog:
+    """A log of what is read, as --on_corrupt_shard says."""
+    return ReadLog(flags.FLAGS.on_corrupt_shard)
+
+
+def open_shards(pattern: str) -> tuple[list[str], Schema]:
+    """Finds the shards of a pattern and what they hold.
+
+    Raises:
+        UserError: nothing matches, or nothing can be read.
+    """
+    paths = files.resolve(pattern)
+    schema = detect.detect(paths)
+    logging.info("%s: %d shard(s), %s", pattern, len(paths), schema)
+    return paths, schema
+
+
+def check_output_file(path: str) -> None:
+    """Fails before the work, not after it, where an output file cannot be written.
+
+    Raises:
+        UserError: the path is a folder, or its folder cannot be made or written.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
+    if os.path.isdir(path):
+        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"Cannot write {path}: no permission to write in {folder}.")

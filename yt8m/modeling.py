@@ -1,0 +1,146 @@
+"""A spec and a schema to a Keras model: stored features in, probabilities out."""
+
+from __future__ import annotations
+
+import keras
+
+from yt8m import labels as labels_lib
+from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.errors import UserError
+from yt8m.preprocessing import Dequantize, FrameMask, JointL2Normalize
+from yt8m.specs import Spec
+
+PROBABILITIES = "probabilities"
+NORMALIZE = ("l2", "none")
+_INPUTS_OF_KIND = {"frame": ("frames", "mask"), "video": ("features",)}
+
+
+def build(spec: Spec, schema: Schema, num_classes: int, normalize: str = "l2") -> keras.Model:
+    """Builds the model that a run saves: the preprocessing and the model of the spec.
+
+    Args:
+        spec: which model, see `specs.model`.
+        schema: what the records hold, and so what the model's inputs are: feature name -> (batch,
+            time, size) uint8 or float32 and `num_frames` (batch,) int32 for frame-level records,
+            feature name -> (batch, size) float32 for video-level ones.
+        num_classes: the size of the vocabulary.
+        normalize: `l2` scales the joined features of a frame (of a video, for video-level
+            records) to unit norm, as the published systems do; `none` leaves them.
+
+    Returns:
+        A functional model from a dict of inputs to a dict of outputs: `probabilities` (batch,
+        num_classes) float32, and what the model's loss needs besides. `classifier` makes the one
+        that answers probabilities alone.
+
+    Raises:
+        UserError: the model does not take such records, or refuses one of its settings.
+    """
+    expected = _INPUTS_OF_KIND[schema.kind]
+    if spec.inputs != expected:
+        raise UserError(_wrong_input(spec, schema))
+    inputs = make_inputs(schema)
+    features = preprocess(inputs, schema, normalize)
+    try:
+        if schema.kind == FRAME:
+            mask = FrameMask(name="mask")([inputs[schema.features[0].name], inputs["num_frames"]])
+            outputs = spec.partial()(features, mask, num_classes)
+        else:
+            joined = list(features.values())
+            vector = keras.layers.Concatenate()(joined) if len(joined) > 1 else joined[0]
+            outputs = spec.partial()(vector, num_classes)
+    except ValueError as error:
+        raise UserError(f"The model {spec} cannot be built: {_first_line(error)}") from error
+    if not isinstance(outputs, dict):
+        outputs = {PROBABILITIES: outputs}
+    return keras.Model(inputs, outputs, name=spec.name)
+
+
+def classifier(model: keras.Model) -> keras.Model:
+    """The model that answers the probabilities alone, sharing the weights of `model`."""
+    return keras.Model(model.input, model.output[PROBABILITIES], name=model.name)
+
+
+def make_inputs(schema: Schema) -> dict[str, keras.KerasTensor]:
+    """The inputs of a model that takes records of this schema, by name."""
+    if schema.kind != FRAME:
+        return {f.name: keras.Input((f.size,), dtype=f.dtype, name=f.name) for f in schema.features}
+    inputs = {
+        f.name: keras.Input((None, f.size), dtype=f.dtype, name=f.name) for f in schema.features
+    }
+    return inputs | {"num_frames": keras.Input((), dtype="int32", name="num_frames")}
+
+
+def preprocess(
+    inputs: dict[str, keras.KerasTensor], schema: Schema, normalize: str = "l2"
+) -> dict[str, keras.KerasTensor]:
+    """Dequantises the features and, with `normalize="l2"`, scales them together to unit norm."""
+    features = [_dequantized(inputs[f.name], f) for f in schema.features]
+    if normalize == "l2":
+        features = JointL2Normalize(name="l2_normalize")(features)
+    elif normalize not in NORMALIZE:
+        raise UserError(
+            f"normalize must be one of {', '.join(NORMALIZE)}. Received: normalize={normalize!r}."
+        )
+    return dict(zip(schema.feature_names, features, strict=True))
+
+
+def _dequantized(values: keras.KerasTensor, feature: Feature) -> keras.KerasTensor:
+    if feature.dtype != "uint8":
+        return values
+    return Dequantize(name=f"dequantize_{feature.name}")(values)
+
+
+def _wrong_input(spec: Spec, schema: Schema) -> str:
+    if spec.inputs == _INPUTS_OF_KIND["video"]:
+        remedy = f"Pool the frames first, for example --model='average(head={spec.name})'"
+    elif schema.kind != FRAME and spec.inputs == _INPUTS_OF_KIND["frame"]:
+        remedy = "Use a video model such as moe, or frame-level records"
+    else:
+        remedy = "Use other records or another model"
+    return (
+        f"The model {spec.name} takes {' and '.join(spec.inputs)}, but the records are {schema}. "
+        f"{remedy}."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+class Trainer(keras.Model):
+    """Trains a model made by `build` on batches with sparse labels.
+
+    It makes the label matrix on the device, adds the losses of the layers to the label loss, and
+    keeps a cheap GAP of the training batches. It is not saved: the model inside is.
+
+    Args:
+        model: see `build`.
+        num_classes: the size of the vocabulary.
+        label_loss: `(labels, probabilities) -> scalar`, see `losses`.
+        gap: a metric with the same arguments, or None.
+    """
+
+    def __init__(self, model: keras.Model, num_classes: int, label_loss, gap=None):
+        super().__init__(name="trainer")
+        self.model = model
+        self.num_classes = num_classes
+        self.label_loss = label_loss
+        self.loss_mean = keras.metrics.Mean(name="loss_mean")
+        self.gap = gap
+
+    def call(self, inputs, training=None):
+        """Returns the model's outputs, a dict."""
+        return self.model(inputs, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the label loss plus the losses of the layers, a scalar."""
+        labels = labels_lib.multi_hot(y, self.num_classes)
+        loss = self.label_loss(labels, y_pred[PROBABILITIES])
+        self.loss_mean.update_state(loss)
+        if self.gap is not None:
+            self.gap.update_state(labels, y_pred[PROBABILITIES])
+        return sum(self.losses, loss)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns the metrics' results; `compute_loss` has updated them."""
+        return self.get_metrics_result()

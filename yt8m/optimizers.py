@@ -1,0 +1,208 @@
+"""Optimizers, chosen by name, and the learning-rate schedule of the starter code."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from yt8m import specs
+
+Schedule = keras.optimizers.schedules.LearningRateSchedule
+
+# Arguments of Keras optimizers that `get` sets from arguments of its own.
+_OWN = {"self", "learning_rate", "name", "kwargs", "clipnorm", "use_ema", "ema_momentum"}
+
+
+@keras.saving.register_keras_serializable(package="yt8m")
+class StaircaseDecay(Schedule):
+    """Multiplies the learning rate by `decay` each time training has seen `decay_examples` more.
+
+    `base_learning_rate * decay ** floor(step * batch_size / decay_examples)`. Counting examples
+    and not steps keeps a schedule when the batch changes. The floor is exact for as long as the
+    step fits in 32 bits: see `_decays`.
+
+    Args:
+        base_learning_rate: learning rate at step 0, positive.
+        decay: factor of each stair, in (0, 1]; 1 keeps the learning rate.
+        decay_examples: examples a stair lasts, positive.
+        batch_size: examples a step, over all devices and hosts, positive.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Reference:
+        `--learning_rate_decay` and `--learning_rate_decay_examples` of the google/youtube-8m
+        starter code (`tf.train.exponential_decay` with `staircase=True`).
+    """
+
+    def __init__(
+        self, base_learning_rate: float, decay: float, decay_examples: int, batch_size: int
+    ):
+        super().__init__()
+        given = {"base_learning_rate": base_learning_rate, "batch_size": batch_size}
+        for name, value in {**given, "decay_examples": decay_examples}.items():
+            if not value > 0:
+                raise ValueError(f"{name} must be positive. Received: {name}={value}.")
+        if not 0 < decay <= 1:
+            raise ValueError(f"decay must be above 0 and at most 1. Received: decay={decay}.")
+        self.base_learning_rate = base_learning_rate
+        self.decay = decay
+        self.decay_examples = int(decay_examples)
+        self.batch_size = int(batch_size)
+        divisor = math.gcd(self.decay_examples, self.batch_size)
+        self._batch, self._stair = self.batch_size // divisor, self.decay_examples // divisor
+        if max(self._batch, self._stair) >= 2**30:
+            raise ValueError(
+                "decay_examples and batch_size must be below 2**30 after division by their common "
+                f"divisor. Received: decay_examples={decay_examples}, batch_size={batch_size}."
+            )
+
+    def _decays(self, step):
+        """Returns `floor(step * batch_size / decay_examples)` as int32, exactly.
+
+        float32 loses whole examples beyond 16 million of them, and int32 ends at 2 billion. So
+        float32 only guesses the quotient, to within a few, and the remainder of that guess corrects
+        it. The remainder is small, hence right in int32 even where the two products, taken
+        modulo 2**32, are not.
+        """
+        step = ops.cast(step, "int32")
+        guess = ops.cast(
+            ops.floor(ops.cast(step, "float32") * (self._batch / self._stair)), "int32"
+        )
+        remainder = step * self._batch - guess * self._stair
+        return guess + ops.floor_divide(remainder, self._stair)
+
+    def __call__(self, step):
+        """Returns the learning rate of a step, a float32 scalar."""
+        decays = ops.cast(self._decays(step), "float32")
+        return self.base_learning_rate * ops.power(ops.cast(self.decay, "float32"), decays)
+
+    def get_config(self):
+        """Returns the arguments the schedule was made with."""
+        return {
+            "base_learning_rate": self.base_learning_rate,
+            "decay": self.decay,
+            "decay_examples": self.decay_examples,
+            "batch_size": self.batch_size,
+        }
+
+
+def staircase_decay(
+    base_learning_rate: float, decay: float, decay_examples: int, batch_size: int
+) -> StaircaseDecay:
+    """Makes the schedule of the starter code. See `StaircaseDecay`.
+
+    Args:
+        base_learning_rate: learning rate at step 0, positive.
+        decay: factor of each stair, in (0, 1].
+        decay_examples: examples a stair lasts.
+        batch_size: examples a step, over all devices and hosts.
+
+    Returns:
+        The schedule, to be given to `get` as the learning rate.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    return StaircaseDecay(base_learning_rate, decay, decay_examples, batch_size)
+
+
+def _normalise(name: str) -> str:
+    return name.lower().replace("_", "").removesuffix("optimizer")
+
+
+def _classes() -> dict[str, type[keras.optimizers.Optimizer]]:
+    """Finds Keras' optimizers: normalised name -> class.
+
+    Those that have no `learning_rate` wrap other optimizers and are not for users to choose.
+    """
+    return {
+        _normalise(name): value
+        for name, value in vars(keras.optimizers).items()
+        if inspect.isclass(value)
+        and issubclass(value, keras.optimizers.Optimizer)
+        and value is not keras.optimizers.Optimizer
+        and "learning_rate" in inspect.signature(value).parameters
+    }
+
+
+def names() -> list[str]:
+    """Returns the names that `get` knows, sorted."""
+    return sorted(cls.__name__ for cls in _classes().values())
+
+
+def _find(name: str) -> type[keras.optimizers.Optimizer]:
+    classes = _classes()
+    if _normalise(name) not in classes:
+        raise ValueError(specs.unknown("optimizer", name, [*classes, *names()], shown=names()))
+    return classes[_normalise(name)]
+
+
+def _check_hyperparameters(cls: type[keras.optimizers.Optimizer], received: Mapping[str, Any]):
+    known = sorted(set(inspect.signature(cls).parameters) - _OWN)
+    what = f"hyperparameter of optimizer {cls.__name__}"
+    specs.check_names(what, received, dict.fromkeys(known))
+
+
+def get(
+    name: str,
+    learning_rate: float | Schedule,
+    *,
+    clip_gradient_norm: float = 0.0,
+    ema_momentum: float = 0.0,
+    **hyperparameters,
+) -> keras.optimizers.Optimizer:
+    """Makes a Keras optimizer from its name.
+
+    Args:
+        name: a Keras class; case, underscores and a final "Optimizer" do not matter: "adam",
+            "Adam" and "AdamOptimizer" are one.
+        learning_rate: a number or a schedule.
+        clip_gradient_norm: the gradient of **each variable by itself** is scaled down to at most
+            this L2 norm, as in the starter code; 0 leaves gradients alone. With several replicas
+            Keras clips what each replica computed, before they are summed.
+        ema_momentum: momentum of the moving average of the weights that Keras keeps; 0 for none.
+        **hyperparameters: further arguments of the class, such as `beta_1`.
+
+    Returns:
+        The optimizer, not yet built.
+
+    Raises:
+        ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
+    """
+    cls = _find(name)
+    if clip_gradient_norm < 0:
+        raise ValueError(
+            "clip_gradient_norm must be 0 or more. "
+            f"Received: clip_gradient_norm={clip_gradient_norm}."
+        )
+    if not 0 <= ema_momentum < 1:
+        raise ValueError(f"ema_momentum must be in [0, 1). Received: ema_momentum={ema_momentum}.")
+    _check_hyperparameters(cls, hyperparameters)
+    if clip_gradient_norm:
+        hyperparameters["clipnorm"] = clip_gradient_norm
+    if ema_momentum:
+        hyperparameters.update(use_ema=True, ema_momentum=ema_momentum)
+    return cls(learning_rate, **hyperparameters)
+
+
+def from_spec(text: str) -> specs.Call:
+    """Parses and checks the spec of an optimizer, such as `adamw(weight_decay=0.01)`.
+
+    Returns:
+        The optimizer's class name and all its hyperparameters, to be given to `get`.
+
+    Raises:
+        ValueError: as `get`, or the text is no spec.
+    """
+    call = specs.parse(text)
+    cls = _find(call.name)
+    _check_hyperparameters(cls, call.arguments)
+    try:
+        get(call.name, 1.0, **call.arguments)
+    except TypeError as error:
+        raise ValueError(f"The optimizer {text!r} has a value of a wrong type: {error}.") from None
+    return specs.complete(call, cls, hidden=_OWN)

@@ -1,0 +1,115 @@
+"""The layers between a record and a model: they are saved with the model, so served with it."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+_PACKAGE = "yt8m"
+_EPSILON = 1e-12
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class Dequantize(keras.layers.Layer):
+    """Maps bytes back to the values they stand for: `x = q * range/255 + range/512 + min_value`.
+
+    The half step `range/512` is what YouTube-8M's reader adds: byte 255 gives 2.0078125 and byte 0
+    gives -1.9921875, in `[min_value, max_value]` = [-2, 2].
+
+    Args:
+        min_value: what byte 0 stands for, less the half step.
+        max_value: what byte 255 stands for, less the half step.
+
+    Input shape:
+        Any, uint8.
+
+    Output shape:
+        The same, float32.
+
+    Reference:
+        `Dequantize` of the google/youtube-8m starter code.
+    """
+
+    def __init__(self, min_value: float = -2.0, max_value: float = 2.0, **kwargs):
+        super().__init__(**({"dtype": "float32"} | kwargs))
+        if not min_value < max_value:
+            raise ValueError(
+                "min_value must be below max_value. "
+                f"Received: min_value={min_value}, max_value={max_value}."
+            )
+        self.min_value = min_value
+        self.max_value = max_value
+
+    def call(self, quantized):
+        """Returns the values."""
+        value_range = self.max_value - self.min_value
+        values = ops.cast(quantized, "float32") * (value_range / 255.0)
+        return values + (value_range / 512.0 + self.min_value)
+
+    def compute_output_spec(self, quantized):
+        """Returns float32 of the input's shape."""
+        return keras.KerasTensor(quantized.shape, dtype="float32")
+
+    def get_config(self):
+        """Returns the arguments the layer was made with."""
+        return super().get_config() | {"min_value": self.min_value, "max_value": self.max_value}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class JointL2Normalize(keras.layers.Layer):
+    """Scales several features of a vector together to unit L2 norm, as if they were joined.
+
+    `x / sqrt(max(sum over all features of x^2, epsilon))`; a vector of zeros stays zero.
+
+    Args:
+        epsilon: the least sum of squares divided by.
+
+    Input shape:
+        A list of tensors (..., size) that differ in their last axis only.
+
+    Output shape:
+        The same list of shapes, float32.
+
+    Reference:
+        The google/youtube-8m starter code normalises the joined frame of 1152 values.
+    """
+
+    def __init__(self, epsilon: float = _EPSILON, **kwargs):
+        super().__init__(**({"dtype": "float32"} | kwargs))
+        self.epsilon = epsilon
+
+    def call(self, features):
+        """Returns the scaled features, a list."""
+        features = [ops.cast(feature, "float32") for feature in features]
+        squares = sum(ops.sum(ops.square(x), axis=-1, keepdims=True) for x in features)
+        scale = ops.rsqrt(ops.maximum(squares, self.epsilon))
+        return [feature * scale for feature in features]
+
+    def compute_output_spec(self, features):
+        """Returns float32 tensors of the inputs' shapes."""
+        return [keras.KerasTensor(feature.shape, dtype="float32") for feature in features]
+
+    def get_config(self):
+        """Returns the arguments the layer was made with."""
+        return super().get_config() | {"epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class FrameMask(keras.layers.Layer):
+    """Tells frames from padding: true for the first `num_frames` of each video.
+
+    Input shape:
+        A list: frames (batch, time, size), and num_frames (batch,) of integers.
+
+    Output shape:
+        (batch, time), bool.
+    """
+
+    def call(self, inputs):
+        """Returns the mask."""
+        frames, num_frames = inputs
+        return ops.arange(ops.shape(frames)[1]) < ops.expand_dims(ops.cast(num_frames, "int32"), 1)
+
+    def compute_output_spec(self, inputs):
+        """Returns a bool tensor of the frames' first two axes."""
+        return keras.KerasTensor(inputs[0].shape[:2], dtype="bool")

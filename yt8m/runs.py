@@ -1,0 +1,339 @@
+"""A run is a directory: run.json, model.keras, checkpoints/, logs/, eval/. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import importlib.metadata
+import json
+import os
+import pkgutil
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from yt8m import losses, specs
+from yt8m.data.schema import Schema
+from yt8m.errors import UserError
+
+CONFIG = "run.json"
+MODEL = "model.keras"
+CHECKPOINTS = "checkpoints"
+LOGS = "logs"
+EVAL = "eval"
+_WEIGHTS = "state.weights.h5"
+_STATE = "state.json"
+_RANDOM = "random_generators"
+_PACKAGES = ("yt8m", "keras", "tensorflow", "jax", "numpy")
+# What may change between the parts of a run without making it another run.
+_MAY_DIFFER = ("versions", "git_commit", "flags")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What a run is: all that decides its weights, and the circumstances it was started in.
+
+    Attributes:
+        model: the spec, every default filled in.
+        schema: what the records hold, see `data.schema.Schema`.
+        num_classes: the size of the vocabulary.
+        preprocessing: such as {"normalize": "l2", "max_frames": 300}.
+        loss: the spec of the loss.
+        optimizer: the spec of the optimizer and its schedule, clipping and EMA.
+        training: batch size, seed and whatever else decides the weights.
+        flags: every flag of the job, for the reader; not compared.
+        versions: of the packages; not compared.
+        git_commit: of the code, empty outside a checkout; not compared.
+    """
+
+    model: str
+    schema: Schema
+    num_classes: int
+    preprocessing: dict[str, Any]
+    loss: str
+    optimizer: dict[str, Any]
+    training: dict[str, Any]
+    flags: dict[str, Any] = dataclasses.field(default_factory=dict)
+    versions: dict[str, str] = dataclasses.field(default_factory=lambda: package_versions())
+    git_commit: str = dataclasses.field(default_factory=lambda: git_commit())
+
+    def to_json(self) -> dict[str, Any]:
+        """This configuration as plain dictionaries and lists."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return json.loads(json.dumps(values | {"schema": self.schema.to_json()}))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunConfig:
+        """The inverse of `to_json`."""
+        return cls(**(data | {"schema": Schema.from_json(data["schema"])}))
+
+    def difference(self, other: RunConfig) -> list[str]:
+        """One line for each setting in which the two runs differ: `name: mine -> other's`."""
+        mine, others = (_flatten(run.to_json()) for run in (self, other))
+        return [
+            f"{key}: {mine.get(key)!r} -> {others.get(key)!r}"
+            for key in dict.fromkeys([*mine, *others])
+            if mine.get(key) != others.get(key) and key.partition(".")[0] not in _MAY_DIFFER
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run as other jobs use it.
+
+    Attributes:
+        train_dir: its directory.
+        config: what the run is.
+        model: the Keras model, from stored features to probabilities (batch, num_classes).
+    """
+
+    train_dir: str
+    config: RunConfig
+    model: keras.Model
+
+    @property
+    def loss(self) -> keras.losses.Loss:
+        """The loss the run was trained with."""
+        call = specs.parse(self.config.loss)
+        return losses.get(call.name, **call.arguments)
+
+
+def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> None:
+    """Makes a run directory, or checks that the one that is there is of the same run.
+
+    Args:
+        train_dir: made if it is not there.
+        config: what the run is.
+        start_new_model: delete the run that is there.
+
+    Raises:
+        UserError: another run is there, or the directory cannot be written.
+    """
+    if "://" in train_dir:
+        raise UserError(
+            f"--train_dir must be a local folder. Received: {train_dir}. Train on a local disk, "
+            "and copy the run to the bucket afterwards."
+        )
+    path = os.path.join(train_dir, CONFIG)
+    with writing(train_dir):
+        os.makedirs(train_dir, exist_ok=True)
+        if start_new_model and os.path.exists(path):
+            _delete(train_dir)
+        if os.path.exists(path):
+            differences = read_config(train_dir).difference(config)
+            if differences:
+                raise UserError(
+                    f"{train_dir} holds another run, which differs in "
+                    f"{'; '.join(differences)}. Choose another --train_dir, or pass "
+                    "--start_new_model to delete it."
+                )
+        write_json(path, config.to_json())
+
+
+def read_config(train_dir: str) -> RunConfig:
+    """Reads a run's run.json.
+
+    Raises:
+        UserError: it is not there, or it is no run.json.
+    """
+    path = os.path.join(train_dir, CONFIG)
+    if not os.path.isdir(train_dir):
+        raise UserError(
+            f"There is no run directory {train_dir}. Train one, or correct --train_dir."
+        )
+    if not os.path.exists(path):
+        raise UserError(
+            f"{train_dir} is no run directory: it has no {CONFIG}. Train there first with "
+            f"`python -m yt8m.train --train_dir={train_dir}`, or correct --train_dir."
+        )
+    try:
+        with open(path, encoding="utf-8") as file:
+            return RunConfig.from_json(json.load(file))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path} cannot be read as a run's configuration: {error}.") from None
+
+
+def load(train_dir: str) -> Run:
+    """Loads a run.
+
+    Raises:
+        UserError: the directory holds no run, or a run without a usable model yet.
+    """
+    config = read_config(train_dir)
+    path = os.path.join(train_dir, MODEL)
+    if not os.path.exists(path):
+        raise UserError(
+            f"{train_dir} has no {MODEL} yet: its training ended before the first checkpoint. "
+            "Start the same training again."
+        )
+    register_layers()
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be loaded: {(str(error).splitlines() or [''])[0]} "
+            "It may be damaged, or of other versions: see `versions` in its run.json."
+        ) from error
+    return Run(train_dir, config, model)
+
+
+def register_layers() -> None:
+    """Imports every module that registers a layer, so that Keras can load any saved model."""
+    importlib.import_module("yt8m.preprocessing")
+    for package in ("video_models", "frame_models"):
+        path = importlib.import_module(package).__path__
+        for module in pkgutil.walk_packages(path, f"{package}."):
+            importlib.import_module(module.name)
+
+
+def save_model(train_dir: str, model: keras.Model) -> None:
+    """Writes model.keras; the previous one stays until the new one is whole."""
+    path = os.path.join(train_dir, MODEL)
+    with writing(path):
+        temporary = os.path.join(train_dir, f".tmp-{MODEL}")
+        model.save(temporary)
+        os.replace(temporary, path)
+
+
+def save_checkpoint(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> None:
+    """Writes weights, optimizer and `state` as one folder that appears whole, named by its step.
+
+    Args:
+        train_dir: the run.
+        trainer: the compiled model that trains; its weights and its optimizer's are written.
+        state: JSON values; `state["step"]` names the checkpoint.
+        keep: older checkpoints than this many are deleted.
+    """
+    folder = os.path.join(train_dir, CHECKPOINTS)
+    final = os.path.join(folder, f"step-{state['step']:09d}")
+    temporary = os.path.join(folder, f".tmp-{state['step']}")
+    with writing(folder):
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.makedirs(temporary)
+        trainer.save_weights(os.path.join(temporary, _WEIGHTS))
+        write_json(os.path.join(temporary, _STATE), state | {_RANDOM: _random_state(trainer)})
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+        for old in _checkpoints(train_dir)[:-keep]:
+            shutil.rmtree(old)
+
+
+def restore_checkpoint(train_dir: str, trainer: keras.Model) -> dict | None:
+    """Loads the last checkpoint into the trainer.
+
+    Returns:
+        What `save_checkpoint` got as `state`; None if there is no checkpoint.
+    """
+    checkpoints = _checkpoints(train_dir)
+    if not checkpoints:
+        return None
+    trainer.load_weights(os.path.join(checkpoints[-1], _WEIGHTS))
+    with open(os.path.join(checkpoints[-1], _STATE), encoding="utf-8") as file:
+        state = json.load(file)
+    for variable, value in zip(_generators(trainer), state.pop(_RANDOM), strict=True):
+        variable.assign(np.array(value, "uint32"))
+    return state
+
+
+def _random_state(trainer: keras.Model) -> list[list[int]]:
+    """Where the random generators of dropout and the like are; Keras' weight files lack them."""
+    return [variable.numpy().tolist() for variable in _generators(trainer)]
+
+
+def _generators(trainer: keras.Model) -> list[keras.Variable]:
+    return [v for v in trainer.variables if v.name == "seed_generator_state"]
+
+
+def _checkpoints(train_dir: str) -> list[str]:
+    folder = os.path.join(train_dir, CHECKPOINTS)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, name) for name in names if name.startswith("step-")]
+
+
+def write_json(path: str, values: dict) -> None:
+    """Writes a JSON file that appears whole."""
+    with atomic_file(path) as file:
+        json.dump(values, file, indent=2)
+        file.write("\n")
+
+
+@contextlib.contextmanager
+def atomic_file(path: str) -> Iterator[Any]:
+    """Opens a text file that appears under its name only when the block ends without an error.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".tmp-{name}")
+    with writing(path):
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        file = open(temporary, "w", encoding="utf-8", newline="")
+    try:
+        with file:
+            yield file
+        with writing(path):
+            os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Turns an error of the file system into one sentence.
+
+    Raises:
+        UserError: in place of an OSError inside the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"Cannot write {path}: {reason}. Check the folder, its permissions and the disk."
+        ) from None
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the packages that decide the numbers, of those that are installed."""
+    versions = {"backend": keras.config.backend()}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def git_commit() -> str:
+    """The commit of the checkout that holds this code; empty if it is none."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    command = ["git", "-C", folder, "rev-parse", "HEAD"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def _delete(train_dir: str) -> None:
+    """Deletes what a run consists of, and nothing else that lies in the folder."""
+    for name in (CONFIG, MODEL):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(train_dir, name))
+    for name in (CHECKPOINTS, LOGS, EVAL):
+        shutil.rmtree(os.path.join(train_dir, name), ignore_errors=True)
+
+
+def _flatten(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {prefix: values}
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flatten(value, f"{prefix}.{key}" if prefix else key)
+    return flat

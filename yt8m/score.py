@@ -1,0 +1,131 @@
+r"""Scores a submission against labelled shards, without a model.
+
+For example:
+
+    python -m yt8m.score --submission_file=submission.csv \
+        --eval_data_pattern='data/validate*.tfrecord'
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from absl import flags, logging
+
+from yt8m import evaluation, jobs, labels, metrics, report, submission
+from yt8m.data.reader import Reader
+from yt8m.data.schema import VIDEO
+from yt8m.errors import UserError
+
+_BATCH_SIZE = 1024
+
+
+def define_flags() -> None:
+    """Defines the flags of this job."""
+    flags.DEFINE_string("submission_file", None, "The submission to score.", required=True)
+    flags.DEFINE_string("eval_data_pattern", None, "Shards with the labels.", required=True)
+    flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
+    flags.DEFINE_integer(
+        "num_classes", None, "Size of the vocabulary; by default that of YouTube-8M or AudioSet, "
+        "whichever the records are.", lower_bound=1,
+    )  # fmt: skip
+    jobs.define_data_flags(batch_size=_BATCH_SIZE)
+
+
+def main() -> None:
+    """Scores as the flags say."""
+    args = flags.FLAGS
+    paths, schema = jobs.open_shards(args.eval_data_pattern)
+    # The context of a tf.SequenceExample reads as a tf.Example: ids and labels need no frames.
+    labels_only = dataclasses.replace(schema, kind=VIDEO, features=())
+    num_classes = args.num_classes or schema.default_num_classes()
+    reader = Reader(paths, labels_only, num_classes, args.batch_size, log=jobs.read_log())
+    predictions = Predictions.read(args.submission_file, num_classes, args.top_k)
+    results = score(predictions, reader, args.top_k).result()
+    report.print_table(f"{args.submission_file} on {args.eval_data_pattern}", results)
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """A submission in memory: about 160 bytes a video at 20 classes, and its id.
+
+    Attributes:
+        row: video id -> row.
+        classes: (videos, length) int32, padded with -1.
+        scores: (videos, length) float32, best first.
+    """
+
+    row: dict[str, int]
+    classes: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def read(cls, path: str, num_classes: int, top_k: int) -> Predictions:
+        """Reads a submission, and of each video its `top_k` best classes.
+
+        Raises:
+            UserError: the file cannot be read, is no submission, or names a video twice.
+        """
+        row: dict[str, int] = {}
+        classes, scores = _Rows(top_k, -1, np.int32), _Rows(top_k, 0, np.float32)
+        for video_id, row_classes, row_scores in submission.read_rows(path, num_classes):
+            if video_id in row:
+                raise UserError(f"{path} names the video {video_id!r} twice.")
+            row[video_id] = len(row)
+            order = np.argsort(-np.asarray(row_scores), kind="stable")[:top_k]
+            classes.append(np.asarray(row_classes, np.int32)[order])
+            scores.append(np.asarray(row_scores, np.float32)[order])
+        return cls(row, classes.array(), scores.array())
+
+
+class _Rows:
+    """Rows of at most `width` values, in an array that doubles as it fills."""
+
+    def __init__(self, width: int, padding: float, dtype: type):
+        self._values = np.full((1024, width), padding, dtype)
+        self._padding = padding
+        self._count = 0
+
+    def append(self, values: np.ndarray) -> None:
+        if self._count == len(self._values):
+            more = np.full_like(self._values, self._padding)
+            self._values = np.concatenate([self._values, more])
+        self._values[self._count, : len(values)] = values
+        self._count += 1
+
+    def array(self) -> np.ndarray:
+        return self._values[: self._count]
+
+
+def score(predictions: Predictions, reader: Reader, top_k: int) -> metrics.Evaluation:
+    """The metrics of a submission. A labelled video that it lacks counts as not predicted.
+
+    Raises:
+        UserError: no labelled video is in the submission.
+    """
+    state = metrics.Evaluation(reader.num_classes, top_k)
+    missing, seen = 0, 0
+    empty = len(predictions.classes)
+    classes = np.concatenate([predictions.classes, np.full((1, top_k), -1, np.int32)])
+    scores = np.concatenate([predictions.scores, np.zeros((1, top_k), np.float32)])
+    for batch in evaluation.batches(reader, "Scoring"):
+        rows = np.array([predictions.row.get(i.decode(), empty) for i in batch["ids"]])
+        missing += int((rows == empty).sum())
+        seen += len(rows)
+        truth = labels.multi_hot_array(batch["labels"], reader.num_classes)
+        state.update_top_k(scores[rows], classes[rows], truth)
+    if missing == seen:
+        raise UserError(
+            f"None of the {seen} labelled videos is in the submission of {empty} videos. Score it "
+            "on the shards that it predicts."
+        )
+    if missing:
+        logging.warning("%d of %d labelled videos have no predictions.", missing, seen)
+    if empty > seen - missing:
+        logging.warning("%d predicted videos have no labels.", empty - (seen - missing))
+    return state
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)

@@ -1,0 +1,82 @@
+"""Kaggle submissions: `VideoId,LabelConfidencePairs`, then `id,class score class score ...`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from yt8m.errors import UserError
+
+HEADER = "VideoId,LabelConfidencePairs"
+
+
+def format_rows(ids: Iterable[str], classes: np.ndarray, scores: np.ndarray) -> Iterator[str]:
+    """Formats lines of a submission as the starter code does: class `%d`, score `%g`, best first.
+
+    Args:
+        ids: video ids, one a row.
+        classes: (videos, k) class ids, best first.
+        scores: (videos, k) their scores.
+
+    Yields:
+        One line a video, with its line end.
+    """
+    pattern = " ".join(["%d %g"] * classes.shape[1])
+    pairs = np.empty((len(classes), 2 * classes.shape[1]), dtype=object)
+    pairs[:, 0::2], pairs[:, 1::2] = classes, scores
+    for video_id, row in zip(ids, pairs.tolist(), strict=True):
+        yield f"{video_id},{pattern % tuple(row)}\n"
+
+
+def read_rows(path: str, num_classes: int) -> Iterator[tuple[str, list[int], list[float]]]:
+    """Reads a submission.
+
+    Args:
+        path: the file.
+        num_classes: the size of the vocabulary.
+
+    Yields:
+        The video's id, its class ids and their scores, as they stand in the file.
+
+    Raises:
+        UserError: the file cannot be read, or a line is not as it should be; it is named.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            header = ",".join(next(rows, []))
+            if header != HEADER:
+                raise UserError(
+                    f"{path} is no submission: its first line must be {HEADER}. "
+                    f"Received: {header[:80]!r}."
+                )
+            for row in rows:
+                if row:
+                    yield _parse_row(row, f"{path}, line {rows.line_num}", num_classes)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"Cannot read {path}: {getattr(error, 'strerror', None) or error}."
+        ) from None
+
+
+def _parse_row(row: list[str], where: str, num_classes: int) -> tuple[str, list[int], list[float]]:
+    fields = row[1].split() if len(row) == 2 else []
+    if len(row) != 2 or len(fields) % 2:
+        raise UserError(
+            f"{where} must be `id,class score class score ...`. Received: {','.join(row)[:80]!r}."
+        )
+    try:
+        classes = [int(field) for field in fields[0::2]]
+        scores = [float(field) for field in fields[1::2]]
+    except ValueError as error:
+        raise UserError(f"{where} must hold pairs of a class and a score: {error}.") from None
+    outside = [c for c in classes if not 0 <= c < num_classes]
+    if outside:
+        raise UserError(f"{where} names class {outside[0]}, outside 0 to {num_classes - 1}.")
+    if len(set(classes)) < len(classes):
+        raise UserError(f"{where} names a class twice: {row[1][:80]!r}.")
+    if not np.isfinite(scores).all():
+        raise UserError(f"{where} holds a score that is no finite number: {row[1][:80]!r}.")
+    return row[0], classes, scores

@@ -1,0 +1,194 @@
+r"""Trains a model on shards and keeps everything about it in a run directory.
+
+    python -m yt8m.train --train_dir=runs/moe --model=moe \
+        --train_data_pattern='data/train*.tfrecord' --eval_data_pattern='data/validate*.tfrecord'
+
+Started again with the same flags, it goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+from absl import flags, logging
+
+from yt8m import distribution, evaluation, jobs, losses, metrics, modeling, optimizers, runs, specs
+from yt8m import training as training_lib
+from yt8m.data.reader import Reader
+from yt8m.data.schema import Schema
+
+_PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+def define_flags() -> None:
+    """Defines the flags of this job."""
+    models = ", ".join(sorted(specs.model_names()))
+    flags.DEFINE_string("train_dir", None, "Folder of the run.", required=True)
+    jobs.define_spec_flag(
+        "model", "moe", specs.model, f"Model and hyperparameters, such as moe(mixtures=4). {models}"
+    )
+    flags.DEFINE_string(
+        "train_data_pattern",
+        None,
+        "Shards to train on: a glob, several with commas between, or a text file of paths.",
+        required=True,
+    )
+    flags.DEFINE_string("eval_data_pattern", "", "Shards to evaluate on; the best model is kept.")
+    flags.DEFINE_integer("num_epochs", 5, "Passes over the training data.", lower_bound=1)
+    flags.DEFINE_integer("max_steps", None, "Most batches to train on.", lower_bound=1)
+    jobs.define_data_flags(batch_size=1024)
+    jobs.define_spec_flag(
+        "loss", "cross_entropy", losses.from_spec, f"Loss: {', '.join(losses.names())}."
+    )
+    jobs.define_spec_flag(
+        "optimizer",
+        "adam",
+        optimizers.from_spec,
+        f"Optimizer, such as adamw(weight_decay=0.01). {', '.join(optimizers.names())}.",
+    )
+    flags.DEFINE_float("base_learning_rate", 0.01, "Learning rate at the start.", lower_bound=0)
+    flags.DEFINE_float(
+        "learning_rate_decay", 0.95, "Factor every --learning_rate_decay_examples examples."
+    )
+    flags.DEFINE_integer(
+        "learning_rate_decay_examples", 4_000_000, "Examples between decays.", lower_bound=1
+    )
+    flags.DEFINE_float(
+        "clip_gradient_norm", 1.0, "Norm that each variable's gradient is cut to; 0 does not.", 0
+    )
+    flags.DEFINE_float(
+        "ema_momentum", 0.0, "Momentum of a moving average of the weights, which is then the "
+        "model that is evaluated and saved; 0 keeps none.", 0, 1,
+    )  # fmt: skip
+    flags.DEFINE_enum("mixed_precision", "float32", list(_PRECISION), "Type to compute in.")
+    flags.DEFINE_boolean("jit_compile", False, "Compile with XLA (JAX always does).")
+    flags.DEFINE_enum("distribute", "auto", distribution.CHOICES, distribution.HELP)
+    flags.DEFINE_integer("seed", 0, "Fixes weights, order of the data and dropout.", lower_bound=0)
+    flags.DEFINE_integer(
+        "num_classes", None, "Size of the vocabulary; by default that of YouTube-8M or AudioSet, "
+        "whichever the records are.", lower_bound=1,
+    )  # fmt: skip
+    flags.DEFINE_list("feature_names", [], "Features to use; by default all that are found.")
+    flags.DEFINE_list("feature_sizes", [], "Sizes the features must have; by default any.")
+    flags.DEFINE_integer("max_frames", 300, "Frames after these are cut.", lower_bound=1)
+    flags.DEFINE_enum(
+        "normalize", "l2", modeling.NORMALIZE, "Scale the features of a frame to unit norm."
+    )
+    flags.DEFINE_integer(
+        "shuffle_buffer", None, "Records to shuffle among; by default 512 MB of them.", 1
+    )
+    flags.DEFINE_integer("eval_steps", 0, "Evaluate every so many steps besides each epoch.", 0)
+    flags.DEFINE_integer(
+        "checkpoint_steps", 1000, "Checkpoint every so many steps besides each epoch.", 1
+    )
+    flags.DEFINE_boolean("start_new_model", False, "Delete the run in --train_dir, if there is.")
+
+
+def main() -> None:
+    """Trains as the flags say."""
+    args = flags.FLAGS
+    devices = distribution.set_up(args.distribute)
+    distribution.check_batch_size(devices, args.batch_size)
+    paths, schema = jobs.open_shards(args.train_data_pattern)
+    schema = schema.select(tuple(args.feature_names), jobs.parse_ints("feature_sizes"))
+    num_classes = args.num_classes or schema.default_num_classes()
+    evaluate = _evaluator(args, schema, num_classes)
+    runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
+    keras.utils.set_random_seed(args.seed)
+    keras.config.set_dtype_policy(_PRECISION[args.mixed_precision])
+    with devices.scope():
+        trainer = _make_trainer(args, schema, num_classes)
+    logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
+    reader = Reader(
+        paths,
+        schema,
+        num_classes,
+        args.batch_size,
+        max_frames=args.max_frames,
+        drop_remainder=True,
+        shuffle_buffer=args.shuffle_buffer,
+        log=jobs.read_log(),
+        **evaluation.static_shapes(args.jit_compile),
+    )
+    schedule = training_lib.Schedule(
+        args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
+    )
+    end = training_lib.train(args.train_dir, trainer, reader, schedule, args.seed, evaluate)
+    best = "" if end.best is None else f", best GAP {end.best:.5f}"
+    print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
+
+
+def _evaluator(args, schema: Schema, num_classes: int):
+    """Makes the function model -> metrics on --eval_data_pattern; None without one."""
+    if not args.eval_data_pattern:
+        return None
+    paths, found = jobs.open_shards(args.eval_data_pattern)
+    found = schema.match(found, args.eval_data_pattern)
+    make_reader = functools.partial(
+        Reader, paths, found, num_classes, args.batch_size, max_frames=args.max_frames
+    )
+
+    def evaluate(model: keras.Model) -> dict[str, float]:
+        reader = make_reader(log=jobs.read_log(), **evaluation.static_shapes())
+        state = evaluation.evaluate(model, reader, _make_loss(args))
+        return state.result()
+
+    return evaluate
+
+
+def _make_loss(args) -> keras.losses.Loss:
+    return losses.get(args.loss.name, **args.loss.arguments)
+
+
+def _make_trainer(args, schema: Schema, num_classes: int) -> modeling.Trainer:
+    model = modeling.build(args.model, schema, num_classes, args.normalize)
+    gap = metrics.StreamingGAP(name="gap")
+    trainer = modeling.Trainer(model, num_classes, _make_loss(args), gap)
+    schedule = optimizers.staircase_decay(
+        args.base_learning_rate,
+        args.learning_rate_decay,
+        args.learning_rate_decay_examples,
+        args.batch_size,
+    )
+    optimizer = optimizers.get(
+        args.optimizer.name,
+        schedule,
+        clip_gradient_norm=args.clip_gradient_norm,
+        ema_momentum=args.ema_momentum,
+        **args.optimizer.arguments,
+    )
+    jit_compile = args.jit_compile or keras.config.backend() == "jax"
+    trainer.compile(optimizer=optimizer, jit_compile=jit_compile)
+    trainer(model.input)
+    return trainer
+
+
+def _run_config(args, schema: Schema, num_classes: int) -> runs.RunConfig:
+    return runs.RunConfig(
+        model=str(args.model),
+        schema=schema,
+        num_classes=num_classes,
+        preprocessing={"normalize": args.normalize, "max_frames": args.max_frames},
+        loss=str(args.loss),
+        optimizer={
+            "name": str(args.optimizer),
+            "base_learning_rate": args.base_learning_rate,
+            "learning_rate_decay": args.learning_rate_decay,
+            "learning_rate_decay_examples": args.learning_rate_decay_examples,
+            "clip_gradient_norm": args.clip_gradient_norm,
+            "ema_momentum": args.ema_momentum,
+        },
+        training={
+            "train_data_pattern": args.train_data_pattern,
+            "batch_size": args.batch_size,
+            "mixed_precision": args.mixed_precision,
+            "shuffle_buffer": args.shuffle_buffer,
+            "seed": args.seed,
+        },
+        flags=jobs.flag_values(),
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)
