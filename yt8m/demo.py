@@ -44,7 +44,7 @@ def main() -> None:
         f"--eval_data_pattern={validate}",
         f"--num_classes={_NUM_CLASSES}",
         "--model=average(head=moe(mixtures=4))",
-        "--num_epochs=10",
+        "--num_epochs=12",
         "--batch_size=128",
         "--start_new_model",
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from yt8m import labels as labels_lib
 from yt8m import metrics
@@ -14,27 +16,34 @@ from yt8m.data.reader import Reader
 from yt8m.errors import UserError
 from yt8m.progress import ProgressReport
 
+Predictor = Callable[[dict[str, np.ndarray]], Any]
 
-def predictor(model: keras.Model):
-    """A function from a batch to what the model answers, NumPy arrays of as many rows.
 
-    TensorFlow takes batches of any shape. JAX compiles for each shape, so the last, smaller batch
-    is filled up to the size of the first, and the rows added are cut off again.
-    """
+def predictor(model: keras.Model) -> Predictor:
+    """A function from a batch to what the model answers: NumPy arrays with a row a video."""
     names = [tensor.name for tensor in model.inputs]
-    is_jax = keras.config.backend() == "jax"
-    if not is_jax:
-        model.compile(jit_compile=False)
+    predict = _tensorflow_predictor if keras.config.backend() == "tensorflow" else _jax_predictor
+    function = predict(model)
+    return lambda batch: function({name: batch[name] for name in names})
+
+
+def _tensorflow_predictor(model: keras.Model) -> Predictor:
+    """Traces once, for batches of any size and length."""
+    specs = {t.name: tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs}
+    function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs])
+    return lambda inputs: tf.nest.map_structure(lambda t: t.numpy(), function(inputs))
+
+
+def _jax_predictor(model: keras.Model) -> Predictor:
+    """Fills the last, smaller batch up to the size of the first: JAX compiles for each shape."""
     largest = 0
 
-    def predict(batch: dict):
+    def predict(inputs: dict[str, np.ndarray]) -> Any:
         nonlocal largest
-        features = {name: np.asarray(batch[name]) for name in names}
-        rows = len(features[names[0]])
+        rows = len(next(iter(inputs.values())))
         largest = max(largest, rows)
-        if is_jax and rows < largest:
-            features = {name: _fill(values, largest) for name, values in features.items()}
-        outputs = model.predict_on_batch(features)
+        filled = {name: _fill(values, largest) for name, values in inputs.items()}
+        outputs = model.predict_on_batch(filled)
         return keras.tree.map_structure(lambda values: np.asarray(values)[:rows], outputs)
 
     return predict

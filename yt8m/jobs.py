@@ -22,7 +22,8 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     functions of another.
     """
     define_flags()
-    flags.adopt_module_key_flags(sys.modules[__name__])
+    for flag in flags.FLAGS.get_key_flags_for_module(__name__):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))

@@ -16,13 +16,14 @@ from yt8m.metrics import Evaluation
 
 def print_table(title: str, results: dict) -> None:
     """Prints metrics, one a line."""
-    table = Table(title=title, title_justify="left")
+    print(title)
+    table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name, value in results.items():
         if value is not None:
             table.add_row(name, f"{value:.5f}" if isinstance(value, float) else f"{value}")
-    Console(width=max(80, len(title) + 4)).print(table)
+    Console().print(table)
 
 
 def write(folder: str, name: str, state: Evaluation, details: dict) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-import importlib.metadata
 import json
 import os
 import pkgutil
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -302,12 +302,10 @@ def writing(path: str) -> Iterator[None]:
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of the packages that decide the numbers, of those that are installed."""
-    versions = {"backend": keras.config.backend()}
-    for package in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return versions
+    """The versions of the packages that decide the numbers, of those that are in use."""
+    loaded = (package for package in _PACKAGES if package in sys.modules)
+    versions = {package: sys.modules[package].__version__ for package in loaded}
+    return {"backend": keras.config.backend()} | versions
 
 
 def git_commit() -> str:

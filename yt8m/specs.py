@@ -113,7 +113,7 @@ class Spec:
 
 
 def complete(call: Call, cls: type, hidden: set[str]) -> Call:
-    """The call of a class under its own name, its defaults filled in.
+    """The call of a class under its own name, its defaults filled in where they are not None.
 
     Args:
         call: names the class in some spelling.
@@ -122,7 +122,8 @@ def complete(call: Call, cls: type, hidden: set[str]) -> Call:
     """
     parameters = inspect.signature(cls).parameters.values()
     shown = [p for p in parameters if p.name not in hidden and p.default is not p.empty]
-    return Call(cls.__name__, {p.name: call.arguments.get(p.name, p.default) for p in shown})
+    values = {p.name: call.arguments.get(p.name, p.default) for p in shown}
+    return Call(cls.__name__, {k: v for k, v in values.items() if v is not None})
 
 
 def model(text: str) -> Spec:

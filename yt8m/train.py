@@ -9,11 +9,23 @@ Started again with the same flags, it goes on from its last checkpoint.
 from __future__ import annotations
 
 import functools
+import os
 
 import keras
 from absl import flags, logging
 
-from yt8m import distribution, evaluation, jobs, losses, metrics, modeling, optimizers, runs, specs
+from yt8m import (
+    distribution,
+    evaluation,
+    jobs,
+    losses,
+    metrics,
+    modeling,
+    optimizers,
+    report,
+    runs,
+    specs,
+)
 from yt8m import training as training_lib
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
@@ -99,6 +111,7 @@ def main() -> None:
     keras.config.set_dtype_policy(_PRECISION[args.mixed_precision])
     with devices.scope():
         trainer = _make_trainer(args, schema, num_classes)
+        weights = training_lib.Weights(trainer)
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
     reader = Reader(
         paths,
@@ -114,13 +127,15 @@ def main() -> None:
     schedule = training_lib.Schedule(
         args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
     )
-    end = training_lib.train(args.train_dir, trainer, reader, schedule, args.seed, evaluate)
+    end = training_lib.train(
+        args.train_dir, trainer, weights, reader, schedule, args.seed, evaluate
+    )
     best = "" if end.best is None else f", best GAP {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
 
 
 def _evaluator(args, schema: Schema, num_classes: int):
-    """Makes the function model -> metrics on --eval_data_pattern; None without one."""
+    """The function from a model and a step to metrics; None without --eval_data_pattern."""
     if not args.eval_data_pattern:
         return None
     paths, found = jobs.open_shards(args.eval_data_pattern)
@@ -129,9 +144,12 @@ def _evaluator(args, schema: Schema, num_classes: int):
         Reader, paths, found, num_classes, args.batch_size, max_frames=args.max_frames
     )
 
-    def evaluate(model: keras.Model) -> dict[str, float]:
+    def evaluate(model: keras.Model, step: int) -> dict[str, float]:
         reader = make_reader(log=jobs.read_log(), **evaluation.static_shapes())
         state = evaluation.evaluate(model, reader, _make_loss(args))
+        folder = os.path.join(args.train_dir, runs.EVAL)
+        details = {"eval_data_pattern": args.eval_data_pattern, "step": step}
+        report.write(folder, f"step-{step:09d}", state, details)
         return state.result()
 
     return evaluate
@@ -161,6 +179,7 @@ def _make_trainer(args, schema: Schema, num_classes: int) -> modeling.Trainer:
     jit_compile = args.jit_compile or keras.config.backend() == "jax"
     trainer.compile(optimizer=optimizer, jit_compile=jit_compile)
     trainer(model.input)
+    trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 
 

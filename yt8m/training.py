@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import keras
 import tensorflow as tf
 from absl import logging
+from keras import ops
 
 from yt8m import modeling, runs
 from yt8m.data.diagnose import clear_errors
@@ -77,16 +78,19 @@ class Weights:
         optimizer.finalize_variable_values = lambda trainable_variables: None
 
     def update(self, trainer: modeling.Trainer) -> keras.Model:
-        """Brings the model up to date and returns it."""
-        if self._average is not None:
-            self._write_average(self._average.trainable_variables)
-            pairs = zip(
-                self._average.non_trainable_variables,
-                trainer.model.non_trainable_variables,
-                strict=True,
-            )
-            for mine, theirs in pairs:
-                mine.assign(theirs)
+        """Brings the model up to date and returns it.
+
+        Values are copied: with JAX an assignment shares the buffer, and the next step of training
+        or of prediction gives its buffers up.
+        """
+        if self._average is None:
+            return self.model
+        self._write_average(self._average.trainable_variables)
+        for mine in self._average.trainable_variables:
+            mine.assign(ops.copy(mine))
+        others = trainer.model.non_trainable_variables
+        for mine, theirs in zip(self._average.non_trainable_variables, others, strict=True):
+            mine.assign(ops.copy(theirs))
         return self.model
 
 
@@ -100,7 +104,7 @@ class RunCallback(keras.callbacks.Callback):
         weights: the model to evaluate and save.
         batch_size: examples a step.
         progress: where to report.
-        evaluate: model -> metrics by name, or None without validation data.
+        evaluate: model and step -> metrics by name, or None without validation data.
     """
 
     def __init__(
@@ -111,7 +115,7 @@ class RunCallback(keras.callbacks.Callback):
         weights: Weights,
         batch_size: int,
         progress: ProgressReport,
-        evaluate: Callable[[keras.Model], dict[str, float]] | None,
+        evaluate: Callable[[keras.Model, int], dict[str, float]] | None,
     ):
         super().__init__()
         self.train_dir = train_dir
@@ -186,7 +190,7 @@ class RunCallback(keras.callbacks.Callback):
         if self.evaluate is None:
             runs.save_model(self.train_dir, model)
             return
-        results = self.evaluate(model)
+        results = self.evaluate(model, self.position.step)
         self._log("eval", results)
         best = self.position.best
         logging.info(
@@ -217,20 +221,23 @@ class RunCallback(keras.callbacks.Callback):
 def train(
     train_dir: str,
     trainer: modeling.Trainer,
+    weights: Weights,
     reader: Reader,
     schedule: Schedule,
     seed: int,
-    evaluate: Callable[[keras.Model], dict[str, float]] | None = None,
+    evaluate: Callable[[keras.Model, int], dict[str, float]] | None = None,
 ) -> Position:
     """Trains, from the run's last checkpoint if it has one.
 
     Args:
         train_dir: the run, see `runs.start`.
-        trainer: compiled.
+        trainer: compiled, its optimizer built.
+        weights: of the trainer, made where it was made.
         reader: of the training shards; its order is fixed by `seed` and the epoch.
         schedule: how long, and what to do on the way.
         seed: of the order of the data.
-        evaluate: model -> metrics by name (`gap` decides which is best); None keeps the last.
+        evaluate: model and step -> metrics by name, of which `gap` decides which model is best;
+            None keeps the last.
 
     Returns:
         Where training ended.
@@ -238,7 +245,6 @@ def train(
     Raises:
         UserError: the data is too small for one batch or does not fit, or training diverged.
     """
-    trainer.optimizer.build(trainer.trainable_variables)
     state = runs.restore_checkpoint(train_dir, trainer)
     position = Position(**state) if state else Position()
     if state:
@@ -249,7 +255,7 @@ def train(
     remaining = (schedule.num_epochs - position.epoch) * reader.estimate_num_records()
     with clear_errors(reader), ProgressReport("Training", remaining) as progress:
         callback = RunCallback(
-            train_dir, position, schedule, Weights(trainer), reader.batch_size, progress, evaluate
+            train_dir, position, schedule, weights, reader.batch_size, progress, evaluate
         )
         with callback.writers():
             while not schedule.is_over(position):

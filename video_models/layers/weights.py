@@ -40,3 +40,20 @@ def prior_bias(prior: float) -> keras.initializers.Initializer:
     if not 0 < prior < 1:
         raise ValueError(f"prior must be between 0 and 1, exclusive. Received: prior={prior}.")
     return keras.initializers.Constant(math.log(prior / (1 - prior)))
+
+
+def scaled_glorot(scale: float) -> keras.initializers.Initializer:
+    """Makes Glorot's uniform initializer, its values times `scale`.
+
+    Args:
+        scale: positive; 1 is Keras' own default for a dense layer.
+
+    Returns:
+        The initializer.
+
+    Raises:
+        ValueError: `scale` is not positive.
+    """
+    if not scale > 0:
+        raise ValueError(f"kernel_scale must be positive. Received: kernel_scale={scale}.")
+    return keras.initializers.VarianceScaling(scale**2, mode="fan_avg", distribution="uniform")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -27,24 +28,31 @@ def detect(paths: list[str]) -> Schema:
     Raises:
         UserError: where no shard can be read, or the record is of no known kind.
     """
-    problems = []
+    problems, damaged = [], []
     for path in paths:
         try:
-            schema = _detect_in_shard(path)
+            records = tf.data.TFRecordDataset(path).as_numpy_iterator()
+            schema = _first_schema(records, path)
         except tf.errors.OpError as error:
             problems.append(_explain(path, error))
+            damaged += [path] * isinstance(error, tf.errors.DataLossError)
             continue
         if schema is not None:
             return schema
         problems.append(f"{path} holds no record with a feature")
+    # Every shard is damaged, and before its first feature: the records behind that will do.
+    for path in damaged:
+        schema = _first_schema(tfrecord.undamaged(path), path)
+        if schema is not None:
+            return schema
     rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     raise UserError(f"No shard can be read: {problems[0]}{rest}. Check the pattern and the files.")
 
 
-def _detect_in_shard(path: str) -> Schema | None:
-    records = tf.data.TFRecordDataset(path).take(_MAX_RECORDS).as_numpy_iterator()
-    schemas = (_schema_of_record(record, path) for record in records)
-    return next((schema for schema in itertools.chain(schemas) if schema is not None), None)
+def _first_schema(records: Iterator[bytes], path: str) -> Schema | None:
+    first = itertools.islice(records, _MAX_RECORDS)
+    schemas = (_schema_of_record(record, path) for record in first)
+    return next((schema for schema in schemas if schema is not None), None)
 
 
 def _schema_of_record(record: bytes, path: str) -> Schema | None:
@@ -63,9 +71,10 @@ def _schema_of_record(record: bytes, path: str) -> Schema | None:
         return None
     id_key = next((key for key in ID_KEYS if key in context), None)
     if not features or id_key is None:
+        keys = ", ".join(sorted([*context, *lists])) or "none"
         raise UserError(
             f"The first record of {path} is of no known kind: it needs an id "
-            f"({' or '.join(ID_KEYS)}) and features. Received the keys: {', '.join(sorted([*context, *lists])) or 'none'}."
+            f"({' or '.join(ID_KEYS)}) and features. Received the keys: {keys}."
         )
     return Schema(
         kind=FRAME if lists else VIDEO,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from absl import logging
 
+from yt8m.data import tfrecord
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.errors import UserError
@@ -38,35 +39,56 @@ def clear_errors(reader: Reader) -> Iterator[None]:
 def find_problem(reader: Reader) -> str | None:
     """The first record, in the order of the shards, that the reader's schema does not fit."""
     for path in reader.paths:
-        shard = tf.data.TFRecordDataset(path).ignore_errors()
-        for number, record in enumerate(shard.as_numpy_iterator()):
-            problem = _problem(record, reader.schema, reader.num_classes, reader.segment_labels)
-            if problem:
-                return f"Record {number} of {path} {problem}"
+        try:
+            for number, record in enumerate(tfrecord.undamaged(path)):
+                problem = _problem(record, reader)
+                if problem:
+                    return f"Record {number} of {path} {problem}"
+        except (tf.errors.OpError, OSError):
+            continue  # A shard that cannot be opened is the log's to report.
     return None
 
 
-def _problem(record: bytes, schema: Schema, num_classes: int, segment_labels: bool) -> str | None:
+def _problem(record: bytes, reader: Reader) -> str | None:
+    schema = reader.schema
     example = tf.train.SequenceExample()
     try:
         example.ParseFromString(record)
     except Exception as error:  # noqa: BLE001  protobuf's DecodeError lives in no public module
         return f"is no tf.Example or tf.SequenceExample: {error}."
     context = example.context.feature
+    held = example.feature_lists.feature_list if schema.kind == FRAME else context
+    keys = ", ".join(sorted([*context, *example.feature_lists.feature_list])) or "none"
     if schema.id_key not in context:
-        return f"has no {schema.id_key}. Its keys: {', '.join(sorted(context)) or 'none'}."
+        return f"has no {schema.id_key}. Its keys: {keys}."
     name = b"".join(context[schema.id_key].bytes_list.value).decode(errors="replace")
-    label_keys = [schema.labels_key] + ["segment_labels"] * segment_labels
-    labels = [label for key in label_keys for label in context[key].int64_list.value]
-    outside = [label for label in labels if not 0 <= label < num_classes]
+    for feature in schema.features:
+        if feature.key not in held:
+            level = f"{schema.kind}-level {feature.key}"
+            return f"(id {name}) has no {level}, but the first record has. Its keys: {keys}."
+    check = _frame_problem if schema.kind == FRAME else _video_problem
+    problem = _label_problem(context, reader) or check(example, schema)
+    return f"(id {name}) {problem}" if problem else None
+
+
+def _label_problem(context, reader: Reader) -> str | None:
+    labels = context[reader.schema.labels_key].int64_list.value
+    if reader.segment_labels:
+        labels = context["segment_labels"].int64_list.value
+        starts = context["segment_start_times"].int64_list.value
+        scores = context["segment_scores"].float_list.value
+        if not len(labels) == len(starts) == len(scores):
+            return (
+                f"has {len(labels)} segment_labels, {len(starts)} segment_start_times and "
+                f"{len(scores)} segment_scores. They must agree."
+            )
+    outside = [label for label in labels if not 0 <= label < reader.num_classes]
     if outside:
         return (
-            f"(id {name}) has the label {outside[0]}, outside the vocabulary of {num_classes} "
-            f"classes (0 to {num_classes - 1}). Set --num_classes to the size of its vocabulary."
+            f"has the label {outside[0]}, outside the vocabulary of {reader.num_classes} classes "
+            f"(0 to {reader.num_classes - 1}). Set --num_classes to the size of its vocabulary."
         )
-    check = _frame_problem if schema.kind == FRAME else _video_problem
-    problem = check(example, schema)
-    return f"(id {name}) {problem}" if problem else None
+    return None
 
 
 def _video_problem(example: tf.train.SequenceExample, schema: Schema) -> str | None:

@@ -24,10 +24,12 @@ def resolve(pattern: str) -> list[str]:
     globs = [part.strip() for part in pattern.split(",") if part.strip()]
     if not globs:
         raise UserError("The data pattern is empty. Give a glob such as data/train*.tfrecord.")
-    paths: dict[str, None] = {}
+    paths: dict[str, str] = {}
     for part in globs:
-        paths.update(dict.fromkeys(_expand(part)))
-    return list(paths)
+        for path in _expand(part):
+            # `*.tfrecord` gives `./a.tfrecord`, which is also `a.tfrecord`.
+            paths.setdefault(path if "://" in path else os.path.realpath(path), path)
+    return list(paths.values())
 
 
 def _expand(glob: str) -> list[str]:
@@ -60,16 +62,13 @@ def _read_listing(path: str) -> list[str] | None:
             head = file.read(1 << 16)
     except (tf.errors.OpError, OSError) as error:
         raise UserError(f"Cannot read {path}: {_first_line(error)}") from None
-    if not head or tfrecord.has_valid_header(head):
+    if not head or b"\0" in head or tfrecord.has_valid_header(head):
         return None
     try:
-        head[:4096].decode("utf-8", errors="strict" if len(head) <= 4096 else "ignore")
+        with tf.io.gfile.GFile(path, "rb") as file:
+            lines = [line.strip() for line in file.read().decode("utf-8").splitlines()]
     except UnicodeDecodeError:
         return None
-    if b"\0" in head:
-        return None
-    with tf.io.gfile.GFile(path, "r") as file:
-        lines = [line.strip() for line in file.read().splitlines()]
     entries = [line for line in lines if line and not line.startswith("#")]
     paths: list[str] = []
     for entry in entries:

@@ -111,7 +111,7 @@ class Reader:
 
     def estimate_num_records(self) -> int:
         """About how many records the shards hold, from their sizes and their first records."""
-        framed = _mean_record_bytes(self.paths[0]) + records.FRAMING_BYTES
+        framed = _mean_record_bytes(self.paths) + records.FRAMING_BYTES
         step = max(1, len(self.paths) // _STAT_FILES)
         sampled = self.paths[::step]
         total = sum(_file_size(path) for path in sampled) * len(self.paths) / len(sampled)
@@ -138,7 +138,7 @@ class Reader:
     def _shuffle_buffer(self) -> int:
         if self.shuffle_buffer is not None:
             return self.shuffle_buffer
-        record = _mean_record_bytes(self.paths[0])
+        record = _mean_record_bytes(self.paths)
         return int(max(2 * self.batch_size, min(_SHUFFLE_BUFFER_BYTES // record, 100_000)))
 
     def _read_shard(self, path: tf.Tensor) -> tf.data.Dataset:
@@ -229,9 +229,11 @@ def _map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _mean_record_bytes(path: str, sample: int = 64) -> int:
-    """The mean size of the first records of a shard."""
-    dataset = tf.data.TFRecordDataset(path).ignore_errors().take(sample)
+def _mean_record_bytes(paths: list[str], sample: int = 64) -> int:
+    """The mean size of the first records; where a shard cannot be read, the next one's."""
+    shards = tf.data.Dataset.from_tensor_slices(paths)
+    records_of = lambda path: tf.data.TFRecordDataset(path).ignore_errors()  # noqa: E731
+    dataset = shards.flat_map(records_of).take(sample)
     sizes = [len(record) for record in dataset.as_numpy_iterator()]
     return max(1, sum(sizes) // len(sizes)) if sizes else 1
 

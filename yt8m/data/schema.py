@@ -59,7 +59,7 @@ class Schema:
 
     def to_json(self) -> dict:
         """This schema as plain dictionaries and lists."""
-        return dataclasses.asdict(self) | {"features": [vars(f) for f in self.features]}
+        return dataclasses.asdict(self) | {"features": [dict(vars(f)) for f in self.features]}
 
     @classmethod
     def from_json(cls, data: dict) -> Schema:

@@ -99,21 +99,25 @@ def videos(world: World, num_videos: int, seed: int, first_id: int = 0) -> Itera
         count = rng.integers(1, most + 1)
         labels = rng.choice(world.num_classes, count, replace=False, p=probabilities)
         shots, clusters = _shots(world, rng, labels)
+        labels = np.unique(shots[shots < world.num_classes])
         noise = rng.normal(scale=world.noise, size=(len(shots), centres.shape[-1]))
         frames = centres[shots, clusters] + noise
-        yield Video(_video_id(first_id + number), np.sort(labels), frames, shots)
+        yield Video(_video_id(first_id + number), labels, frames, shots)
 
 
 def _shots(
     world: World, rng: np.random.Generator, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which class, and which of its two clusters, each frame is about; each label has a shot."""
+    """Which class, and which of its two clusters, each frame is about.
+
+    Each label has a shot, as far as the video is long enough for that.
+    """
     num_frames = rng.integers(world.min_frames, world.max_frames + 1)
     lengths = rng.integers(world.min_shot, world.max_shot + 1, size=num_frames)
-    num_shots = max(len(labels), np.searchsorted(np.cumsum(lengths), num_frames) + 1)
+    num_shots = np.searchsorted(np.cumsum(lengths), num_frames) + 1
     about = rng.choice(labels, num_shots)
     about[rng.random(num_shots) < world.background] = world.num_classes
-    about[rng.permutation(num_shots)[: len(labels)]] = labels
+    about[rng.permutation(num_shots)[: len(labels)]] = labels[:num_shots]
     cluster = (rng.integers(2) + np.arange(num_shots)) % 2
     shot_of_frame = np.repeat(np.arange(num_shots), lengths[:num_shots])[:num_frames]
     return about[shot_of_frame], cluster[shot_of_frame]

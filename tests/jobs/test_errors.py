@@ -1,0 +1,177 @@
+"""Bad input to a job: one sentence, a non-zero exit, no traceback, nothing lost."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from conftest import command, environment, run_job
+
+
+def expect_error(module: str, *parts: str, **flags) -> None:
+    """Runs a job that must fail with one line that holds all of `parts`."""
+    result = run_job(module, **flags)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith(("ERROR:", "FATAL"))]
+    assert len(errors) == 1, result.stderr
+    for part in parts:
+        assert str(part) in errors[0]
+
+
+@pytest.fixture
+def train(training_flags, tmp_path):
+    """Expects an error of `yt8m.train`, with some flags changed."""
+
+    def expect(*parts, **flags):
+        flags = {"train_dir": tmp_path / "run", **training_flags, **flags}
+        expect_error("yt8m.train", *parts, **flags)
+        assert not (tmp_path / "run" / "model.keras").exists()
+
+    return expect
+
+
+def test_a_pattern_that_matches_nothing(train, tmp_path):
+    train("No file matches", tmp_path / "no*", train_data_pattern=tmp_path / "no*.tfrecord")
+
+
+def test_a_text_file_as_a_shard(train, tmp_path):
+    (tmp_path / "notes.tfrecord").write_text("hello\n")
+    train("notes.tfrecord", "hello", "TFRecord", train_data_pattern=tmp_path / "notes.tfrecord")
+    (tmp_path / "more.tfrecord").write_text("hello\n")
+    train("no TFRecord file", "byte 0", train_data_pattern=tmp_path / "*.tfrecord")
+
+
+def test_a_misspelt_model(train):
+    train("'averge'", "Did you mean 'average'?", "logistic, mlp, moe", model="averge")
+
+
+def test_a_misspelt_hyperparameter(train):
+    train("'mixture'", "Did you mean 'mixtures'?", "l2", model="average(head=moe(mixture=2))")
+
+
+def test_a_misspelt_loss_or_optimizer(train):
+    train("'cros_entropy'", "CrossEntropy", loss="cros_entropy")
+    train("'adamm'", "Adam", optimizer="adamm")
+    train("'weight_decya'", "weight_decay", optimizer="adamw(weight_decya=0.1)")
+
+
+def test_a_feature_size_that_contradicts_the_data(train):
+    train("--feature_sizes", "1024", "rgb (uint8[16])", feature_names="rgb", feature_sizes="1024")
+
+
+def test_a_feature_that_is_not_there(train):
+    train("mean_rgb", "rgb (uint8[16]), audio (uint8[8])", feature_names="mean_rgb")
+
+
+def test_a_label_outside_the_vocabulary(train):
+    train("label", "outside the vocabulary of 3 classes", "(id ", ".tfrecord", num_classes=3)
+
+
+def test_a_model_for_other_records(train, shards):
+    train("moe takes features", "average(head=moe)", model="moe")
+    train("average takes frames", train_data_pattern=shards / "video" / "train*.tfrecord")
+
+
+def test_fewer_examples_than_a_batch(train):
+    train("240 training examples", "batch of 512", batch_size=512)
+
+
+def test_a_training_that_diverges(train):
+    train(
+        "diverged",
+        base_learning_rate=1e30,
+        clip_gradient_norm=0,
+        optimizer="sgd",
+        model="average(head=logistic(l2=1.0))",
+    )
+
+
+def test_an_unexpected_argument(training_flags, tmp_path):
+    """A pattern without quotes is expanded by the shell; the rest must not be swallowed."""
+    result = subprocess.run(
+        [*command("yt8m.train", train_dir=tmp_path, **training_flags), "b.tfrecord"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "Unexpected argument 'b.tfrecord'" in result.stderr
+
+
+@pytest.mark.parametrize("module", ["yt8m.eval", "yt8m.inference"])
+def test_a_run_directory_without_a_run(module, shards, tmp_path):
+    pattern = shards / "frame" / "validate*.tfrecord"
+    flags = {"eval_data_pattern": pattern}
+    if module == "yt8m.inference":
+        flags = {"input_data_pattern": pattern, "output_file": tmp_path / "out.csv"}
+    expect_error(module, "no run directory", "none", train_dir=tmp_path / "none", **flags)
+    expect_error(module, tmp_path, "run.json", train_dir=tmp_path, **flags)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_records_that_do_not_fit_the_run(run_dir, shards):
+    pattern = shards / "video" / "validate*.tfrecord"
+    expect_error(
+        "yt8m.eval", "do not fit", "mean_rgb", train_dir=run_dir, eval_data_pattern=pattern
+    )
+
+
+def test_an_unwritable_output(run_dir, shards, tmp_path):
+    flags = {"train_dir": run_dir, "input_data_pattern": shards / "frame" / "validate*.tfrecord"}
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "out.csv", tmp_path):
+        expect_error("yt8m.inference", "Cannot write", path, output_file=path, **flags)
+    if os.geteuid():
+        tmp_path.chmod(0o500)
+        path = tmp_path / "out.csv"
+        expect_error("yt8m.inference", "Cannot write", path, output_file=path, **flags)
+
+
+def test_an_unwritable_run_directory(train, tmp_path):
+    (tmp_path / "file").write_text("")
+    train("Cannot write", tmp_path / "file", train_dir=tmp_path / "file" / "run")
+
+
+def test_another_run_in_the_directory(run_dir, training_flags, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run_dir, folder)
+    flags = training_flags | {"train_dir": folder, "base_learning_rate": 0.5}
+    expect_error(
+        "yt8m.train", "another run", "base_learning_rate: 0.02 -> 0.5", "--start_new_model", **flags
+    )
+    assert (folder / "model.keras").read_bytes() == (run_dir / "model.keras").read_bytes()
+    result = run_job("yt8m.train", start_new_model=True, max_steps=2, **flags)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert [p.name for p in (folder / "checkpoints").iterdir()] == ["step-000000002"]
+
+
+def test_a_damaged_model_file(run_dir, shards, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run_dir, folder)
+    (folder / "model.keras").write_bytes(b"not a model")
+    expect_error(
+        "yt8m.eval",
+        "model.keras cannot be loaded",
+        train_dir=folder,
+        eval_data_pattern=shards / "frame" / "validate*.tfrecord",
+    )
+
+
+def test_bad_submissions(shards, tmp_path):
+    path = tmp_path / "submission.csv"
+    flags = {
+        "submission_file": path,
+        "eval_data_pattern": shards / "frame" / "validate*.tfrecord",
+        "num_classes": 12,
+    }
+    expect_error("yt8m.score", "Cannot read", path, **flags)
+    path.write_text("id,scores\n")
+    expect_error("yt8m.score", "first line must be VideoId,LabelConfidencePairs", **flags)
+    path.write_text("VideoId,LabelConfidencePairs\nabcd,1 0.5 2\n")
+    expect_error("yt8m.score", "line 2", "abcd,1 0.5 2", **flags)
+    path.write_text("VideoId,LabelConfidencePairs\nabcd,99 0.5\n")
+    expect_error("yt8m.score", "line 2", "class 99", **flags)
+    path.write_text("VideoId,LabelConfidencePairs\nabcd,1 0.5\n")
+    expect_error("yt8m.score", "None of the 100 labelled videos", **flags)

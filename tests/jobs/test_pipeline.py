@@ -1,0 +1,198 @@
+"""The jobs one after the other, as a user runs them."""
+
+import csv
+import json
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import NUM_CLASSES, command, environment, run_job, succeed
+
+from yt8m import runs
+
+
+def test_a_run_holds_what_the_design_says(run_dir):
+    config = json.loads((run_dir / "run.json").read_text())
+    assert config["model"].startswith("average(head=moe(mixtures=2, l2=1e-08")
+    assert config["schema"]["features"][0]["name"] == "rgb"
+    assert config["preprocessing"] == {"normalize": "l2", "max_frames": 300}
+    assert config["loss"].startswith("CrossEntropy(")
+    assert config["optimizer"]["name"].startswith("Adam(")
+    assert config["flags"]["base_learning_rate"] == 0.02
+    assert {"yt8m", "keras", "tensorflow", "numpy", "backend"} <= set(config["versions"])
+    assert "git_commit" in config
+    assert (run_dir / "model.keras").is_file()
+    assert list((run_dir / "checkpoints").glob("step-*/state.weights.h5"))
+    assert list((run_dir / "logs" / "train").glob("events*"))
+    assert list((run_dir / "logs" / "eval").glob("events*"))
+    assert not list(run_dir.rglob(".tmp*"))
+
+
+def test_train_writes_an_evaluation_each_epoch(run_dir):
+    steps = sorted(path.name for path in (run_dir / "eval").glob("step-*.json"))
+    assert steps == ["step-000000007.json", "step-000000014.json"]
+
+
+def test_eval_inference_and_score_agree(run_dir, shards, tmp_path):
+    pattern = shards / "frame" / "validate*.tfrecord"
+    before = set((run_dir / "eval").iterdir())
+    printed = succeed("yt8m.eval", train_dir=run_dir, eval_data_pattern=pattern)
+    new = set((run_dir / "eval").iterdir()) - before
+    results = json.loads(next(path for path in new if path.suffix == ".json").read_text())
+    needed = {"gap", "hit_at_1", "hit_at_5", "perr", "map", "loss", "num_examples"}
+    assert needed <= set(results)
+    assert results["num_examples"] == 100
+    assert f"{results['gap']:.5f}" in printed
+    with open(next(path for path in new if path.suffix == ".csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == NUM_CLASSES
+    assert sum(int(row["positives"]) for row in rows) == results["num_labels"]
+
+    submission = tmp_path / "new" / "submission.csv"
+    succeed(
+        "yt8m.inference",
+        train_dir=run_dir,
+        input_data_pattern=pattern,
+        output_file=submission,
+        top_k=NUM_CLASSES,
+        batch_size=7,
+    )
+    lines = submission.read_text().splitlines()
+    assert lines[0] == "VideoId,LabelConfidencePairs"
+    assert len(lines) == 101
+    assert len(lines[1].split(",")[1].split()) == 2 * NUM_CLASSES
+    assert [p.name for p in submission.parent.iterdir()] == ["submission.csv"]
+
+    scored = succeed(
+        "yt8m.score",
+        submission_file=submission,
+        eval_data_pattern=pattern,
+        num_classes=NUM_CLASSES,
+    )
+    line = next(line for line in scored.splitlines() if " gap " in line)
+    assert float(line.split("│")[2]) == pytest.approx(results["gap"], abs=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_video_level_records_and_both_backends(backend, shards, tmp_path):
+    """Trains on one backend; the run is read by TensorFlow."""
+    result = run_job(
+        "yt8m.train",
+        env={"KERAS_BACKEND": backend},
+        train_dir=tmp_path / "run",
+        train_data_pattern=shards / "video" / "train*.tfrecord",
+        eval_data_pattern=shards / "video" / "validate*.tfrecord",
+        num_classes=NUM_CLASSES,
+        model="mlp(hidden=16, dropout=0.1, head=moe)",
+        loss="mean_cross_entropy(label_smoothing=0.01)",
+        optimizer="adamw(weight_decay=0.01)",
+        ema_momentum=0.5,
+        batch_size=32,
+        num_epochs=2,
+        max_steps=10,
+        eval_steps=4,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    config = runs.read_config(str(tmp_path / "run"))
+    assert config.versions["backend"] == backend
+    printed = succeed(
+        "yt8m.eval",
+        train_dir=tmp_path / "run",
+        eval_data_pattern=shards / "video" / "validate*.tfrecord",
+    )
+    steps = sorted((tmp_path / "run" / "eval").glob("step-*.json"))
+    assert [path.name for path in steps] == [f"step-{s:09d}.json" for s in (4, 7, 8, 10)]
+    best = max(json.loads(path.read_text())["gap"] for path in steps)
+    line = next(line for line in printed.splitlines() if " gap " in line)
+    assert float(line.split("│")[2]) == pytest.approx(best, abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"mixed_precision": "bfloat16"},
+        {"mixed_precision": "float16", "ema_momentum": 0.5},
+        {"jit_compile": True},
+        {"distribute": "mirrored"},
+        {"feature_names": "rgb", "feature_sizes": 16, "normalize": "none", "max_frames": 5},
+    ],
+    ids=lambda flags: next(iter(flags.items())).__repr__(),
+)
+def test_training_options(flags, training_flags, shards, tmp_path):
+    flags = training_flags | {"train_dir": tmp_path / "run", "max_steps": 3} | flags
+    succeed("yt8m.train", **flags)
+    config = runs.read_config(str(tmp_path / "run"))
+    if "feature_names" in flags:
+        assert config.schema.feature_names == ("rgb",)
+        assert config.preprocessing == {"normalize": "none", "max_frames": 5}
+    assert (tmp_path / "run" / "model.keras").is_file()
+
+
+def test_training_without_validation_keeps_the_last_model(training_flags, tmp_path):
+    flags = training_flags | {"eval_data_pattern": "", "max_steps": 3}
+    succeed("yt8m.train", train_dir=tmp_path / "run", **flags)
+    assert (tmp_path / "run" / "model.keras").is_file()
+    assert not (tmp_path / "run" / "eval").exists()
+
+
+def test_damaged_shards_are_named_skipped_and_counted(run_dir, shards, tmp_path):
+    good = (shards / "frame" / "validate0000.tfrecord").read_bytes()
+    (length,) = struct.unpack_from("<Q", good)
+    flipped = bytearray(good)
+    flipped[12 + length // 2] ^= 1
+    (tmp_path / "a_flipped.tfrecord").write_bytes(flipped)
+    (tmp_path / "b_cut.tfrecord").write_bytes(good[: len(good) // 2])
+    (tmp_path / "c_text.tfrecord").write_text("not a shard\n" * 10)
+    (tmp_path / "d_good.tfrecord").write_bytes(good)
+    flags = {"train_dir": run_dir, "eval_data_pattern": tmp_path / "*.tfrecord"}
+    result = run_job("yt8m.eval", **flags)
+    assert result.returncode == 0, result.stderr[-3000:]
+    for name in ("a_flipped", "b_cut", "c_text"):
+        assert f"{name}.tfrecord" in result.stderr
+    assert "a_flipped.tfrecord is cut or corrupt at byte 0:" in result.stderr
+    assert "3 damaged or unreadable shard(s), at least 3 record(s) lost" in result.stderr
+    examples = next(line for line in result.stdout.splitlines() if " num_examples " in line)
+    assert 33 + 34 < int(examples.split("│")[2]) < 100
+
+    failed = run_job("yt8m.eval", on_corrupt_shard="fail", **flags)
+    assert failed.returncode == 1
+    assert "ERROR" in failed.stderr
+    assert "corrupt at byte" in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr
+
+
+def test_demo_ends_with_metrics_and_a_submission(tmp_path):
+    printed = succeed("yt8m.demo", output_dir=tmp_path / "demo")
+    assert " gap " in printed
+    submission = tmp_path / "demo" / "submission.csv"
+    assert printed.rstrip().endswith(str(submission))
+    assert len(submission.read_text().splitlines()) == 1001
+
+
+def test_help_names_models_and_flags():
+    result = run_job("yt8m.train", help=True)
+    for word in ("--train_dir", "--batch_size", "average", "moe", "--on_corrupt_shard"):
+        assert word in result.stdout
+
+
+def test_eval_waits_for_new_models(run_dir, shards):
+    """`--norun_once` evaluates and goes on waiting; it is ended from outside."""
+    flags = {"train_dir": run_dir, "eval_data_pattern": shards / "frame" / "validate*.tfrecord"}
+    process = subprocess.Popen(
+        [*command("yt8m.eval", **flags), "--norun_once"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(PYTHONUNBUFFERED="1"),
+    )
+    try:
+        for line in process.stdout:
+            if line.startswith("Wrote "):
+                break
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
+    finally:
+        process.kill()
+        process.communicate()
+    assert np.isfinite(json.loads(Path(line.split()[1]).read_text())["gap"])
