@@ -26,11 +26,11 @@ NUM_CLASSES = 10
 
 
 def feature(values) -> tf.train.Feature:
-    """Bytes, ints or floats, by the type of the first value."""
+    """Bytes, ints or floats, by the type of the first value; no values are no ints."""
     values = list(values)
     if values and isinstance(values[0], bytes):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-    if values and isinstance(values[0], (int, np.integer)):
+    if not values or isinstance(values[0], (int, np.integer)):
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import command, environment, run_job
+from job_runner import command, environment, run_job
 
 
 def expect_error(module: str, *parts: str, **flags) -> None:
@@ -70,7 +70,8 @@ def test_a_label_outside_the_vocabulary(train):
 
 def test_a_model_for_other_records(train, shards):
     train("moe takes features", "average(head=moe)", model="moe")
-    train("average takes frames", train_data_pattern=shards / "video" / "train*.tfrecord")
+    videos = shards / "video" / "train*.tfrecord"
+    train("average takes frames", train_data_pattern=videos, eval_data_pattern="")
 
 
 def test_fewer_examples_than_a_batch(train):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NUM_CLASSES, command, environment, run_job, succeed
+from job_runner import NUM_CLASSES, command, environment, run_job, succeed
 
 from yt8m import runs
 

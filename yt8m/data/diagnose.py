@@ -39,13 +39,10 @@ def clear_errors(reader: Reader) -> Iterator[None]:
 def find_problem(reader: Reader) -> str | None:
     """The first record, in the order of the shards, that the reader's schema does not fit."""
     for path in reader.paths:
-        try:
-            for number, record in enumerate(tfrecord.undamaged(path)):
-                problem = _problem(record, reader)
-                if problem:
-                    return f"Record {number} of {path} {problem}"
-        except (tf.errors.OpError, OSError):
-            continue  # A shard that cannot be opened is the log's to report.
+        for number, record in enumerate(tfrecord.undamaged(path)):
+            problem = _problem(record, reader)
+            if problem:
+                return f"Record {number} of {path} {problem}"
     return None
 
 
@@ -67,8 +64,21 @@ def _problem(record: bytes, reader: Reader) -> str | None:
             level = f"{schema.kind}-level {feature.key}"
             return f"(id {name}) has no {level}, but the first record has. Its keys: {keys}."
     check = _frame_problem if schema.kind == FRAME else _video_problem
-    problem = _label_problem(context, reader) or check(example, schema)
+    problem = _wrong_kind(context, reader) or _label_problem(context, reader)
+    problem = problem or check(example, schema)
     return f"(id {name}) {problem}" if problem else None
+
+
+def _wrong_kind(context, reader: Reader) -> str | None:
+    kinds = {reader.schema.id_key: "bytes_list", reader.schema.labels_key: "int64_list"}
+    if reader.segment_labels:
+        kinds |= {"segment_labels": "int64_list", "segment_start_times": "int64_list"}
+        kinds |= {"segment_scores": "float_list"}
+    for key, kind in kinds.items():
+        received = context[key].WhichOneof("kind")
+        if received not in (None, kind):
+            return f"has {key} as a {received}. It must be a {kind}."
+    return None
 
 
 def _label_problem(context, reader: Reader) -> str | None:

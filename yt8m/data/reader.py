@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from yt8m.data import records, segments
+from yt8m.data import records, segments, tfrecord
 from yt8m.data.readlog import ReadLog
 from yt8m.data.schema import FRAME, Schema
 from yt8m.errors import UserError
@@ -147,7 +147,9 @@ class Reader:
         TensorFlow's reader gives up on a shard at its first damage. It is made silent about that,
         and the bytes it read are compared with the size of the file afterwards.
         """
-        blocks = tf.data.TFRecordDataset(path, buffer_size=_READ_BUFFER_BYTES)
+        shard = tf.numpy_function(_if_it_opens, [path], tf.string)
+        shard.set_shape([None])
+        blocks = tf.data.TFRecordDataset(shard, buffer_size=_READ_BUFFER_BYTES)
         blocks = blocks.ignore_errors().batch(_BLOCK)
         blocks = blocks.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)))
 
@@ -229,13 +231,19 @@ def _map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
+def _if_it_opens(path: bytes) -> np.ndarray:
+    """The shard, or none where it cannot be opened, which the end of it reports."""
+    return np.array([path] if tfrecord.can_be_opened(path.decode()) else [], dtype=object)
+
+
 def _mean_record_bytes(paths: list[str], sample: int = 64) -> int:
     """The mean size of the first records; where a shard cannot be read, the next one's."""
-    shards = tf.data.Dataset.from_tensor_slices(paths)
-    records_of = lambda path: tf.data.TFRecordDataset(path).ignore_errors()  # noqa: E731
-    dataset = shards.flat_map(records_of).take(sample)
-    sizes = [len(record) for record in dataset.as_numpy_iterator()]
-    return max(1, sum(sizes) // len(sizes)) if sizes else 1
+    for path in filter(tfrecord.can_be_opened, paths):
+        dataset = tf.data.TFRecordDataset(path).ignore_errors().take(sample)
+        sizes = [len(record) for record in dataset.as_numpy_iterator()]
+        if sizes:
+            return max(1, sum(sizes) // len(sizes))
+    return 1
 
 
 def _file_size(path: str) -> int:

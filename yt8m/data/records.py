@@ -88,10 +88,11 @@ def parse_sequence(
     if max_frames is not None:
         num_frames = tf.minimum(num_frames, max_frames)
     for feature in schema.features:
-        values = sequences[feature.key][:num_frames]
+        values = sequences[feature.key]
         if feature.dtype == "uint8":
             values = _decode(values, feature.size)
-        frames[feature.name] = values
+        # Cut after decoding: slicing bytes shares them, slicing strings copies each.
+        frames[feature.name] = values[:num_frames]
     return context, frames | {"num_frames": num_frames}
 
 

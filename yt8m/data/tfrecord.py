@@ -69,12 +69,27 @@ def salvage(data: bytes, base: int = 0) -> Salvage:
     return Salvage(records, offsets)
 
 
+def can_be_opened(path: str) -> bool:
+    """Whether a shard is there and may be read.
+
+    To be asked before TFRecordDataset is told to ignore errors: where a file cannot be opened, it
+    then tries again without end.
+    """
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            file.seek(0)
+    except (tf.errors.OpError, OSError):
+        return False
+    return True
+
+
 def undamaged(path: str) -> Iterator[bytes]:
     """The records of a shard that can be read, in order, one by one: to look at a few of them.
 
-    Raises:
-        tf.errors.OpError: the shard cannot be opened.
+    None where the shard cannot be opened.
     """
+    if not can_be_opened(path):
+        return
     with tf.io.gfile.GFile(path, "rb") as file:
         size, position = file.size(), 0
         for record in tf.data.TFRecordDataset(path).ignore_errors().as_numpy_iterator():

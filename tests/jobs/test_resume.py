@@ -1,0 +1,89 @@
+"""A training that is killed goes on where its last checkpoint was, as if nothing had happened."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from job_runner import NUM_CLASSES, command, environment, succeed
+
+STEPS_AN_EPOCH = 15
+NUM_EPOCHS = 5
+
+
+@pytest.fixture
+def flags(shards):
+    """Dropout, an average of the weights and a decaying rate: all of it must be resumed."""
+    return {
+        "train_data_pattern": shards / "video" / "train*.tfrecord",
+        "eval_data_pattern": shards / "video" / "validate*.tfrecord",
+        "num_classes": NUM_CLASSES,
+        "model": "mlp(hidden=32, dropout=0.5)",
+        "batch_size": 16,
+        "num_epochs": NUM_EPOCHS,
+        "base_learning_rate": 0.01,
+        "learning_rate_decay_examples": 100,
+        "ema_momentum": 0.9,
+        "checkpoint_steps": 4,
+    }
+
+
+def read_evaluation(folder, step: int) -> dict:
+    return json.loads((folder / "eval" / f"step-{step:09d}.json").read_text())
+
+
+def last_step(folder) -> int:
+    names = [path.name for path in folder.glob("checkpoints/step-*")]
+    return max((int(name.removeprefix("step-")) for name in names), default=0)
+
+
+def kill_after(folder, step: int, flags: dict) -> None:
+    """Starts training and kills it with SIGKILL, some time after the checkpoint of `step`."""
+    process = subprocess.Popen(
+        command("yt8m.train", train_dir=folder, **flags),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while last_step(folder) < step and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(random.random() * 0.3)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def test_a_killed_training_ends_as_an_unbroken_one(flags, tmp_path):
+    """Killed twice: inside the first epoch, and some epochs later."""
+    succeed("yt8m.train", train_dir=tmp_path / "unbroken", **flags)
+    broken = tmp_path / "broken"
+    seen = []
+    for step in (4, 2 * STEPS_AN_EPOCH + 6):
+        kill_after(broken, step, flags)
+        seen.append(last_step(broken))
+        assert seen[-1] >= step
+    succeed("yt8m.train", train_dir=broken, **flags)
+    assert seen == sorted(seen)
+    total = STEPS_AN_EPOCH * NUM_EPOCHS
+    assert last_step(broken) == total
+    for step in range(STEPS_AN_EPOCH, total + 1, STEPS_AN_EPOCH):
+        ours, theirs = (read_evaluation(folder, step) for folder in (broken, tmp_path / "unbroken"))
+        for metric in ("gap", "map", "loss"):
+            np.testing.assert_allclose(ours[metric], theirs[metric], rtol=1e-4)
+
+
+def test_more_epochs_continue_a_finished_run(flags, tmp_path):
+    """`--num_epochs` may grow; a run that has nothing left to train ends at once."""
+    small = flags | {"num_epochs": 1}
+    succeed("yt8m.train", train_dir=tmp_path, **small)
+    model = (tmp_path / "model.keras").read_bytes()
+    succeed("yt8m.train", train_dir=tmp_path, **small)
+    assert (tmp_path / "model.keras").read_bytes() == model
+    succeed("yt8m.train", train_dir=tmp_path, **(flags | {"num_epochs": 2}))
+    assert last_step(tmp_path) == 2 * STEPS_AN_EPOCH

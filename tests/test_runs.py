@@ -1,0 +1,205 @@
+"""Run directories and the model inside them."""
+
+import dataclasses
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from yt8m import labels, losses, modeling, runs, specs
+from yt8m.data.schema import Feature, Schema
+from yt8m.errors import UserError
+
+FRAMES = Schema("frame", (Feature("rgb", 6, "uint8", "rgb"), Feature("audio", 3, "uint8", "audio")))
+VIDEOS = Schema("video", (Feature("mean_rgb", 6, "float32", "mean_rgb"),))
+CONFIG = runs.RunConfig("average", FRAMES, 5, {"normalize": "l2"}, "cross_entropy", {}, {"seed": 1})
+
+
+def frame_batch(rows=4, time=7, seed=0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        "rgb": rng.integers(0, 256, (rows, time, 6)).astype(np.uint8),
+        "audio": rng.integers(0, 256, (rows, time, 3)).astype(np.uint8),
+        "num_frames": np.array([time, 1, 3, 2], np.int32)[:rows],
+    }
+
+
+def predict(model: keras.Model, batch: dict) -> np.ndarray:
+    return np.asarray(model(batch, training=False))
+
+
+def test_the_model_takes_what_the_file_holds():
+    model = modeling.build(specs.model("average"), FRAMES, 5)
+    described = {t.name: (t.dtype, t.shape) for t in model.inputs}
+    assert described == {
+        "rgb": ("uint8", (None, None, 6)),
+        "audio": ("uint8", (None, None, 3)),
+        "num_frames": ("int32", (None,)),
+    }
+    assert model.output["probabilities"].dtype == "float32"
+
+
+def test_preprocessing_is_inside_the_model():
+    """Dequantised, normalised over both features together, averaged: in NumPy."""
+    model = modeling.classifier(modeling.build(specs.model("average"), FRAMES, 5))
+    batch = frame_batch()
+    kernel, bias = (v.numpy() for v in model.trainable_variables)
+    joined = np.concatenate([batch["rgb"], batch["audio"]], axis=-1).astype(np.float64)
+    joined = joined * 4 / 255 + 4 / 512 - 2
+    joined /= np.linalg.norm(joined, axis=-1, keepdims=True)
+    means = np.stack([x[:n].mean(axis=0) for x, n in zip(joined, batch["num_frames"], strict=True)])
+    expected = 1 / (1 + np.exp(-(means @ kernel + bias)))
+    np.testing.assert_allclose(predict(model, batch), expected, atol=1e-6)
+
+
+def test_normalisation_can_be_left_out():
+    model = modeling.build(specs.model("logistic"), VIDEOS, 5, normalize="none")
+    assert not [layer for layer in model.layers if "normalize" in layer.name]
+
+
+@pytest.mark.parametrize(
+    ("spec", "schema", "part"),
+    [
+        ("moe", FRAMES, "average(head=moe)"),
+        ("average", VIDEOS, "average takes frames and mask, but the records are video-level"),
+    ],
+)
+def test_a_model_for_other_records_is_refused(spec, schema, part):
+    with pytest.raises(UserError) as error:
+        modeling.build(specs.model(spec), schema, 5)
+    assert part in str(error.value)
+
+
+def test_a_setting_out_of_range_is_one_sentence():
+    with pytest.raises(UserError, match="mixtures must be positive. Received: mixtures=0"):
+        modeling.build(specs.model("average(head=moe(mixtures=0))"), FRAMES, 5)
+
+
+def test_labels_stay_sparse_until_the_loss():
+    model = modeling.build(specs.model("average"), FRAMES, 5)
+    trainer = modeling.Trainer(model, 5, losses.CrossEntropy())
+    trainer.compile(optimizer=keras.optimizers.SGD(0.0))
+    batch, ids = frame_batch(), np.array([[0, 3, 3], [1, -1, -1], [-1, -1, -1], [4, 2, 0]])
+    dense = labels.multi_hot_array(ids, 5)
+    np.testing.assert_array_equal(np.asarray(labels.multi_hot(ids, 5)), dense)
+    probabilities = predict(modeling.classifier(model), batch)
+    expected = float(losses.CrossEntropy()(dense.astype("float32"), probabilities))
+    received = trainer.train_on_batch(batch, ids, return_dict=True)["loss_mean"]
+    assert float(received) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_is_saved_and_loaded(tmp_path):
+    runs.start(str(tmp_path), CONFIG)
+    model = modeling.classifier(modeling.build(specs.model("average(head=moe)"), FRAMES, 5))
+    runs.save_model(str(tmp_path), model)
+    run = runs.load(str(tmp_path))
+    assert run.config == CONFIG
+    assert isinstance(run.loss, losses.CrossEntropy)
+    np.testing.assert_array_equal(predict(run.model, frame_batch()), predict(model, frame_batch()))
+    assert sorted(os.listdir(tmp_path)) == ["model.keras", "run.json"]
+
+
+def test_a_failed_write_keeps_the_previous_model(tmp_path, monkeypatch):
+    runs.start(str(tmp_path), CONFIG)
+    model = modeling.classifier(modeling.build(specs.model("average"), FRAMES, 5))
+    runs.save_model(str(tmp_path), model)
+    before = (tmp_path / "model.keras").read_bytes()
+
+    def fail(path):
+        with open(path, "wb") as file:
+            file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(model, "save", fail)
+    with pytest.raises(UserError, match="Cannot write .*No space left on device"):
+        runs.save_model(str(tmp_path), model)
+    assert (tmp_path / "model.keras").read_bytes() == before
+
+
+def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "folder" / "file.txt"
+    with pytest.raises(RuntimeError), runs.atomic_file(str(path)) as file:
+        file.write("half")
+        raise RuntimeError
+    assert not path.exists()
+    with runs.atomic_file(str(path)) as file:
+        file.write("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert os.listdir(path.parent) == ["file.txt"]
+
+
+def test_checkpoints_hold_weights_optimizer_random_state_and_position(tmp_path):
+    def trainer():
+        keras.utils.set_random_seed(3)
+        model = modeling.build(specs.model("average(head=mlp(hidden=4))"), FRAMES, 5)
+        made = modeling.Trainer(model, 5, losses.CrossEntropy())
+        made.compile(optimizer=keras.optimizers.Adam(0.01, use_ema=True))
+        made(model.input)
+        made.optimizer.build(made.trainable_variables)
+        return made
+
+    batch, ids = frame_batch(), np.array([[0], [1], [2], [3]])
+    first = trainer()
+    assert runs.restore_checkpoint(str(tmp_path), first) is None
+    for step in range(1, 5):
+        first.train_on_batch(batch, ids)
+        runs.save_checkpoint(str(tmp_path), first, {"step": step, "epoch": 0})
+    assert sorted(os.listdir(tmp_path / "checkpoints")) == ["step-000000003", "step-000000004"]
+    second = trainer()
+    assert runs.restore_checkpoint(str(tmp_path), second) == {"step": 4, "epoch": 0}
+    for _ in range(2):
+        first.train_on_batch(batch, ids)
+        second.train_on_batch(batch, ids)
+    pairs = zip(first.variables + first.optimizer.variables,
+                second.variables + second.optimizer.variables, strict=True)  # fmt: skip
+    for mine, theirs in pairs:
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+
+def test_a_run_knows_another_run(tmp_path):
+    folder = str(tmp_path / "run")
+    runs.start(folder, CONFIG)
+    assert runs.read_config(folder) == CONFIG
+    runs.start(folder, dataclasses.replace(CONFIG, flags={"num_epochs": 7}, git_commit="x"))
+    other = dataclasses.replace(CONFIG, training={"seed": 2}, loss="mean_cross_entropy")
+    with pytest.raises(UserError) as error:
+        runs.start(folder, other)
+    assert "loss: 'cross_entropy' -> 'mean_cross_entropy'; training.seed: 1 -> 2" in str(
+        error.value
+    )
+    assert runs.read_config(folder).training == {"seed": 1}
+
+
+def test_a_new_model_deletes_the_run_and_nothing_else(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "mine.txt").write_text("")
+    runs.start(str(tmp_path), CONFIG, start_new_model=True)
+    assert (tmp_path / "logs" / "mine.txt").exists()  # It was no run yet.
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "model.keras").write_text("")
+    (tmp_path / "checkpoints" / "step-000000001").mkdir(parents=True)
+    other = dataclasses.replace(CONFIG, model="moe")
+    runs.start(str(tmp_path), other, start_new_model=True)
+    assert sorted(os.listdir(tmp_path)) == ["notes.txt", "run.json"]
+    assert runs.read_config(str(tmp_path)).model == "moe"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model": "moe"}', json.dumps({"no": 1})])
+def test_a_damaged_configuration_is_named(text, tmp_path):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UserError, match="run.json cannot be read"):
+        runs.read_config(str(tmp_path))
+
+
+def test_a_run_before_its_first_checkpoint(tmp_path):
+    runs.start(str(tmp_path), CONFIG)
+    with pytest.raises(UserError, match="has no model.keras yet"):
+        runs.load(str(tmp_path))
+
+
+def test_buckets_are_refused():
+    with pytest.raises(UserError, match="local folder"):
+        runs.start("gs://bucket/run", CONFIG)

@@ -1,0 +1,208 @@
+r"""Measures reading and training, and says on what.
+
+For example:
+
+    python -m tools.benchmark --what=reader
+    python -m tools.benchmark --what=train --models='average(head=moe),average' --output_file=b.json
+
+`reader` reads synthetic (or your own) shards with this project's reader and with the pipeline of
+the google/youtube-8m starter code (dequantised to float32, every video padded to 300 frames),
+in turn, and prints the ratio. `train` times training steps of models on a batch that stays in
+memory: by default of every model there is. Warm-up is left out; the median and the range of the
+rounds are reported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from yt8m import jobs, losses, modeling, optimizers, report, runs, specs
+from yt8m.data import synthetic
+from yt8m.data.reader import Reader
+from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+
+_NUM_CLASSES = 3862
+_SCHEMAS = {
+    VIDEO: Schema(
+        VIDEO,
+        (
+            Feature("mean_rgb", 1024, "float32", "mean_rgb"),
+            Feature("mean_audio", 128, "float32", "mean_audio"),
+        ),
+    ),
+    FRAME: Schema(
+        FRAME, (Feature("rgb", 1024, "uint8", "rgb"), Feature("audio", 128, "uint8", "audio"))
+    ),
+}
+
+
+def define_flags() -> None:
+    """Defines the flags of this tool."""
+    flags.DEFINE_enum("what", "reader", ["reader", "train"], "What to measure.")
+    flags.DEFINE_string("data_pattern", "", "Frame-level shards to read; by default made anew.")
+    flags.DEFINE_string("models", "", "Specs of the models to train; by default every model.")
+    flags.DEFINE_integer("batch_size", 128, "Examples a batch.", lower_bound=1)
+    flags.DEFINE_integer("num_frames", 150, "Frames a video in training.", lower_bound=1)
+    flags.DEFINE_integer("rounds", 5, "Rounds measured, after one of warm-up.", lower_bound=1)
+    flags.DEFINE_integer("steps", 5, "Training steps a round.", lower_bound=1)
+    flags.DEFINE_boolean("jit_compile", False, "Compile training steps with XLA.")
+    flags.DEFINE_string("output_file", "", "JSON file to write the figures to.")
+
+
+def main() -> None:
+    """Measures as the flags say."""
+    args = flags.FLAGS
+    figures = _measure_reader(args) if args.what == "reader" else _measure_training(args)
+    result = {"what": args.what, "machine": _machine(), "flags": jobs.flag_values()} | figures
+    for name, value in figures.items():
+        print(f"{name}: {json.dumps(value)}")
+    print(f"on {json.dumps(result['machine'])}")
+    if args.output_file:
+        runs.write_json(args.output_file, result)
+        print(f"Wrote {args.output_file}")
+
+
+def _machine() -> dict[str, str | int]:
+    devices = [device.name for device in tf.config.list_physical_devices("GPU")]
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count() or 0,
+        "gpus": ", ".join(devices) or "none",
+        "python": platform.python_version(),
+        "time": report.timestamp(),
+    } | runs.package_versions()
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {
+        "median": round(statistics.median(values), 3),
+        "min": round(min(values), 3),
+        "max": round(max(values), 3),
+    }
+
+
+def _measure_reader(args) -> dict:
+    """Videos a second of both pipelines, round by round in turn, and the ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        pattern = args.data_pattern or _make_shards(folder)
+        paths, schema = jobs.open_shards(pattern)
+        reader = Reader(paths, schema, schema.default_num_classes(), args.batch_size)
+        pipelines = {
+            "ours": reader.sequential,
+            "starter": lambda: _starter_pipeline(paths, schema, args.batch_size),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in pipelines}
+        for number in range(args.rounds + 1):
+            for name, make in pipelines.items():
+                rate = _read_all(make())
+                if number:
+                    rates[name].append(rate)
+    ratios = [a / b for a, b in zip(rates["ours"], rates["starter"], strict=True)]
+    return {f"{name}_videos_per_s": _spread(values) for name, values in rates.items()} | {
+        "ratio": _spread(ratios)
+    }
+
+
+def _make_shards(folder: str) -> str:
+    world = synthetic.World(num_classes=_NUM_CLASSES, min_frames=120, max_frames=300)
+    synthetic.write_shards(folder, num_videos=1000, num_shards=4, world=world)
+    return os.path.join(folder, "*.tfrecord")
+
+
+def _read_all(dataset: tf.data.Dataset) -> float:
+    start = time.perf_counter()
+    count = sum(int(batch["ids"].shape[0]) for batch in dataset)
+    return count / (time.perf_counter() - start)
+
+
+def _starter_pipeline(paths: list[str], schema: Schema, batch_size: int) -> tf.data.Dataset:
+    """What the starter code does to a frame-level record, on the same tf.data engine."""
+
+    def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
+        context = {
+            schema.id_key: tf.io.FixedLenFeature([], tf.string),
+            schema.labels_key: tf.io.VarLenFeature(tf.int64),
+        }
+        lists = {f.key: tf.io.FixedLenSequenceFeature([], tf.string) for f in schema.features}
+        context, lists = tf.io.parse_single_sequence_example(record, context, lists)
+        frames = []
+        for feature in schema.features:
+            values = tf.cast(tf.io.decode_raw(lists[feature.key], tf.uint8), tf.float32)
+            values = tf.reshape(values, [-1, feature.size])[:300] * (4 / 255) + (4 / 512 - 2)
+            values = tf.pad(values, [[0, 300 - tf.shape(values)[0]], [0, 0]])
+            frames.append(tf.ensure_shape(values, [300, feature.size]))
+        hot = tf.sparse.to_indicator(context[schema.labels_key], schema.default_num_classes())
+        return {"frames": tf.concat(frames, 1), "labels": hot, "ids": context[schema.id_key]}
+
+    records = tf.data.TFRecordDataset(paths)
+    examples = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _measure_training(args) -> dict:
+    """Examples a second in training, of each model."""
+    texts = _split_specs(args.models) if args.models else sorted(specs.model_names())
+    figures = {}
+    for text in texts:
+        spec = specs.model(text)
+        step, parameters = _training_step(spec, args)
+        step()
+        rates = []
+        for _ in range(args.rounds):
+            start = time.perf_counter()
+            for _ in range(args.steps):
+                step()
+            rates.append(args.steps * args.batch_size / (time.perf_counter() - start))
+        figures[text] = {"parameters": parameters, "examples_per_s": _spread(rates)}
+    return figures
+
+
+def _split_specs(text: str) -> Iterator[str]:
+    """Splits a list of specs at the commas outside parentheses."""
+    depth, start = 0, 0
+    for position, character in enumerate(text + ","):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            yield text[start:position].strip()
+            start = position + 1
+
+
+def _training_step(spec: specs.Spec, args) -> tuple[Callable[[], None], int]:
+    schema = _SCHEMAS[FRAME if "frames" in spec.inputs else VIDEO]
+    model = modeling.build(spec, schema, _NUM_CLASSES)
+    trainer = modeling.Trainer(model, _NUM_CLASSES, losses.CrossEntropy())
+    jit_compile = args.jit_compile or keras.config.backend() == "jax"
+    trainer.compile(optimizer=optimizers.get("adam", 1e-3), jit_compile=jit_compile)
+    batch, ids = _random_batch(schema, args.batch_size, args.num_frames)
+
+    def step() -> None:
+        # Asking for the numbers waits for the device.
+        float(trainer.train_on_batch(batch, ids, return_dict=True)["loss_mean"])
+
+    return step, model.count_params()
+
+
+def _random_batch(schema: Schema, rows: int, time_steps: int) -> tuple[dict, np.ndarray]:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, _NUM_CLASSES, (rows, 4)).astype(np.int32)
+    if schema.kind == VIDEO:
+        draw = lambda f: rng.normal(size=(rows, f.size)).astype(np.float32)  # noqa: E731
+        return {f.name: draw(f) for f in schema.features}, ids
+    draw = lambda f: rng.integers(0, 256, (rows, time_steps, f.size), np.uint8)  # noqa: E731
+    batch = {f.name: draw(f) for f in schema.features}
+    return batch | {"num_frames": np.full(rows, time_steps, np.int32)}, ids
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)
