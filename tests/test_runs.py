@@ -161,8 +161,10 @@ def test_checkpoints_hold_weights_optimizer_random_state_and_position(tmp_path):
 
 def test_a_run_knows_another_run(tmp_path):
     folder = str(tmp_path / "run")
-    runs.start(folder, CONFIG)
+    runs.start(folder, dataclasses.replace(CONFIG, model="moe"))
+    runs.start(folder, CONFIG)  # The other one has not begun yet.
     assert runs.read_config(folder) == CONFIG
+    (tmp_path / "run" / "model.keras").write_text("")
     runs.start(folder, dataclasses.replace(CONFIG, flags={"num_epochs": 7}, git_commit="x"))
     other = dataclasses.replace(CONFIG, training={"seed": 2}, loss="mean_cross_entropy")
     with pytest.raises(UserError) as error:

@@ -106,6 +106,8 @@ class Run:
 def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> None:
     """Makes a run directory, or checks that the one that is there is of the same run.
 
+    A run that ended before its first checkpoint and model has nothing to lose, and is replaced.
+
     Args:
         train_dir: made if it is not there.
         config: what the run is.
@@ -124,7 +126,7 @@ def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> N
         os.makedirs(train_dir, exist_ok=True)
         if start_new_model and os.path.exists(path):
             _delete(train_dir)
-        if os.path.exists(path):
+        if os.path.exists(path) and _has_progress(train_dir):
             differences = read_config(train_dir).difference(config)
             if differences:
                 raise UserError(
@@ -317,6 +319,10 @@ def git_commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def _has_progress(train_dir: str) -> bool:
+    return bool(_checkpoints(train_dir)) or os.path.exists(os.path.join(train_dir, MODEL))
 
 
 def _delete(train_dir: str) -> None:

@@ -106,13 +106,13 @@ def main() -> None:
     schema = schema.select(tuple(args.feature_names), jobs.parse_ints("feature_sizes"))
     num_classes = args.num_classes or schema.default_num_classes()
     evaluate = _evaluator(args, schema, num_classes)
-    runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(_PRECISION[args.mixed_precision])
     with devices.scope():
         trainer = _make_trainer(args, schema, num_classes)
         weights = training_lib.Weights(trainer)
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
+    runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
     reader = Reader(
         paths,
         schema,

@@ -114,7 +114,9 @@ def starts_of(path: str) -> list[int]:
 
 def make_reader(paths: list[str], schema: Schema = VIDEO_SCHEMA, **settings) -> Reader:
     """A reader with the settings that most tests share."""
-    return Reader(**({"num_classes": NUM_CLASSES, "batch_size": 4} | settings), paths=paths, schema=schema)
+    return Reader(
+        **({"num_classes": NUM_CLASSES, "batch_size": 4} | settings), paths=paths, schema=schema
+    )
 
 
 def batches(dataset: tf.data.Dataset) -> list[dict[str, np.ndarray]]:

@@ -82,7 +82,9 @@ def test_frames_are_padded_to_the_longest_of_their_batch(tmp_path):
     assert [batch["audio"].shape[1] for batch in got] == [2, 7, 4]
 
 
-@pytest.mark.parametrize(("max_frames", "lengths"), [(3, [1, 3, 3]), (1, [1] * 3), (None, [1, 5, 3])])
+@pytest.mark.parametrize(
+    ("max_frames", "lengths"), [(3, [1, 3, 3]), (1, [1] * 3), (None, [1, 5, 3])]
+)
 def test_frames_after_the_last_wanted_are_cut(max_frames, lengths, tmp_path):
     records = [frames("a", 1), frames("b", 5), frames("c", 3)]
     (batch,) = read(tmp_path, records, FRAME_SCHEMA, max_frames=max_frames)
@@ -142,7 +144,7 @@ def test_only_videos_without_frames(tmp_path):
     np.testing.assert_array_equal(batch["num_frames"], [0, 0])
 
 
-@pytest.mark.parametrize("name", ["NA", "nan", "null", "-abc", "--id", "0012", "1e5", "", "é,\"x"])
+@pytest.mark.parametrize("name", ["NA", "nan", "null", "-abc", "--id", "0012", "1e5", "", 'é,"x'])
 def test_ids_are_text_as_it_is(name, tmp_path):
     (batch,) = read(tmp_path, [frames(name)], FRAME_SCHEMA)
     assert batch["ids"][0] == name.encode()
@@ -160,7 +162,14 @@ def test_features_and_keys_that_the_schema_names(tmp_path):
 
 @pytest.mark.parametrize(
     "setting",
-    ["batch_size", "num_classes", "frame_multiple", "label_multiple", "max_frames", "shuffle_buffer"],
+    [
+        "batch_size",
+        "num_classes",
+        "frame_multiple",
+        "label_multiple",
+        "max_frames",
+        "shuffle_buffer",
+    ],
 )
 def test_settings_must_be_positive(setting):
     with pytest.raises(UserError, match=rf"{setting} must be positive\. Received: {setting}=0\."):

@@ -77,8 +77,11 @@ def test_frame_level_in_small_batches(batch_size, golden, golden_shard):
         assert batch["rgb"].shape[1] == longest
         values = dequantized(batch)
         values[np.arange(longest) >= batch["num_frames"][:, None]] = 0
-        shown = {key: expected[key][rows, :longest] for key in expected if "matrix_" in key[5:]
-                 and expected[key].ndim > 1}
+        shown = {
+            key: expected[key][rows, :longest]
+            for key in expected
+            if "matrix_" in key[5:] and expected[key].ndim > 1
+        }
         check_values(values, shown)
         row = rows.stop
     assert row == 5

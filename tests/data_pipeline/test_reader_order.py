@@ -21,7 +21,6 @@ def global_seed():
     """Forgets the program's seed after the test."""
     yield
     tf.random.set_seed(None)
-    keras.backend.clear_session()
 
 
 def test_sequential_order(paths):

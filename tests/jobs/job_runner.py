@@ -11,7 +11,7 @@ NUM_CLASSES = 12
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a job: one thread a core is enough, the checkout can be imported."""
+    """The environment of a job, in which the checkout can be imported."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return os.environ | {"PYTHONPATH": path} | variables

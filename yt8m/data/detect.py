@@ -39,7 +39,7 @@ def detect(paths: list[str]) -> Schema:
             continue
         if schema is not None:
             return schema
-        problems.append(f"{path} holds no record with a feature")
+        problems.append(_explain(path))
     # Every shard is damaged, and before its first feature: the records behind that will do.
     for path in damaged:
         schema = _first_schema(tfrecord.undamaged(path), path)
@@ -119,12 +119,14 @@ def _rank(feature: Feature) -> tuple[int, str]:
     return (_ORDER.index(feature.name) if known else len(_ORDER), feature.name)
 
 
-def _explain(path: str, error: tf.errors.OpError) -> str:
-    """Why the first record of a shard cannot be read, in a few words."""
-    if not isinstance(error, tf.errors.DataLossError):
+def _explain(path: str, error: tf.errors.OpError | None = None) -> str:
+    """Why a shard shows no schema, in a few words."""
+    if error is not None and not isinstance(error, tf.errors.DataLossError):
         return f"{path}: {error.message.splitlines()[0]}"
     with tf.io.gfile.GFile(path, "rb") as file:
         head = file.read(tfrecord.HEADER)
+    if not head or (error is None and tfrecord.has_valid_header(head)):
+        return f"{path} holds no record with a feature"
     if tfrecord.has_valid_header(head):
         return f"{path} is cut or corrupt at byte 0"
     return f"{path} is no TFRecord file (corrupt at byte 0)"

@@ -13,7 +13,12 @@ from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.errors import UserError
 
-_DATA_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnknownError, tf.errors.InternalError)
+_DATA_ERRORS = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnknownError,
+    tf.errors.InternalError,
+    UnicodeDecodeError,  # TensorFlow's own message quotes the bytes of a record that is no proto.
+)
 
 
 @contextlib.contextmanager

@@ -182,7 +182,8 @@ def _record(video: Video, kind: str, world: World, rng: np.random.Generator) -> 
     if kind == "video":
         rgb, audio = (dequantize(values).mean(axis=0) for values in quantized)
         context |= {"mean_rgb": _floats(rgb), "mean_audio": _floats(audio)}
-        return tf.train.Example(features=tf.train.Features(feature=context)).SerializeToString()
+        example = tf.train.Example(features=tf.train.Features(feature=context))
+        return example.SerializeToString(deterministic=True)
     if kind == SEGMENT:
         context |= _segments(video, world, rng)
     lists = {
@@ -192,7 +193,7 @@ def _record(video: Video, kind: str, world: World, rng: np.random.Generator) -> 
     return tf.train.SequenceExample(
         context=tf.train.Features(feature=context),
         feature_lists=tf.train.FeatureLists(feature_list=lists),
-    ).SerializeToString()
+    ).SerializeToString(deterministic=True)
 
 
 def _segments(video: Video, world: World, rng: np.random.Generator) -> dict:

@@ -1,0 +1,83 @@
+"""Training on several devices gives what training on one gives."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from job_runner import NUM_CLASSES, environment, run_job
+
+TWO_CPUS = """
+import runpy, sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+runpy.run_module("yt8m.train", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture
+def flags(shards):
+    return {
+        "train_data_pattern": shards / "frame" / "train*.tfrecord",
+        "eval_data_pattern": shards / "frame" / "validate*.tfrecord",
+        "num_classes": NUM_CLASSES,
+        "model": "average(head=moe)",
+        "batch_size": 48,
+        "num_epochs": 2,
+        "base_learning_rate": 0.02,
+        "clip_gradient_norm": 0,
+        "ema_momentum": 0.5,
+    }
+
+
+def losses(folder) -> list[float]:
+    paths = sorted(folder.glob("eval/step-*.json"))
+    assert len(paths) == 2
+    return [json.loads(path.read_text())["loss"] for path in paths]
+
+
+def test_two_devices_train_as_one(flags, tmp_path):
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    result = subprocess.run(
+        [
+            *(sys.executable, "-c", TWO_CPUS, f"--train_dir={tmp_path / 'two'}"),
+            *(*arguments, "--distribute=mirrored"),
+        ],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "Training on 2 devices" in result.stderr
+    one = run_job("yt8m.train", train_dir=tmp_path / "one", **flags)
+    assert one.returncode == 0, one.stderr[-3000:]
+    np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3)
+
+
+def test_two_jax_devices_train_as_one(flags, tmp_path):
+    variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    two = run_job(
+        "yt8m.train",
+        env=variables,
+        train_dir=tmp_path / "two",
+        **flags,
+        distribute="data_parallel",
+    )
+    assert two.returncode == 0, two.stderr[-3000:]
+    assert "Training on 2 devices" in two.stderr
+    one = run_job("yt8m.train", env={"KERAS_BACKEND": "jax"}, train_dir=tmp_path / "one", **flags)
+    assert one.returncode == 0, one.stderr[-3000:]
+    np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("choice", "part"), [("data_parallel", "jax backend"), ("tpu", "finds no TPU")]
+)
+def test_devices_that_are_not_there(choice, part, flags, tmp_path):
+    result = run_job("yt8m.train", train_dir=tmp_path, distribute=choice, **flags)
+    assert result.returncode == 1
+    assert part in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
