@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m import labels, losses, modeling, runs, specs
+from yt8m import losses, modeling, runs, specs
 from yt8m.data.schema import Feature, Schema
 from yt8m.errors import UserError
 
@@ -28,66 +28,6 @@ def frame_batch(rows=4, time=7, seed=0) -> dict[str, np.ndarray]:
 
 def predict(model: keras.Model, batch: dict) -> np.ndarray:
     return np.asarray(model(batch, training=False))
-
-
-def test_the_model_takes_what_the_file_holds():
-    model = modeling.build(specs.model("average"), FRAMES, 5)
-    described = {t.name: (t.dtype, t.shape) for t in model.inputs}
-    assert described == {
-        "rgb": ("uint8", (None, None, 6)),
-        "audio": ("uint8", (None, None, 3)),
-        "num_frames": ("int32", (None,)),
-    }
-    assert model.output["probabilities"].dtype == "float32"
-
-
-def test_preprocessing_is_inside_the_model():
-    """Dequantised, normalised over both features together, averaged: in NumPy."""
-    model = modeling.classifier(modeling.build(specs.model("average"), FRAMES, 5))
-    batch = frame_batch()
-    kernel, bias = (v.numpy() for v in model.trainable_variables)
-    joined = np.concatenate([batch["rgb"], batch["audio"]], axis=-1).astype(np.float64)
-    joined = joined * 4 / 255 + 4 / 512 - 2
-    joined /= np.linalg.norm(joined, axis=-1, keepdims=True)
-    means = np.stack([x[:n].mean(axis=0) for x, n in zip(joined, batch["num_frames"], strict=True)])
-    expected = 1 / (1 + np.exp(-(means @ kernel + bias)))
-    np.testing.assert_allclose(predict(model, batch), expected, atol=1e-6)
-
-
-def test_normalisation_can_be_left_out():
-    model = modeling.build(specs.model("logistic"), VIDEOS, 5, normalize="none")
-    assert not [layer for layer in model.layers if "normalize" in layer.name]
-
-
-@pytest.mark.parametrize(
-    ("spec", "schema", "part"),
-    [
-        ("moe", FRAMES, "average(head=moe)"),
-        ("average", VIDEOS, "average takes frames and mask, but the records are video-level"),
-    ],
-)
-def test_a_model_for_other_records_is_refused(spec, schema, part):
-    with pytest.raises(UserError) as error:
-        modeling.build(specs.model(spec), schema, 5)
-    assert part in str(error.value)
-
-
-def test_a_setting_out_of_range_is_one_sentence():
-    with pytest.raises(UserError, match="mixtures must be positive. Received: mixtures=0"):
-        modeling.build(specs.model("average(head=moe(mixtures=0))"), FRAMES, 5)
-
-
-def test_labels_stay_sparse_until_the_loss():
-    model = modeling.build(specs.model("average"), FRAMES, 5)
-    trainer = modeling.Trainer(model, 5, losses.CrossEntropy())
-    trainer.compile(optimizer=keras.optimizers.SGD(0.0))
-    batch, ids = frame_batch(), np.array([[0, 3, 3], [1, -1, -1], [-1, -1, -1], [4, 2, 0]])
-    dense = labels.multi_hot_array(ids, 5)
-    np.testing.assert_array_equal(np.asarray(labels.multi_hot(ids, 5)), dense)
-    probabilities = predict(modeling.classifier(model), batch)
-    expected = float(losses.CrossEntropy()(dense.astype("float32"), probabilities))
-    received = trainer.train_on_batch(batch, ids, return_dict=True)["loss_mean"]
-    assert float(received) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_model_is_saved_and_loaded(tmp_path):

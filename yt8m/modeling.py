@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from yt8m import labels as labels_lib
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.errors import UserError
-from yt8m.preprocessing import Dequantize, FrameMask, JointL2Normalize
+from yt8m.preprocessing import Dequantize, FrameMask, JointL2Normalize, RMSNormalize
 from yt8m.specs import Spec
 
 PROBABILITIES = "probabilities"
-NORMALIZE = ("l2", "none")
+MEMBERS = "members"
+NORMALIZE = ("l2", "rms", "none")
 _INPUTS_OF_KIND = {"frame": ("frames", "mask"), "video": ("features",)}
 
 
@@ -25,7 +27,8 @@ def build(spec: Spec, schema: Schema, num_classes: int, normalize: str = "l2") -
             feature name -> (batch, size) float32 for video-level ones.
         num_classes: the size of the vocabulary.
         normalize: `l2` scales the joined features of a frame (of a video, for video-level
-            records) to unit norm, as the published systems do; `none` leaves them.
+            records) to unit norm, as the published systems do; `rms` scales each feature by itself
+            to unit root mean square; `none` leaves them.
 
     Returns:
         A functional model from a dict of inputs to a dict of outputs: `probabilities` (batch,
@@ -73,10 +76,12 @@ def make_inputs(schema: Schema) -> dict[str, keras.KerasTensor]:
 def preprocess(
     inputs: dict[str, keras.KerasTensor], schema: Schema, normalize: str = "l2"
 ) -> dict[str, keras.KerasTensor]:
-    """Dequantises the features and, with `normalize="l2"`, scales them together to unit norm."""
+    """Dequantises the features and scales them, together ("l2") or each by itself ("rms")."""
     features = [_dequantized(inputs[f.name], f) for f in schema.features]
     if normalize == "l2":
         features = JointL2Normalize(name="l2_normalize")(features)
+    elif normalize == "rms":
+        features = RMSNormalize(name="rms_normalize")(features)
     elif normalize not in NORMALIZE:
         raise UserError(
             f"normalize must be one of {', '.join(NORMALIZE)}. Received: normalize={normalize!r}."
@@ -111,7 +116,9 @@ class Trainer(keras.Model):
     """Trains a model made by `build` on batches with sparse labels.
 
     It makes the label matrix on the device, adds the losses of the layers to the label loss, and
-    keeps a cheap GAP of the training batches. It is not saved: the model inside is.
+    keeps a cheap GAP of the training batches. The label loss is of `probabilities`, or, where the
+    model answers `members` (batch, members, num_classes), the mean of the members' losses. The
+    trainer is not saved: the model inside is.
 
     Args:
         model: see `build`.
@@ -135,7 +142,10 @@ class Trainer(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the label loss plus the losses of the layers, a scalar."""
         labels = labels_lib.multi_hot(y, self.num_classes)
-        loss = self.label_loss(labels, y_pred[PROBABILITIES])
+        if MEMBERS in y_pred:
+            loss = self.label_loss(ops.expand_dims(labels, 1), y_pred[MEMBERS])
+        else:
+            loss = self.label_loss(labels, y_pred[PROBABILITIES])
         self.loss_mean.update_state(loss)
         if self.gap is not None:
             self.gap.update_state(labels, y_pred[PROBABILITIES])

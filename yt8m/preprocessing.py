@@ -95,6 +95,44 @@ class JointL2Normalize(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
+class RMSNormalize(keras.layers.Layer):
+    """Scales each of several features to unit root mean square, each by itself.
+
+    `x / sqrt(max(mean(x^2), epsilon))`; a vector of zeros stays zero. A value of every feature is
+    then of about unit size, whatever the features' own scales are.
+
+    Args:
+        epsilon: the least mean square divided by.
+
+    Input shape:
+        A list of tensors (..., size) that differ in their last axis only.
+
+    Output shape:
+        The same list of shapes, float32.
+    """
+
+    def __init__(self, epsilon: float = _EPSILON, **kwargs):
+        super().__init__(**({"dtype": "float32"} | kwargs))
+        self.epsilon = epsilon
+
+    def call(self, features):
+        """Returns the scaled features, a list."""
+        return [self._scaled(ops.cast(feature, "float32")) for feature in features]
+
+    def _scaled(self, x):
+        squares = ops.mean(ops.square(x), axis=-1, keepdims=True)
+        return x * ops.rsqrt(ops.maximum(squares, self.epsilon))
+
+    def compute_output_spec(self, features):
+        """Returns float32 tensors of the inputs' shapes."""
+        return [keras.KerasTensor(feature.shape, dtype="float32") for feature in features]
+
+    def get_config(self):
+        """Returns the arguments the layer was made with."""
+        return super().get_config() | {"epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
 class FrameMask(keras.layers.Layer):
     """Tells frames from padding: true for the first `num_frames` of each video.
 

@@ -85,7 +85,11 @@ def define_flags() -> None:
     flags.DEFINE_list("feature_sizes", [], "Sizes the features must have; by default any.")
     flags.DEFINE_integer("max_frames", 300, "Frames after these are cut.", lower_bound=1)
     flags.DEFINE_enum(
-        "normalize", "l2", modeling.NORMALIZE, "Scale the features of a frame to unit norm."
+        "normalize",
+        "l2",
+        modeling.NORMALIZE,
+        "How to scale the features of a frame: l2, together to unit norm, as the published models "
+        "do; rms, each by itself to unit root mean square; none.",
     )
     flags.DEFINE_integer(
         "shuffle_buffer", None, "Records to shuffle among; by default 512 MB of them.", 1
