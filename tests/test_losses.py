@@ -194,3 +194,9 @@ def test_jax_without_tensorflow(tmp_path):
         np.testing.assert_allclose(result[name], here, rtol=1e-5)
     assert result["decays"].tolist() == [step * 1023 // 4_000_000 for step in steps]
     assert np.isfinite(result["trained"]).all()
+
+
+def test_labels_are_not_smoothed_in_an_evaluation():
+    call = losses.from_spec("cross_entropy(label_smoothing=0.1, epsilon=1e-3)")
+    loss = losses.for_evaluation(call)
+    assert (loss.label_smoothing, loss.epsilon) == (0.0, 1e-3)

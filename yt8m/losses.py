@@ -183,3 +183,14 @@ def from_spec(text: str) -> specs.Call:
     except TypeError as error:
         raise ValueError(f"The loss {text!r} has a value of a wrong type: {error}.") from None
     return specs.complete(call, type(loss), hidden={"name", "reduction"})
+
+
+def for_evaluation(call: specs.Call) -> keras.losses.Loss:
+    """Makes the loss that tells how good probabilities are: the one trained with, unsmoothed.
+
+    Args:
+        call: the loss trained with, as `from_spec` returns it.
+    """
+    arguments = dict(call.arguments)
+    arguments.pop("label_smoothing", None)
+    return get(call.name, **arguments)

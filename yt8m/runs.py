@@ -98,9 +98,8 @@ class Run:
 
     @property
     def loss(self) -> keras.losses.Loss:
-        """The loss the run was trained with."""
-        call = specs.parse(self.config.loss)
-        return losses.get(call.name, **call.arguments)
+        """The loss to evaluate the run with, see `losses.for_evaluation`."""
+        return losses.for_evaluation(specs.parse(self.config.loss))
 
 
 def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> None:

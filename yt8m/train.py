@@ -150,7 +150,7 @@ def _evaluator(args, schema: Schema, num_classes: int):
 
     def evaluate(model: keras.Model, step: int) -> dict[str, float]:
         reader = make_reader(log=jobs.read_log(), **evaluation.static_shapes())
-        state = evaluation.evaluate(model, reader, _make_loss(args))
+        state = evaluation.evaluate(model, reader, losses.for_evaluation(args.loss))
         folder = os.path.join(args.train_dir, runs.EVAL)
         details = {"eval_data_pattern": args.eval_data_pattern, "step": step}
         report.write(folder, f"step-{step:09d}", state, details)
@@ -159,14 +159,11 @@ def _evaluator(args, schema: Schema, num_classes: int):
     return evaluate
 
 
-def _make_loss(args) -> keras.losses.Loss:
-    return losses.get(args.loss.name, **args.loss.arguments)
-
-
 def _make_trainer(args, schema: Schema, num_classes: int) -> modeling.Trainer:
     model = modeling.build(args.model, schema, num_classes, args.normalize)
+    loss = losses.get(args.loss.name, **args.loss.arguments)
     gap = metrics.StreamingGAP(name="gap")
-    trainer = modeling.Trainer(model, num_classes, _make_loss(args), gap)
+    trainer = modeling.Trainer(model, num_classes, loss, gap)
     schedule = optimizers.staircase_decay(
         args.base_learning_rate,
         args.learning_rate_decay,

@@ -164,9 +164,11 @@ class Reader:
         return blocks.scan(np.zeros(2, np.int64), advance).unbatch()
 
     def _rest_of_shard(self, path: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        rest = tf.numpy_function(self.log.finish_shard, [path, state[0], state[1]], tf.string)
-        rest.set_shape([None])
-        return rest
+        rest, go_on = tf.numpy_function(
+            self.log.finish_shard, [path, state[0], state[1]], [tf.string, tf.bool]
+        )
+        with tf.control_dependencies([tf.debugging.Assert(go_on, ["the shard is damaged:", path])]):
+            return tf.ensure_shape(rest, [None])
 
     def _batches(
         self, serialized: tf.data.Dataset, skip_batches: tf.Tensor | None = None

@@ -37,7 +37,9 @@ class ReadLog:
         self.failure: str | None = None
         self._lock = threading.Lock()
 
-    def finish_shard(self, path: bytes, offset: int, num_records: int) -> np.ndarray:
+    def finish_shard(
+        self, path: bytes, offset: int, num_records: int
+    ) -> tuple[np.ndarray, np.bool_]:
         """Called at the end of each shard: what is left in it after TensorFlow's reader stopped.
 
         Args:
@@ -46,22 +48,25 @@ class ReadLog:
             num_records: the records read so far.
 
         Returns:
-            (records,) byte strings, object array: those that could be read past the damage.
+            (records,) byte strings, object array: those that could be read past the damage. And
+            whether the job may go on.
         """
-        name = path.decode()
+        name, num_records = path.decode(), int(num_records)
+        rest: list[bytes] = []
         try:
             with tf.io.gfile.GFile(name, "rb") as file:
-                if file.size() == int(offset):
-                    return self._count(int(num_records), [])
-                file.seek(int(offset))
-                found = tfrecord.salvage(file.read(), int(offset))
+                if file.size() > int(offset):
+                    file.seek(int(offset))
+                    found = tfrecord.salvage(file.read(), int(offset))
+                    rest = found.records
+                    used = num_records + len(rest)
+                    self._report(name, _describe(name, used, found), len(found.offsets), used)
         except (tf.errors.OpError, OSError) as error:
             message = (getattr(error, "message", None) or str(error)).splitlines()[0]
-            self._report(name, f"{name} cannot be read: {message}", lost=0)
-            return self._count(int(num_records), [])
-        if found.offsets:
-            self._report(name, _describe(name, int(num_records), found), len(found.offsets))
-        return self._count(int(num_records), found.records)
+            self._report(name, f"{name} cannot be read: {message}", lost=0, used=num_records)
+        with self._lock:
+            self.num_records += num_records + len(rest)
+        return np.array(rest, dtype=object), np.bool_(self.failure is None)
 
     def skip_segments(self, count: int) -> np.int64:
         """Counts rated segments that lie past their video's frames."""
@@ -95,28 +100,19 @@ class ReadLog:
         if summary:
             logging.warning("Read %d records; %s.", self.num_records, summary)
 
-    def _count(self, num_read: int, rest: list[bytes]) -> np.ndarray:
-        with self._lock:
-            self.num_records += num_read + len(rest)
-        return np.array(rest, dtype=object)
-
-    def _report(self, name: str, message: str, lost: int) -> None:
+    def _report(self, name: str, message: str, lost: int, used: int) -> None:
         with self._lock:
             known = name in self.lost
             self.lost[name] = lost
             if self.on_corrupt_shard == FAIL:
                 self.failure = self.failure or message
-        if self.on_corrupt_shard == FAIL:
-            raise RuntimeError(message)
-        if not known:
-            logging.warning("%s.", message)
+        if not known and self.on_corrupt_shard == SKIP:
+            logging.warning("%s%s.", message, f"; the other {used} are used" if used else "")
 
 
-def _describe(name: str, num_before: int, found: tfrecord.Salvage) -> str:
+def _describe(name: str, num_used: int, found: tfrecord.Salvage) -> str:
     shown = ", ".join(map(str, found.offsets[:5])) + (", ..." if len(found.offsets) > 5 else "")
-    if num_before == 0 and not found.records:
+    if not num_used:
         return f"{name} is no readable TFRecord file: corrupt at byte {shown}"
-    return (
-        f"{name} is cut or corrupt at byte {shown}: at least {len(found.offsets)} record(s) lost, "
-        f"the other {num_before + len(found.records)} are used"
-    )
+    lost = f"at least {len(found.offsets)} record(s) lost"
+    return f"{name} is cut or corrupt at byte {shown}: {lost}"

@@ -33,18 +33,21 @@ def parse_segments(
         skipped_segments (), the number of segments left out.
     """
     context, frames = parse_sequence(serialized, schema, max_frames, _SEGMENT_SPEC)
-    starts = tf.cast(tf.sparse.to_dense(context["segment_start_times"]), tf.int32)
-    classes = tf.cast(tf.sparse.to_dense(context["segment_labels"]), tf.int32)
+    starts = tf.sparse.to_dense(context["segment_start_times"])
+    classes = tf.sparse.to_dense(context["segment_labels"])
     scores = tf.sparse.to_dense(context["segment_scores"])
     num_frames = frames.pop("num_frames")
-    readable = tf.logical_and(starts >= 0, starts + SEGMENT_FRAMES <= num_frames)
+    last_start = tf.cast(num_frames - SEGMENT_FRAMES, tf.int64)
+    readable = tf.logical_and(starts >= 0, starts <= last_start)
     all_segments = tf.size(tf.unique(starts)[0])
     starts, segment_of = tf.unique(tf.boolean_mask(starts, readable))
     classes, scores = tf.boolean_mask(classes, readable), tf.boolean_mask(scores, readable)
     count = tf.size(starts)
+    starts = tf.cast(starts, tf.int32)
     index = starts[:, None] + tf.range(SEGMENT_FRAMES)
     sound = tf.reduce_all(tf.logical_and(classes >= 0, classes < num_classes))
     with tf.control_dependencies([tf.debugging.Assert(sound, [OUTSIDE, classes])]):
+        classes = tf.cast(classes, tf.int32)
         labels = _group(classes, segment_of, count).to_tensor(PADDING_LABEL)
     return {name: tf.gather(values, index) for name, values in frames.items()} | {
         "num_frames": tf.fill([count], SEGMENT_FRAMES),

@@ -118,7 +118,9 @@ def _shots(
     about = rng.choice(labels, num_shots)
     about[rng.random(num_shots) < world.background] = world.num_classes
     about[rng.permutation(num_shots)[: len(labels)]] = labels[:num_shots]
-    cluster = (rng.integers(2) + np.arange(num_shots)) % 2
+    # The shots of a label take its two clusters in turn, so that they cancel in the average.
+    earlier = np.tril(about[:, None] == about, k=-1).sum(axis=1)
+    cluster = (rng.integers(2, size=world.num_classes + 1)[about] + earlier) % 2
     shot_of_frame = np.repeat(np.arange(num_shots), lengths[:num_shots])[:num_frames]
     return about[shot_of_frame], cluster[shot_of_frame]
 
