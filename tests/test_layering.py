@@ -20,6 +20,7 @@ MAY_IMPORT = {
 RESTRICTED = {*MAY_IMPORT, "tensorflow"}
 # The parts of yt8m that work on every backend, without TensorFlow.
 WITHOUT_TENSORFLOW = (
+    "yt8m/checkpoints.py",
     "yt8m/errors.py",
     "yt8m/labels.py",
     "yt8m/losses.py",
@@ -83,7 +84,7 @@ SCRIPT = """
     import keras
     import numpy as np
 
-    from yt8m import losses, metrics, modeling, optimizers, runs, specs, submission
+    from yt8m import checkpoints, losses, metrics, modeling, optimizers, runs, specs, submission
     from yt8m.data.schema import Feature, Schema
 
     assert keras.config.backend() == "jax"
@@ -101,8 +102,8 @@ SCRIPT = """
         after = trainer.train_on_batch(inputs, labels, return_dict=True)["loss_mean"]
     assert after < before
     runs.save_model(sys.argv[1], modeling.classifier(model))
-    runs.save_checkpoint(sys.argv[1], trainer, {"step": 21})
-    assert runs.restore_checkpoint(sys.argv[1], trainer) == {"step": 21}
+    checkpoints.save(sys.argv[1], trainer, {"step": 21})
+    assert checkpoints.restore(sys.argv[1], trainer) == {"step": 21}
     run = runs.load(sys.argv[1])
     scores = np.asarray(run.model.predict_on_batch(inputs))
     state = metrics.Evaluation(5)

@@ -96,9 +96,10 @@ def test_each_feature_can_be_normalised_by_itself():
     np.testing.assert_array_equal(np.asarray(received["mean_audio"]), 0)
 
 
-def test_the_members_of_an_ensemble_are_averaged_and_learn_alone():
+@pytest.mark.parametrize("loss", [losses.CrossEntropy(), losses.MeanCrossEntropy()])
+def test_the_members_of_an_ensemble_are_averaged_and_learn_alone(loss):
     model = modeling.build(specs.model("ensemble(members=2, member=logistic)"), VIDEOS, 5)
-    trainer = modeling.Trainer(model, 5, losses.CrossEntropy())
+    trainer = modeling.Trainer(model, 5, loss)
     trainer.compile(optimizer=keras.optimizers.SGD(0.0))
     batch = {"mean_rgb": np.random.default_rng(0).normal(size=(4, 6)).astype("float32")}
     outputs = model(batch, training=False)
@@ -108,7 +109,7 @@ def test_the_members_of_an_ensemble_are_averaged_and_learn_alone():
     np.testing.assert_allclose(np.asarray(outputs["probabilities"]), members.mean(1), rtol=1e-6)
     ids = np.array([[0], [1], [2], [-1]])
     truth = labels.multi_hot_array(ids, 5).astype("float32")
-    expected = np.mean([float(losses.CrossEntropy()(truth, members[:, m])) for m in (0, 1)])
+    expected = np.mean([float(loss(truth, members[:, m])) for m in (0, 1)])
     received = trainer.train_on_batch(batch, ids, return_dict=True)["loss_mean"]
     assert float(received) == pytest.approx(expected, rel=1e-5)
     assert modeling.classifier(model).output.shape == (None, 5)

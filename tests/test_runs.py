@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m import losses, modeling, runs, specs
+from yt8m import checkpoints, losses, modeling, runs, specs
 from yt8m.data.schema import Feature, Schema
 from yt8m.errors import UserError
 
@@ -83,13 +83,13 @@ def test_checkpoints_hold_weights_optimizer_random_state_and_position(tmp_path):
 
     batch, ids = frame_batch(), np.array([[0], [1], [2], [3]])
     first = trainer()
-    assert runs.restore_checkpoint(str(tmp_path), first) is None
+    assert checkpoints.restore(str(tmp_path), first) is None
     for step in range(1, 5):
         first.train_on_batch(batch, ids)
-        runs.save_checkpoint(str(tmp_path), first, {"step": step, "epoch": 0})
+        checkpoints.save(str(tmp_path), first, {"step": step, "epoch": 0})
     assert sorted(os.listdir(tmp_path / "checkpoints")) == ["step-000000003", "step-000000004"]
     second = trainer()
-    assert runs.restore_checkpoint(str(tmp_path), second) == {"step": 4, "epoch": 0}
+    assert checkpoints.restore(str(tmp_path), second) == {"step": 4, "epoch": 0}
     for _ in range(2):
         first.train_on_batch(batch, ids)
         second.train_on_batch(batch, ids)
@@ -145,3 +145,35 @@ def test_a_run_before_its_first_checkpoint(tmp_path):
 def test_buckets_are_refused():
     with pytest.raises(UserError, match="local folder"):
         runs.start("gs://bucket/run", CONFIG)
+
+
+def test_a_model_without_its_configuration_is_not_adopted(tmp_path):
+    (tmp_path / "checkpoints" / "step-000000001").mkdir(parents=True)
+    with pytest.raises(UserError, match="is no run directory: it has no run.json"):
+        runs.start(str(tmp_path), CONFIG)
+    runs.start(str(tmp_path), CONFIG, start_new_model=True)
+    assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    for step in (1, 2):
+        model.set_weights([np.full((2, 1), step), np.zeros(1)])
+        checkpoints.save(str(tmp_path), model, {"step": step})
+        checkpoints.save(str(tmp_path), model, {"step": step})  # Again, over itself.
+    folder = tmp_path / "checkpoints"
+    assert sorted(os.listdir(folder)) == ["step-000000001", "step-000000002"]
+    (folder / "step-000000002" / "state.weights.h5").write_bytes(b"cut")
+    assert checkpoints.restore(str(tmp_path), model) == {"step": 1}
+    assert model.get_weights()[0][0] == 1
+    (folder / "step-000000001" / "state.json").write_text("{")
+    with pytest.raises(UserError, match="No checkpoint in .* can be read"):
+        checkpoints.restore(str(tmp_path), model)
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="Cannot write .*No space left on device"):
+        with runs.atomic_file(str(tmp_path / "file")) as file:
+            file.write("x")
+            raise OSError(28, "No space left on device")
+    assert not os.listdir(tmp_path)

@@ -71,6 +71,7 @@ def test_short_names_are_unique():
         ("moe(**{})", ["key=value"]),
         ("moe(mixtures=1+1)", ["values are numbers", "1 + 1"]),
         ("moe(mixtures=[x for x in y])", ["values are numbers"]),
+        ("moe(mixtures=2, mixtures=3)", ["each argument once"]),
         ("moe(", ["'moe('"]),
         ("", ["''"]),
         ("'moe'", ["begins with a name"]),

@@ -52,7 +52,8 @@ def test_a_file_with_quotes_and_windows_line_ends(tmp_path):
         ("a,4 0.5", "class 4, outside 0 to 3"),
         ("a,-1 0.5", "class -1, outside 0 to 3"),
         ("a,1 0.5 1 0.4", "class twice"),
-        ("a,1 nan", "no finite number"),
+        ("a,1 1e39", "no finite float32"),
+        ("a,1 nan", "no finite float32"),
     ],
 )
 def test_a_bad_line_is_named(line, part, tmp_path):
@@ -68,14 +69,25 @@ def test_a_file_that_is_no_submission(tmp_path):
     with pytest.raises(UserError, match="first line"):
         list(submission.read_rows(write(tmp_path, ""), 4))
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="Cannot read"):
+    with pytest.raises(UserError, match="first line"):
         list(submission.read_rows(str(tmp_path / "binary.csv"), 4))
+
+
+@pytest.mark.parametrize("video_id", ['a,"b', "line\nend", "\udcff"])
+def test_ids_of_any_bytes_come_back(video_id, tmp_path):
+    row = next(submission.format_rows([video_id], np.array([[1]]), np.array([[0.5]])))
+    path = tmp_path / "submission.csv"
+    text = f"{submission.HEADER}\n{row}"
+    path.write_bytes(text.encode("utf-8", errors="surrogateescape"))
+    assert [row[0] for row in submission.read_rows(str(path), 4)] == [video_id]
 
 
 def test_an_evaluation_is_written_as_json_and_csv(tmp_path):
     state = metrics.Evaluation(3, top_k=2)
     state.update(np.array([[0.9, 0.5, 0.1]], np.float32), np.array([[1, 0, 0]]), loss=0.25)
-    path = report.write(str(tmp_path / "eval"), "name", state, {"step": 7})
+    path = report.write(
+        str(tmp_path / "eval"), "name", state.result() | {"step": 7}, state.per_class()
+    )
     values = json.loads(Path(path).read_text())
     assert (values["gap"], values["loss"], values["step"]) == (1.0, 0.25, 7)
     lines = (tmp_path / "eval" / "name-classes.csv").read_text().splitlines()

@@ -25,7 +25,7 @@ _NUM_CLASSES = 50
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    flags.DEFINE_string("output_dir", "demo", "Folder for the shards, the run and the submission.")
+    jobs.define_path("output_dir", "Folder for the shards, the run and the submission.", "demo")
 
 
 def main() -> None:

@@ -83,8 +83,6 @@ def _gpus() -> list:
 
 
 def _jax(choice: str) -> Devices:
-    """JAX computes; TensorFlow, which reads the shards, keeps its hands off the GPUs."""
-    tf.config.set_visible_devices([], "GPU")
     devices = keras.distribution.list_devices()
     if choice == "none" or (choice == "auto" and len(devices) == 1):
         return Devices()

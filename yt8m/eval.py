@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 import time
 
-from absl import flags, logging
+from absl import flags
 
 from yt8m import evaluation, jobs, report, runs
 from yt8m.data.reader import Reader
 
-_POLL_SECONDS = 10.0
+_POLL_SECONDS = 5.0
 
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    flags.DEFINE_string("train_dir", None, "Folder of the run.", required=True)
+    jobs.define_path("train_dir", "Folder of the run.")
     flags.DEFINE_string("eval_data_pattern", None, "Shards to evaluate on.", required=True)
     flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
     flags.DEFINE_boolean(
@@ -32,13 +32,15 @@ def define_flags() -> None:
 def main() -> None:
     """Evaluates as the flags say."""
     args = flags.FLAGS
-    evaluate_run(args.train_dir, args.eval_data_pattern, args.batch_size, args.top_k)
+    # The time is taken before the model is read: one written meanwhile comes next.
     evaluated = _model_time(args.train_dir)
+    evaluate_run(args.train_dir, args.eval_data_pattern, args.batch_size, args.top_k)
     while not args.run_once:
-        while _model_time(args.train_dir) == evaluated:
-            time.sleep(_POLL_SECONDS)
-        evaluated = _model_time(args.train_dir)
-        evaluate_run(args.train_dir, args.eval_data_pattern, args.batch_size, args.top_k)
+        time.sleep(_POLL_SECONDS)
+        written = _model_time(args.train_dir)
+        if written not in (None, evaluated):
+            evaluated = written
+            evaluate_run(args.train_dir, args.eval_data_pattern, args.batch_size, args.top_k)
 
 
 def evaluate_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> dict:
@@ -66,17 +68,17 @@ def evaluate_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> d
     report.print_table(f"{run.config.model} on {pattern}", results)
     details = {"eval_data_pattern": pattern, "top_k": top_k, "lost_records": reader.log.lost}
     folder = os.path.join(train_dir, runs.EVAL)
-    print(f"Wrote {report.write(folder, report.timestamp(), state, details)}")
+    path = report.write(folder, report.timestamp(), results | details, state.per_class())
+    print(f"Wrote {path}")
     return results
 
 
-def _model_time(train_dir: str) -> float:
-    """When the run's model was written."""
+def _model_time(train_dir: str) -> float | None:
+    """When the run's model was written; None while there is none."""
     try:
         return os.path.getmtime(os.path.join(train_dir, runs.MODEL))
-    except OSError as error:
-        logging.warning("Waiting for a model in %s: %s.", train_dir, error.strerror)
-        return 0.0
+    except FileNotFoundError:
+        return None
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from yt8m import labels as labels_lib
 from yt8m import metrics
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.reader import Reader
+from yt8m.data.readlog import ReadLog
 from yt8m.errors import UserError
 from yt8m.progress import ProgressReport
 
@@ -27,6 +30,7 @@ def predictor(model: keras.Model) -> Predictor:
     return lambda batch: function({name: batch[name] for name in names})
 
 
+@functools.lru_cache(maxsize=1)
 def _tensorflow_predictor(model: keras.Model) -> Predictor:
     """Traces once, for batches of any size and length."""
     specs = {t.name: tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs}
@@ -95,20 +99,54 @@ def evaluate(
     num_labels = 0
     for batch in batches(reader, task):
         probabilities = predict(batch)
-        if not np.isfinite(probabilities).all():
-            raise UserError(
-                "The model answers NaN: its training diverged. Train again with a lower "
-                "--base_learning_rate or with --clip_gradient_norm."
-            )
+        check_finite(probabilities, batch, reader)
         truth = labels_lib.multi_hot_array(batch["labels"], reader.num_classes)
         num_labels += int(truth.sum())
         state.update(probabilities, truth, _losses(loss, truth, probabilities))
     if num_labels == 0:
-        raise UserError(
-            f"The records in {reader.paths[0]} and the shards with it have no labels, so nothing "
-            "can be evaluated. Evaluate on labelled shards; use yt8m.inference for others."
-        )
+        raise UserError(_NO_LABELS.format(reader.paths[0]))
     return state
+
+
+_NO_LABELS = (
+    "The records in {} and the shards with it have no labels. Train and evaluate on labelled "
+    "shards; use yt8m.inference for others."
+)
+
+
+def check_labels(reader: Reader) -> None:
+    """Fails before the work where the first records have no label at all.
+
+    Raises:
+        UserError: none of them has one, or they do not fit.
+    """
+    first = dataclasses.replace(reader, log=ReadLog(), batch_size=1024, drop_remainder=False)
+    with clear_errors(first):
+        batch = next(first.sequential().take(1).as_numpy_iterator(), None)
+    if batch is not None and not (batch["labels"] >= 0).any():
+        raise UserError(_NO_LABELS.format(reader.paths[0]))
+
+
+def check_finite(scores: np.ndarray, batch: dict[str, np.ndarray], reader: Reader) -> None:
+    """Fails where a score is NaN, and says whether the records or the model are to blame.
+
+    Raises:
+        UserError: a score is not finite.
+    """
+    wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if not len(wrong):
+        return
+    video = batch["ids"][wrong[0]].decode(errors="replace")
+    for name in reader.schema.feature_names:
+        if not np.isfinite(batch[name][wrong[0]]).all():
+            raise UserError(
+                f"The video {video!r} has NaN or infinity in {name}, so it cannot be scored. "
+                "Mend or remove its record."
+            )
+    raise UserError(
+        f"The model answers NaN for the video {video!r}: its training diverged. Train again with "
+        "a lower --base_learning_rate or with --clip_gradient_norm."
+    )
 
 
 def _losses(loss: keras.losses.Loss, truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

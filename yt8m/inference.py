@@ -9,19 +9,17 @@ It streams: memory does not grow with the number of videos. The file appears whe
 from __future__ import annotations
 
 import keras
-import numpy as np
 from absl import flags
 
 from yt8m import evaluation, jobs, runs, submission
 from yt8m.data.reader import Reader
-from yt8m.errors import UserError
 
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    flags.DEFINE_string("train_dir", None, "Folder of the run.", required=True)
+    jobs.define_path("train_dir", "Folder of the run.")
     flags.DEFINE_string("input_data_pattern", None, "Shards to predict.", required=True)
-    flags.DEFINE_string("output_file", None, "The submission to write.", required=True)
+    jobs.define_path("output_file", "The submission to write.")
     flags.DEFINE_integer("top_k", 20, "Classes to write for each video.", lower_bound=1)
     jobs.define_data_flags(batch_size=1024)
 
@@ -67,9 +65,8 @@ def write_submission(path: str, model: keras.Model, reader: Reader, top_k: int) 
         file.write(submission.HEADER + "\n")
         for batch in evaluation.batches(reader, "Predicting"):
             scores, classes = predict(batch)
-            if not np.isfinite(scores).all():
-                raise UserError("The model answers NaN: its training diverged. Train it again.")
-            ids = [video_id.decode() for video_id in batch["ids"]]
+            evaluation.check_finite(scores, batch, reader)
+            ids = [i.decode(errors="surrogateescape") for i in batch["ids"]]
             file.writelines(submission.format_rows(ids, classes, scores))
             count += len(ids)
     return count

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import keras
+import tensorflow as tf
 from absl import app, flags, logging
 
 from yt8m.data import detect, files
@@ -28,11 +31,15 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
         logging.use_absl_handler()
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         try:
             if len(argv) > 1:
                 raise UserError(
                     f"Unexpected argument {argv[1]!r}: this job takes flags only (--name=value)."
                 )
+            if keras.config.backend() != "tensorflow":
+                # TensorFlow only reads; the memory of the GPUs is for the backend that computes.
+                tf.config.set_visible_devices([], "GPU")
             main()
         except UserError as error:
             sys.stdout.flush()
@@ -76,6 +83,22 @@ class _SpecParser(flags.ArgumentParser):
 def define_spec_flag(name: str, default: str, parse: Callable[[str], Any], text: str) -> None:
     """Defines a flag whose value is a spec; a wrong one fails while flags are parsed."""
     flags.DEFINE(_SpecParser(parse), name, default, text, serializer=flags.ArgumentSerializer())
+
+
+class _PathParser(flags.ArgumentParser):
+    """A local path; the shell leaves a ~ behind --flag= alone."""
+
+    syntactic_help = "a path"
+
+    def parse(self, argument: str) -> str:
+        return os.path.expanduser(argument)
+
+
+def define_path(name: str, text: str, default: str | None = None) -> None:
+    """Defines a flag that is a path; without a default it is required."""
+    serializer = flags.ArgumentSerializer()
+    required = default is None
+    flags.DEFINE(_PathParser(), name, default, text, serializer=serializer, required=required)
 
 
 def parse_ints(name: str) -> tuple[int, ...]:
@@ -124,6 +147,8 @@ def check_output_file(path: str) -> None:
     Raises:
         UserError: the path is a folder, or its folder cannot be made or written.
     """
+    if "://" in path:
+        raise UserError(f"Cannot write {path}: name a local file, and copy it afterwards.")
     folder = os.path.dirname(os.path.abspath(path))
     try:
         os.makedirs(folder, exist_ok=True)

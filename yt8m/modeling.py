@@ -123,7 +123,7 @@ class Trainer(keras.Model):
     Args:
         model: see `build`.
         num_classes: the size of the vocabulary.
-        label_loss: `(labels, probabilities) -> scalar`, see `losses`.
+        label_loss: its `call(labels, probabilities)` gives one value a video, see `losses`.
         gap: a metric with the same arguments, or None.
     """
 
@@ -140,16 +140,26 @@ class Trainer(keras.Model):
         return self.model(inputs, training=training)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Returns the label loss plus the losses of the layers, a scalar."""
+        """Returns the label loss plus the losses of the layers, a scalar.
+
+        It is divided by the number of replicas, whose gradients tf.distribute sums.
+        """
         labels = labels_lib.multi_hot(y, self.num_classes)
         if MEMBERS in y_pred:
-            loss = self.label_loss(ops.expand_dims(labels, 1), y_pred[MEMBERS])
+            members = y_pred[MEMBERS]
+            each = ops.broadcast_to(ops.expand_dims(labels, 1), ops.shape(members))
+            loss = ops.mean(self.label_loss.call(each, members))
         else:
-            loss = self.label_loss(labels, y_pred[PROBABILITIES])
+            loss = ops.mean(self.label_loss.call(labels, y_pred[PROBABILITIES]))
         self.loss_mean.update_state(loss)
         if self.gap is not None:
             self.gap.update_state(labels, y_pred[PROBABILITIES])
-        return sum(self.losses, loss)
+        return sum(self.losses, loss) / self._num_replicas()
+
+    def _num_replicas(self) -> int:
+        """Over how many devices tf.distribute sums the gradients of their parts of a batch."""
+        strategy = getattr(self, "distribute_strategy", None)
+        return strategy.num_replicas_in_sync if strategy is not None else 1
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Returns the metrics' results; `compute_loss` has updated them."""

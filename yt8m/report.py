@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from yt8m import runs
-from yt8m.metrics import Evaluation
 
 
 def print_table(title: str, results: dict) -> None:
@@ -26,8 +25,14 @@ def print_table(title: str, results: dict) -> None:
     Console().print(table)
 
 
-def write(folder: str, name: str, state: Evaluation, details: dict) -> str:
-    """Writes `NAME.json`, all metrics and `details`, and `NAME-classes.csv`, a line a class.
+def write(folder: str, name: str, results: dict, classes: dict[str, np.ndarray]) -> str:
+    """Writes `NAME.json`, the results, and `NAME-classes.csv`, a line a class.
+
+    Args:
+        folder: made if it is not there.
+        name: of the files.
+        results: metrics and whatever else belongs to them.
+        classes: column -> (num_classes,), see `Evaluation.per_class`.
 
     Returns:
         The path of the JSON file.
@@ -35,14 +40,13 @@ def write(folder: str, name: str, state: Evaluation, details: dict) -> str:
     Raises:
         UserError: the folder cannot be written.
     """
-    columns = state.per_class()
     with runs.atomic_file(os.path.join(folder, f"{name}-classes.csv")) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["class", *columns])
-        for number, values in enumerate(zip(*columns.values(), strict=True)):
+        writer.writerow(["class", *classes])
+        for number, values in enumerate(zip(*classes.values(), strict=True)):
             writer.writerow([number, *(_cell(value) for value in values)])
     path = os.path.join(folder, f"{name}.json")
-    runs.write_json(path, state.result() | details)
+    runs.write_json(path, results)
     return path
 
 

@@ -11,11 +11,11 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from yt8m import losses, specs
 from yt8m.data.schema import Schema
@@ -26,9 +26,6 @@ MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 EVAL = "eval"
-_WEIGHTS = "state.weights.h5"
-_STATE = "state.json"
-_RANDOM = "random_generators"
 _PACKAGES = ("yt8m", "keras", "tensorflow", "jax", "numpy")
 # What may change between the parts of a run without making it another run.
 _MAY_DIFFER = ("versions", "git_commit", "flags")
@@ -123,9 +120,9 @@ def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> N
     path = os.path.join(train_dir, CONFIG)
     with writing(train_dir):
         os.makedirs(train_dir, exist_ok=True)
-        if start_new_model and os.path.exists(path):
+        if start_new_model and (os.path.exists(path) or _has_progress(train_dir)):
             _delete(train_dir)
-        if os.path.exists(path) and _has_progress(train_dir):
+        if _has_progress(train_dir):
             differences = read_config(train_dir).difference(config)
             if differences:
                 raise UserError(
@@ -175,7 +172,7 @@ def load(train_dir: str) -> Run:
     register_layers()
     try:
         model = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} cannot be loaded: {(str(error).splitlines() or [''])[0]} "
             "It may be damaged, or of other versions: see `versions` in its run.json."
@@ -201,61 +198,6 @@ def save_model(train_dir: str, model: keras.Model) -> None:
         os.replace(temporary, path)
 
 
-def save_checkpoint(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> None:
-    """Writes weights, optimizer and `state` as one folder that appears whole, named by its step.
-
-    Args:
-        train_dir: the run.
-        trainer: the compiled model that trains; its weights and its optimizer's are written.
-        state: JSON values; `state["step"]` names the checkpoint.
-        keep: older checkpoints than this many are deleted.
-    """
-    folder = os.path.join(train_dir, CHECKPOINTS)
-    final = os.path.join(folder, f"step-{state['step']:09d}")
-    temporary = os.path.join(folder, f".tmp-{state['step']}")
-    with writing(folder):
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.makedirs(temporary)
-        trainer.save_weights(os.path.join(temporary, _WEIGHTS))
-        write_json(os.path.join(temporary, _STATE), state | {_RANDOM: _random_state(trainer)})
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(temporary, final)
-        for old in _checkpoints(train_dir)[:-keep]:
-            shutil.rmtree(old)
-
-
-def restore_checkpoint(train_dir: str, trainer: keras.Model) -> dict | None:
-    """Loads the last checkpoint into the trainer.
-
-    Returns:
-        What `save_checkpoint` got as `state`; None if there is no checkpoint.
-    """
-    checkpoints = _checkpoints(train_dir)
-    if not checkpoints:
-        return None
-    trainer.load_weights(os.path.join(checkpoints[-1], _WEIGHTS))
-    with open(os.path.join(checkpoints[-1], _STATE), encoding="utf-8") as file:
-        state = json.load(file)
-    for variable, value in zip(_generators(trainer), state.pop(_RANDOM), strict=True):
-        variable.assign(np.array(value, "uint32"))
-    return state
-
-
-def _random_state(trainer: keras.Model) -> list[list[int]]:
-    """Where the random generators of dropout and the like are; Keras' weight files lack them."""
-    return [variable.numpy().tolist() for variable in _generators(trainer)]
-
-
-def _generators(trainer: keras.Model) -> list[keras.Variable]:
-    return [v for v in trainer.variables if v.name == "seed_generator_state"]
-
-
-def _checkpoints(train_dir: str) -> list[str]:
-    folder = os.path.join(train_dir, CHECKPOINTS)
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    return [os.path.join(folder, name) for name in names if name.startswith("step-")]
-
-
 def write_json(path: str, values: dict) -> None:
     """Writes a JSON file that appears whole."""
     with atomic_file(path) as file:
@@ -275,11 +217,11 @@ def atomic_file(path: str) -> Iterator[Any]:
     with writing(path):
         if folder:
             os.makedirs(folder, exist_ok=True)
-        file = open(temporary, "w", encoding="utf-8", newline="")
+        file = open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="")
     try:
-        with file:
-            yield file
         with writing(path):
+            with file:
+                yield file
             os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -296,7 +238,7 @@ def writing(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
         raise UserError(
             f"Cannot write {path}: {reason}. Check the folder, its permissions and the disk."
         ) from None
@@ -311,26 +253,31 @@ def package_versions() -> dict[str, str]:
 
 def git_commit() -> str:
     """The commit of the checkout that holds this code; empty if it is none."""
-    folder = os.path.dirname(os.path.abspath(__file__))
-    command = ["git", "-C", folder, "rev-parse", "HEAD"]
+    root = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    command = ["git", "-C", root, "rev-parse", "--show-toplevel", "HEAD"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
+    lines = result.stdout.splitlines()
+    return lines[1] if result.returncode == 0 and lines[0] == root else ""
 
 
 def _has_progress(train_dir: str) -> bool:
-    return bool(_checkpoints(train_dir)) or os.path.exists(os.path.join(train_dir, MODEL))
+    folder = os.path.join(train_dir, CHECKPOINTS)
+    has_checkpoint = os.path.isdir(folder) and any(
+        n.startswith("step-") for n in os.listdir(folder)
+    )
+    return has_checkpoint or os.path.exists(os.path.join(train_dir, MODEL))
 
 
 def _delete(train_dir: str) -> None:
     """Deletes what a run consists of, and nothing else that lies in the folder."""
-    for name in (CONFIG, MODEL):
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(train_dir, name))
     for name in (CHECKPOINTS, LOGS, EVAL):
         shutil.rmtree(os.path.join(train_dir, name), ignore_errors=True)
+    for name in (MODEL, CONFIG):  # What says that here is a run goes last.
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(train_dir, name))
 
 
 def _flatten(values: Any, prefix: str = "") -> dict[str, Any]:

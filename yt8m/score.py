@@ -19,11 +19,13 @@ from yt8m.data.schema import VIDEO
 from yt8m.errors import UserError
 
 _BATCH_SIZE = 1024
+# Hit@5, PERR and precision at 3 look past the first --top_k.
+_LIST_LENGTH = 20
 
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    flags.DEFINE_string("submission_file", None, "The submission to score.", required=True)
+    jobs.define_path("submission_file", "The submission to score.")
     flags.DEFINE_string("eval_data_pattern", None, "Shards with the labels.", required=True)
     flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
     flags.DEFINE_integer(
@@ -41,7 +43,8 @@ def main() -> None:
     labels_only = dataclasses.replace(schema, kind=VIDEO, features=())
     num_classes = args.num_classes or schema.default_num_classes()
     reader = Reader(paths, labels_only, num_classes, args.batch_size, log=jobs.read_log())
-    predictions = Predictions.read(args.submission_file, num_classes, args.top_k)
+    length = min(max(args.top_k, _LIST_LENGTH), num_classes)
+    predictions = Predictions.read(args.submission_file, num_classes, length)
     results = score(predictions, reader, args.top_k).result()
     report.print_table(f"{args.submission_file} on {args.eval_data_pattern}", results)
 
@@ -61,19 +64,19 @@ class Predictions:
     scores: np.ndarray
 
     @classmethod
-    def read(cls, path: str, num_classes: int, top_k: int) -> Predictions:
-        """Reads a submission, and of each video its `top_k` best classes.
+    def read(cls, path: str, num_classes: int, length: int) -> Predictions:
+        """Reads a submission, and of each video its `length` best classes.
 
         Raises:
             UserError: the file cannot be read, is no submission, or names a video twice.
         """
         row: dict[str, int] = {}
-        classes, scores = _Rows(top_k, -1, np.int32), _Rows(top_k, 0, np.float32)
+        classes, scores = _Rows(length, -1, np.int32), _Rows(length, 0, np.float32)
         for video_id, row_classes, row_scores in submission.read_rows(path, num_classes):
             if video_id in row:
                 raise UserError(f"{path} names the video {video_id!r} twice.")
             row[video_id] = len(row)
-            order = np.argsort(-np.asarray(row_scores), kind="stable")[:top_k]
+            order = np.argsort(-np.asarray(row_scores), kind="stable")[:length]
             classes.append(np.asarray(row_classes, np.int32)[order])
             scores.append(np.asarray(row_scores, np.float32)[order])
         return cls(row, classes.array(), scores.array())
@@ -107,10 +110,13 @@ def score(predictions: Predictions, reader: Reader, top_k: int) -> metrics.Evalu
     state = metrics.Evaluation(reader.num_classes, top_k)
     missing, seen = 0, 0
     empty = len(predictions.classes)
-    classes = np.concatenate([predictions.classes, np.full((1, top_k), -1, np.int32)])
-    scores = np.concatenate([predictions.scores, np.zeros((1, top_k), np.float32)])
+    nothing = np.full((1, predictions.classes.shape[1]), -1, np.int32)
+    classes = np.concatenate([predictions.classes, nothing])
+    scores = np.concatenate([predictions.scores, np.zeros(nothing.shape, np.float32)])
     for batch in evaluation.batches(reader, "Scoring"):
-        rows = np.array([predictions.row.get(i.decode(), empty) for i in batch["ids"]])
+        rows = np.array(
+            [predictions.row.get(i.decode(errors="surrogateescape"), empty) for i in batch["ids"]]
+        )
         missing += int((rows == empty).sum())
         seen += len(rows)
         truth = labels.multi_hot_array(batch["labels"], reader.num_classes)

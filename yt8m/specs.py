@@ -62,6 +62,8 @@ def _convert(node: ast.expr, text: str) -> Any:
         if node.args or any(keyword.arg is None for keyword in node.keywords):
             raise ValueError(f"A spec takes its arguments as key=value. Received: {text!r}.")
         arguments = {keyword.arg: _convert(keyword.value, text) for keyword in node.keywords}
+        if len(arguments) < len(node.keywords):
+            raise ValueError(f"A spec gives each argument once. Received: {text!r}.")
         return Call(_dotted_name(node.func, text), arguments)
     if isinstance(node, (ast.Tuple, ast.List)):
         return tuple(_convert(element, text) for element in node.elts)
@@ -144,8 +146,14 @@ def model_names() -> dict[str, str]:
     for package in MODEL_PACKAGES:
         path = importlib.import_module(package).__path__
         for module in pkgutil.iter_modules(path):
-            if not module.ispkg and not module.name.startswith("_"):
-                names[module.name] = f"{package}.{module.name}"
+            if module.ispkg or module.name.startswith("_"):
+                continue
+            if module.name in names:
+                raise ValueError(
+                    f"Two models have the short name {module.name!r}: {names[module.name]} and "
+                    f"{package}.{module.name}. Rename one."
+                )
+            names[module.name] = f"{package}.{module.name}"
     return names
 
 

@@ -27,7 +27,14 @@ def format_rows(ids: Iterable[str], classes: np.ndarray, scores: np.ndarray) -> 
     pairs = np.empty((len(classes), 2 * classes.shape[1]), dtype=object)
     pairs[:, 0::2], pairs[:, 1::2] = classes, scores
     for video_id, row in zip(ids, pairs.tolist(), strict=True):
-        yield f"{video_id},{pattern % tuple(row)}\n"
+        yield f"{_quoted(video_id)},{pattern % tuple(row)}\n"
+
+
+def _quoted(video_id: str) -> str:
+    """An id as a CSV field; those of YouTube-8M stand as they are."""
+    if not set(video_id) & set(',"\r\n'):
+        return video_id
+    return '"' + video_id.replace('"', '""') + '"'
 
 
 def read_rows(path: str, num_classes: int) -> Iterator[tuple[str, list[int], list[float]]]:
@@ -44,7 +51,7 @@ def read_rows(path: str, num_classes: int) -> Iterator[tuple[str, list[int], lis
         UserError: the file cannot be read, or a line is not as it should be; it is named.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             rows = csv.reader(file)
             header = ",".join(next(rows, []))
             if header != HEADER:
@@ -77,6 +84,6 @@ def _parse_row(row: list[str], where: str, num_classes: int) -> tuple[str, list[
         raise UserError(f"{where} names class {outside[0]}, outside 0 to {num_classes - 1}.")
     if len(set(classes)) < len(classes):
         raise UserError(f"{where} names a class twice: {row[1][:80]!r}.")
-    if not np.isfinite(scores).all():
-        raise UserError(f"{where} holds a score that is no finite number: {row[1][:80]!r}.")
+    if not (np.abs(scores) <= np.finfo(np.float32).max).all():
+        raise UserError(f"{where} holds a score that is no finite float32: {row[1][:80]!r}.")
     return row[0], classes, scores

@@ -29,6 +29,7 @@ from yt8m import (
 from yt8m import training as training_lib
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
+from yt8m.errors import UserError
 
 _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
@@ -36,7 +37,7 @@ _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mi
 def define_flags() -> None:
     """Defines the flags of this job."""
     models = ", ".join(sorted(specs.model_names()))
-    flags.DEFINE_string("train_dir", None, "Folder of the run.", required=True)
+    jobs.define_path("train_dir", "Folder of the run.")
     jobs.define_spec_flag(
         "model", "moe", specs.model, f"Model and hyperparameters, such as moe(mixtures=4). {models}"
     )
@@ -76,7 +77,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("mixed_precision", "float32", list(_PRECISION), "Type to compute in.")
     flags.DEFINE_boolean("jit_compile", False, "Compile with XLA (JAX always does).")
     flags.DEFINE_enum("distribute", "auto", distribution.CHOICES, distribution.HELP)
-    flags.DEFINE_integer("seed", 0, "Fixes weights, order of the data and dropout.", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "Fixes weights, order of the data and dropout.", 0, 2**32 - 1)
     flags.DEFINE_integer(
         "num_classes", None, "Size of the vocabulary; by default that of YouTube-8M or AudioSet, "
         "whichever the records are.", lower_bound=1,
@@ -92,7 +93,7 @@ def define_flags() -> None:
         "do; rms, each by itself to unit root mean square; none.",
     )
     flags.DEFINE_integer(
-        "shuffle_buffer", None, "Records to shuffle among; by default 512 MB of them.", 1
+        "shuffle_buffer", None, "Records to shuffle among; by default 512 MB of them.", 1, 2**31
     )
     flags.DEFINE_integer("eval_steps", 0, "Evaluate every so many steps besides each epoch.", 0)
     flags.DEFINE_integer(
@@ -112,9 +113,12 @@ def main() -> None:
     evaluate = _evaluator(args, schema, num_classes)
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(_PRECISION[args.mixed_precision])
-    with devices.scope():
-        trainer = _make_trainer(args, schema, num_classes)
-        weights = training_lib.Weights(trainer)
+    try:
+        with devices.scope():
+            trainer = _make_trainer(args, schema, num_classes)
+            weights = training_lib.Weights(trainer)
+    except ValueError as error:
+        raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
     runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
     reader = Reader(
@@ -128,11 +132,19 @@ def main() -> None:
         log=jobs.read_log(),
         **evaluation.static_shapes(args.jit_compile),
     )
+    evaluation.check_labels(reader)
     schedule = training_lib.Schedule(
         args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
     )
     end = training_lib.train(
-        args.train_dir, trainer, weights, reader, schedule, args.seed, evaluate
+        args.train_dir,
+        trainer,
+        weights,
+        reader,
+        schedule,
+        args.seed,
+        evaluate,
+        watched=args.eval_data_pattern,
     )
     best = "" if end.best is None else f", best GAP {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
@@ -148,13 +160,16 @@ def _evaluator(args, schema: Schema, num_classes: int):
         Reader, paths, found, num_classes, args.batch_size, max_frames=args.max_frames
     )
 
+    evaluation.check_labels(make_reader())
+
     def evaluate(model: keras.Model, step: int) -> dict[str, float]:
         reader = make_reader(log=jobs.read_log(), **evaluation.static_shapes())
         state = evaluation.evaluate(model, reader, losses.for_evaluation(args.loss))
+        results = state.result()
         folder = os.path.join(args.train_dir, runs.EVAL)
         details = {"eval_data_pattern": args.eval_data_pattern, "step": step}
-        report.write(folder, f"step-{step:09d}", state, details)
-        return state.result()
+        report.write(folder, f"step-{step:09d}", results | details, state.per_class())
+        return results
 
     return evaluate
 

@@ -14,11 +14,13 @@ import tensorflow as tf
 from absl import logging
 from keras import ops
 
-from yt8m import modeling, runs
+from yt8m import checkpoints, modeling, runs
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.reader import Reader
 from yt8m.errors import UserError
 from yt8m.progress import ProgressReport
+
+_LOG_STEPS = 10
 
 
 @dataclasses.dataclass
@@ -30,12 +32,16 @@ class Position:
         step_in_epoch: batches of this epoch that are done.
         step: batches done in all.
         best: the best value of the watched metric, None before the first evaluation.
+        saved_step: the step of the last evaluation, or without validation data of the last save.
+        watched: the validation data that `best` is of.
     """
 
     epoch: int = 0
     step_in_epoch: int = 0
     step: int = 0
     best: float | None = None
+    saved_step: int = 0
+    watched: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +64,14 @@ class Schedule:
         """Whether nothing is left to train."""
         out_of_steps = self.max_steps is not None and position.step >= self.max_steps
         return out_of_steps or position.epoch >= self.num_epochs
+
+    def remaining_examples(self, position: Position, reader: Reader) -> int:
+        """About how many examples are left to train on."""
+        epochs = (self.num_epochs - position.epoch) * reader.estimate_num_records()
+        left = epochs - position.step_in_epoch * reader.batch_size
+        if self.max_steps is not None:
+            left = min(left, (self.max_steps - position.step) * reader.batch_size)
+        return max(left, 1)
 
 
 class Weights:
@@ -125,11 +139,11 @@ class RunCallback(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.progress = progress
         self.evaluate = evaluate
+        self._note = ""
         self._writers = {
             name: tf.summary.create_file_writer(os.path.join(train_dir, runs.LOGS, name))
             for name in ("train", "eval")
         }
-        self._saved_step = self._begun_at = position.step
 
     @contextlib.contextmanager
     def writers(self) -> Iterator[None]:
@@ -145,37 +159,41 @@ class RunCallback(keras.callbacks.Callback):
         position, schedule = self.position, self.schedule
         position.step += 1
         position.step_in_epoch += 1
-        loss = float(logs["loss_mean"])
-        self.progress.advance(self.batch_size, f"epoch {position.epoch + 1}, loss {loss:.4g}")
-        if not math.isfinite(loss):
-            raise UserError(
-                f"The loss is {loss} at step {position.step}: training diverged. Lower "
-                "--base_learning_rate, or clip with --clip_gradient_norm. The last checkpoint of "
-                f"{self.train_dir} is from before."
-            )
-        if position.step % 10 == 0:
+        if position.step % _LOG_STEPS == 0:  # Asking for a value waits for the device.
             self._log("train", logs)
-        if schedule.eval_steps and position.step % schedule.eval_steps == 0:
-            self._save_if_best()
-            self._checkpoint()
-        elif position.step % schedule.checkpoint_steps == 0:
-            self._checkpoint()
+            self._note = f"epoch {position.epoch + 1}, mean loss {float(logs['loss_mean']):.4g}"
+            self._check_divergence(float(logs["loss_mean"]))
+        self.progress.advance(self.batch_size, self._note)
         if self._is_out_of_steps():
             self.model.stop_training = True
+        elif schedule.eval_steps and position.step % schedule.eval_steps == 0:
+            self.save()
+        elif position.step % schedule.checkpoint_steps == 0:
+            self._checkpoint()
 
     def on_train_end(self, logs=None) -> None:
-        """Ends an epoch, or the training where it stopped in one: saves and checkpoints."""
-        if self.position.step == self._begun_at:
+        """Ends an epoch, or the training where it stopped in one: saves and checkpoints.
+
+        An epoch that was resumed after its last batch has no batch left, but still its end.
+        """
+        if self.position.step_in_epoch == 0:
             return
         if not self._is_out_of_steps():
             self.position.epoch, self.position.step_in_epoch = self.position.epoch + 1, 0
-        self._log("train", logs)
-        self._save_if_best()
-        self._checkpoint()
+        if logs:
+            self._log("train", logs)
+        self.save()
 
-    def on_train_begin(self, logs=None) -> None:
-        """Notes where the epoch begins."""
-        self._begun_at = self.position.step
+    def save(self) -> None:
+        """Evaluates, saves the model where it is the best so far, and checkpoints: in this order.
+
+        A checkpoint that says of its step that it was saved is thus never ahead of the model.
+        """
+        if self.position.saved_step != self.position.step:
+            self._check_weights()
+            self._save_if_best()
+            self.position.saved_step = self.position.step
+        self._checkpoint()
 
     def _is_out_of_steps(self) -> bool:
         limit = self.schedule.max_steps
@@ -183,9 +201,6 @@ class RunCallback(keras.callbacks.Callback):
 
     def _save_if_best(self) -> None:
         """Saves the model where it is the best so far, or where there is nothing to tell by."""
-        if self._saved_step == self.position.step:
-            return
-        self._saved_step = self.position.step
         model = self.weights.update(self.model)
         if self.evaluate is None:
             runs.save_model(self.train_dir, model)
@@ -203,8 +218,22 @@ class RunCallback(keras.callbacks.Callback):
             self.position.best = results["gap"]
             runs.save_model(self.train_dir, model)
 
+    def _check_divergence(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise UserError(
+                f"Training diverged: the loss is {loss} by step {self.position.step}. Lower "
+                "--base_learning_rate, or clip with --clip_gradient_norm. The last checkpoint in "
+                f"{self.train_dir} is from before."
+            )
+
+    def _check_weights(self) -> None:
+        """A loss shows what the step before it did; what is written must be sound itself."""
+        for variable in self.model.trainable_variables:
+            self._check_divergence(float(ops.sum(ops.cast(variable, "float32") * 0)))
+
     def _checkpoint(self) -> None:
-        runs.save_checkpoint(self.train_dir, self.model, dataclasses.asdict(self.position))
+        self._check_weights()
+        checkpoints.save(self.train_dir, self.model, dataclasses.asdict(self.position))
 
     def _log(self, name: str, values: dict[str, float]) -> None:
         step = self.position.step
@@ -226,6 +255,7 @@ def train(
     schedule: Schedule,
     seed: int,
     evaluate: Callable[[keras.Model, int], dict[str, float]] | None = None,
+    watched: str = "",
 ) -> Position:
     """Trains, from the run's last checkpoint if it has one.
 
@@ -238,6 +268,7 @@ def train(
         seed: of the order of the data.
         evaluate: model and step -> metrics by name, of which `gap` decides which model is best;
             None keeps the last.
+        watched: names the data that `evaluate` is on; another name judges anew what is best.
 
     Returns:
         Where training ended.
@@ -245,22 +276,40 @@ def train(
     Raises:
         UserError: the data is too small for one batch or does not fit, or training diverged.
     """
-    state = runs.restore_checkpoint(train_dir, trainer)
-    position = Position(**state) if state else Position()
-    if state:
-        logging.info("Resuming after step %d, in epoch %d.", position.step, position.epoch + 1)
-    if schedule.is_over(position):
-        logging.info("Nothing is left to train: --num_epochs or --max_steps is reached.")
-        return position
-    remaining = (schedule.num_epochs - position.epoch) * reader.estimate_num_records()
-    with clear_errors(reader), ProgressReport("Training", remaining) as progress:
+    about = reader.estimate_num_records()
+    if reader.batch_size > 2 * about:
+        raise UserError(
+            f"About {about} training examples do not fill one batch of {reader.batch_size}. "
+            "Lower --batch_size."
+        )
+    position = _resume(train_dir, trainer, watched)
+    total = schedule.remaining_examples(position, reader)
+    with clear_errors(reader), ProgressReport("Training", total) as progress:
         callback = RunCallback(
             train_dir, position, schedule, weights, reader.batch_size, progress, evaluate
         )
+        callback.set_model(trainer)
         with callback.writers():
+            if schedule.is_over(position):
+                logging.info("Nothing is left to train: --num_epochs or --max_steps is reached.")
+                callback.save()
+                return position
             while not schedule.is_over(position):
                 _train_epoch(trainer, reader, seed, position, callback)
     reader.log.finish()
+    return position
+
+
+def _resume(train_dir: str, trainer: modeling.Trainer, watched: str) -> Position:
+    """Restores the last checkpoint and says where it is; the beginning if there is none."""
+    state = checkpoints.restore(train_dir, trainer)
+    if state is None:
+        return Position(watched=watched)
+    position = Position(**state)
+    logging.info("Resuming after step %d, in epoch %d.", position.step, position.epoch + 1)
+    if position.watched != watched:
+        logging.info("Other validation data than before: the best model is judged anew.")
+        position.best, position.saved_step, position.watched = None, 0, watched
     return position
 
 
@@ -272,21 +321,18 @@ def _train_epoch(
     Keras would take the length of the first epoch of a `fit` for that of all, and the first one
     after a resume is short.
     """
-    before = position.step
+    step, step_in_epoch = position.step, position.step_in_epoch
     dataset = reader.shuffled(seed, position.epoch, 1, position.step_in_epoch)
     dataset = dataset.map(lambda batch: _features_and_labels(batch, reader))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")
         trainer.fit(_unsharded(dataset), shuffle=False, callbacks=[callback], verbose=0)
-    if position.step > before:
-        return
-    if position.step_in_epoch == 0:
+    if position.step == step and step_in_epoch == 0:
+        reader.log.finish()
         raise UserError(
             f"The {reader.log.num_records} training examples do not fill one batch of "
             f"{reader.batch_size}. Lower --batch_size."
         )
-    # Resumed after the last batch of an epoch, before the end of the epoch was noted.
-    position.epoch, position.step_in_epoch = position.epoch + 1, 0
 
 
 def _features_and_labels(batch: dict, reader: Reader) -> tuple[dict, tf.Tensor]:

@@ -23,7 +23,7 @@ def flags(shards):
         "train_data_pattern": shards / "frame" / "train*.tfrecord",
         "eval_data_pattern": shards / "frame" / "validate*.tfrecord",
         "num_classes": NUM_CLASSES,
-        "model": "average(head=moe)",
+        "model": "average(head=logistic(l2=0.1))",
         "batch_size": 48,
         "num_epochs": 2,
         "base_learning_rate": 0.02,

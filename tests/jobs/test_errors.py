@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+import tensorflow as tf
 from job_runner import command, environment, run_job
 
 
@@ -75,7 +76,8 @@ def test_a_model_for_other_records(train, shards):
 
 
 def test_fewer_examples_than_a_batch(train):
-    train("240 training examples", "batch of 512", batch_size=512)
+    train("240 training examples", "batch of 256", batch_size=256)
+    train("training examples", "batch of 5000", batch_size=5000)
 
 
 def test_a_training_that_diverges(train):
@@ -176,3 +178,70 @@ def test_bad_submissions(shards, tmp_path):
     expect_error("yt8m.score", "line 2", "class 99", **flags)
     path.write_text("VideoId,LabelConfidencePairs\nabcd,1 0.5\n")
     expect_error("yt8m.score", "None of the 100 labelled videos", **flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        ({"base_learning_rate": 0}, "base_learning_rate must be positive"),
+        ({"learning_rate_decay": 2}, "decay must be above 0 and at most 1"),
+        ({"ema_momentum": 1}, "ema_momentum must be in [0, 1)"),
+        ({"optimizer": "adam(clipvalue=0.5)"}, "clipvalue"),
+        ({"seed": 2**32}, "--seed"),
+    ],
+    ids=str,
+)
+def test_flags_out_of_range(flags, part, train):
+    train(part, **flags)
+
+
+def test_records_without_labels(train, tmp_path):
+    context = {
+        "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"abcd"])),
+        "mean_rgb": tf.train.Feature(float_list=tf.train.FloatList(value=[0.5] * 16)),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=context))
+    path = tmp_path / "unlabelled.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for _ in range(64):
+            writer.write(example.SerializeToString())
+    flags = {"model": "logistic", "train_data_pattern": path, "eval_data_pattern": ""}
+    train("have no labels", path, **flags)
+
+
+def test_nan_in_the_records_is_not_blamed_on_the_model(shards, tmp_path):
+    """And ids of any bytes are written."""
+    flags = {"model": "logistic", "num_classes": 12, "batch_size": 32, "max_steps": 1}
+    pattern = shards / "video" / "train*.tfrecord"
+    result = run_job("yt8m.train", train_dir=tmp_path / "r", train_data_pattern=pattern, **flags)
+    assert result.returncode == 0, result.stderr[-2000:]
+    records = list(
+        tf.data.TFRecordDataset(str(shards / "video" / "train0000.tfrecord")).as_numpy_iterator()
+    )
+    example = tf.train.Example.FromString(records[3])
+    example.features.feature["id"].bytes_list.value[0] = b"\xff,a"
+
+    def write() -> None:
+        records[3] = example.SerializeToString()
+        with tf.io.TFRecordWriter(str(tmp_path / "odd.tfrecord")) as writer:
+            for record in records:
+                writer.write(record)
+
+    write()
+    flags = {
+        "train_dir": tmp_path / "r",
+        "input_data_pattern": tmp_path / "odd.tfrecord",
+        "output_file": tmp_path / "out.csv",
+    }
+    assert run_job("yt8m.inference", **flags).returncode == 0
+    assert (tmp_path / "out.csv").read_bytes().splitlines()[4].startswith(b'"\xff,a",')
+    (tmp_path / "out.csv").unlink()
+    example.features.feature["mean_audio"].float_list.value[0] = float("nan")
+    write()
+    expect_error("yt8m.inference", "NaN or infinity in mean_audio", **flags)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_output_on_a_bucket(run_dir, shards):
+    flags = {"train_dir": run_dir, "input_data_pattern": shards / "frame" / "validate*.tfrecord"}
+    expect_error("yt8m.inference", "local file", output_file="gs://bucket/out.csv", **flags)

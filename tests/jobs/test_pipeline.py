@@ -73,6 +73,16 @@ def test_eval_inference_and_score_agree(run_dir, shards, tmp_path):
     )
     line = next(line for line in scored.splitlines() if " gap " in line)
     assert float(line.split("│")[2]) == pytest.approx(results["gap"], abs=1e-4)
+    pooled_one = succeed(
+        "yt8m.score",
+        submission_file=submission,
+        eval_data_pattern=pattern,
+        num_classes=NUM_CLASSES,
+        top_k=1,
+    )
+    for metric in ("hit_at_5", "perr", "overall_recall_at_3"):
+        line = next(line for line in pooled_one.splitlines() if f" {metric} " in line)
+        assert float(line.split("│")[2]) == pytest.approx(results[metric], abs=1e-4)
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

@@ -4,6 +4,7 @@ import json
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -87,3 +88,40 @@ def test_more_epochs_continue_a_finished_run(flags, tmp_path):
     assert (tmp_path / "model.keras").read_bytes() == model
     succeed("yt8m.train", train_dir=tmp_path, **(flags | {"num_epochs": 2}))
     assert last_step(tmp_path) == 2 * STEPS_AN_EPOCH
+
+
+KILLED_IN_SAVE = """
+import os, runpy, signal
+from yt8m import runs
+runs.save_model = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+runpy.run_module("yt8m.train", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("limit", [{"num_epochs": 1}, {"max_steps": 10}])
+def test_a_training_killed_in_its_last_save_is_saved_by_the_next_start(limit, flags, tmp_path):
+    """Its last checkpoint, of the same step, must not pass for a finished run."""
+    flags = flags | {"checkpoint_steps": 5} | limit
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_SAVE, f"--train_dir={tmp_path}", *arguments],
+        capture_output=True,
+        env=environment(),
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "model.keras").exists()
+    succeed("yt8m.train", train_dir=tmp_path, **flags)
+    last = 15 if "num_epochs" in limit else 10
+    assert last_step(tmp_path) == last
+    assert (tmp_path / "model.keras").exists()
+    assert read_evaluation(tmp_path, last)["num_examples"] == 100
+
+
+def test_other_validation_data_judges_anew(flags, shards, tmp_path):
+    flags = flags | {"max_steps": 3}
+    succeed("yt8m.train", train_dir=tmp_path, **flags)
+    before = (tmp_path / "model.keras").stat().st_mtime_ns
+    flags["eval_data_pattern"] = shards / "video" / "validate0000.tfrecord"
+    succeed("yt8m.train", train_dir=tmp_path, **flags)
+    assert (tmp_path / "model.keras").stat().st_mtime_ns > before

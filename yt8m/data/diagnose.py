@@ -16,7 +16,6 @@ from yt8m.errors import UserError
 _DATA_ERRORS = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnknownError,
-    tf.errors.InternalError,
     UnicodeDecodeError,  # TensorFlow's own message quotes the bytes of a record that is no proto.
 )
 
@@ -31,10 +30,11 @@ def clear_errors(reader: Reader) -> Iterator[None]:
     """
     try:
         yield
-    except _DATA_ERRORS:
+    except _DATA_ERRORS as error:
         if reader.log.failure:
             raise UserError(f"{reader.log.failure} (--on_corrupt_shard=fail).") from None
-        logging.info("A record does not fit the others: looking for it.")
+        reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
+        logging.info("Looking for a record that does not fit the others, because of: %s", reason)
         problem = find_problem(reader)
         if problem is None:
             raise

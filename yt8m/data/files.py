@@ -21,7 +21,7 @@ def resolve(pattern: str) -> list[str]:
     Raises:
         UserError: where nothing matches, or a folder or an unreadable place is named.
     """
-    globs = [part.strip() for part in pattern.split(",") if part.strip()]
+    globs = [os.path.expanduser(part.strip()) for part in pattern.split(",") if part.strip()]
     if not globs:
         raise UserError("The data pattern is empty. Give a glob such as data/train*.tfrecord.")
     paths: dict[str, str] = {}

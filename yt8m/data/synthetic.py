@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 
 SEGMENT = "segment"
 KINDS = ("video", "frame", SEGMENT)
@@ -230,32 +230,38 @@ def _floats(values) -> tf.train.Feature:
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
-def main(argv: list[str]) -> None:
-    """Writes shards as the flags say and prints where they are."""
-    del argv
-    args = flags.FLAGS
-    world = World(num_classes=args.num_classes, seed=args.world_seed)
-    paths = write_shards(
-        args.output_dir,
-        kind=args.kind,
-        num_videos=args.num_videos,
-        num_shards=args.num_shards,
-        prefix=args.prefix,
-        seed=args.seed,
-        first_id=args.first_id,
-        world=world,
-    )
-    print(f"Wrote {args.num_videos} videos to {len(paths)} shards: {paths[0]} ... {paths[-1]}")
-
-
-if __name__ == "__main__":
-    flags.DEFINE_string("output_dir", None, "Folder to write the shards to.", required=True)
+def define_flags() -> None:
+    """Defines the flags of the command."""
+    jobs.define_path("output_dir", "Folder to write the shards to.")
     flags.DEFINE_enum("kind", "frame", KINDS, "Kind of record.")
     flags.DEFINE_integer("num_videos", 1000, "Videos over all shards.", lower_bound=1)
     flags.DEFINE_integer("num_shards", 4, "Shards to write.", lower_bound=1)
     flags.DEFINE_integer("num_classes", 50, "Size of the vocabulary.", lower_bound=1)
     flags.DEFINE_string("prefix", "train", "Beginning of the file names.")
-    flags.DEFINE_integer("seed", 0, "Fixes the videos; use another one for validation data.")
-    flags.DEFINE_integer("first_id", 0, "Number of the first video; ids are made of it.")
-    flags.DEFINE_integer("world_seed", 0, "Fixes what the classes look like.")
-    app.run(main)
+    flags.DEFINE_integer("seed", 0, "Fixes the videos; another one for validation.", lower_bound=0)
+    flags.DEFINE_integer("first_id", 0, "Number of the first video; makes ids.", lower_bound=0)
+    flags.DEFINE_integer("world_seed", 0, "Fixes what the classes look like.", lower_bound=0)
+
+
+def main() -> None:
+    """Writes shards as the flags say and prints where they are."""
+    args = flags.FLAGS
+    world = World(num_classes=args.num_classes, seed=args.world_seed)
+    with runs.writing(args.output_dir):
+        paths = write_shards(
+            args.output_dir,
+            kind=args.kind,
+            num_videos=args.num_videos,
+            num_shards=args.num_shards,
+            prefix=args.prefix,
+            seed=args.seed,
+            first_id=args.first_id,
+            world=world,
+        )
+    print(f"Wrote {args.num_videos} videos to {len(paths)} shards: {paths[0]} ... {paths[-1]}")
+
+
+if __name__ == "__main__":
+    from yt8m import jobs, runs
+
+    jobs.run(define_flags, main)
