@@ -18,8 +18,8 @@ from yt8m import jobs
 from yt8m.data import synthetic
 from yt8m.errors import UserError
 
-_NUM_TRAIN = 3000
-_NUM_VALIDATE = 1000
+_NUM_TRAIN = 2000
+_NUM_VALIDATE = 500
 _NUM_CLASSES = 50
 
 
@@ -44,8 +44,9 @@ def main() -> None:
         f"--eval_data_pattern={validate}",
         f"--num_classes={_NUM_CLASSES}",
         "--model=average(head=moe(mixtures=4))",
-        "--num_epochs=12",
-        "--batch_size=128",
+        "--num_epochs=10",
+        "--batch_size=64",
+        "--base_learning_rate=0.02",
         "--start_new_model",
     )
     _run("yt8m.eval", f"--train_dir={train_dir}", f"--eval_data_pattern={validate}")

@@ -178,7 +178,7 @@ def test_demo_ends_with_metrics_and_a_submission(tmp_path):
     assert " gap " in printed
     submission = tmp_path / "demo" / "submission.csv"
     assert printed.rstrip().endswith(str(submission))
-    assert len(submission.read_text().splitlines()) == 1001
+    assert len(submission.read_text().splitlines()) == 501
 
 
 def test_help_names_models_and_flags():

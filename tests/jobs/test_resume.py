@@ -12,7 +12,7 @@ import pytest
 from job_runner import NUM_CLASSES, command, environment, succeed
 
 STEPS_AN_EPOCH = 15
-NUM_EPOCHS = 5
+NUM_EPOCHS = 4
 
 
 @pytest.fixture
