@@ -307,8 +307,9 @@ def _resume(train_dir: str, trainer: modeling.Trainer, watched: str) -> Position
         return Position(watched=watched)
     position = Position(**state)
     logging.info("Resuming after step %d, in epoch %d.", position.step, position.epoch + 1)
-    if position.watched != watched:
-        logging.info("Other validation data than before: the best model is judged anew.")
+    has_model = os.path.exists(os.path.join(train_dir, runs.MODEL))
+    if position.watched != watched or (position.saved_step and not has_model):
+        logging.info("The model or its validation data is another: the best is judged anew.")
         position.best, position.saved_step, position.watched = None, 0, watched
     return position
 

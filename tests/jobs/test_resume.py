@@ -86,6 +86,9 @@ def test_more_epochs_continue_a_finished_run(flags, tmp_path):
     model = (tmp_path / "model.keras").read_bytes()
     succeed("yt8m.train", train_dir=tmp_path, **small)
     assert (tmp_path / "model.keras").read_bytes() == model
+    (tmp_path / "model.keras").unlink()
+    succeed("yt8m.train", train_dir=tmp_path, **small)
+    assert (tmp_path / "model.keras").exists()
     succeed("yt8m.train", train_dir=tmp_path, **(flags | {"num_epochs": 2}))
     assert last_step(tmp_path) == 2 * STEPS_AN_EPOCH
 
