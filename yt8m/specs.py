@@ -247,7 +247,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(hint, type) and isinstance(value, hint)
+    return origin is None and isinstance(hint, type) and isinstance(value, hint)
 
 
 def _hint_name(hint: Any) -> str:

@@ -183,9 +183,7 @@ def test_bad_submissions(shards, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "part"),
     [
-        ({"base_learning_rate": 0}, "base_learning_rate must be positive"),
         ({"learning_rate_decay": 2}, "decay must be above 0 and at most 1"),
-        ({"ema_momentum": 1}, "ema_momentum must be in [0, 1)"),
         ({"optimizer": "adam(clipvalue=0.5)"}, "clipvalue"),
         ({"seed": 2**32}, "--seed"),
     ],
