@@ -7,27 +7,12 @@ import os
 import keras
 import numpy as np
 import pytest
+from toy_records import FRAMES, frame_batch, predict
 
 from yt8m import checkpoints, losses, modeling, runs, specs
-from yt8m.data.schema import Feature, Schema
 from yt8m.errors import UserError
 
-FRAMES = Schema("frame", (Feature("rgb", 6, "uint8", "rgb"), Feature("audio", 3, "uint8", "audio")))
-VIDEOS = Schema("video", (Feature("mean_rgb", 6, "float32", "mean_rgb"),))
 CONFIG = runs.RunConfig("average", FRAMES, 5, {"normalize": "l2"}, "cross_entropy", {}, {"seed": 1})
-
-
-def frame_batch(rows=4, time=7, seed=0) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return {
-        "rgb": rng.integers(0, 256, (rows, time, 6)).astype(np.uint8),
-        "audio": rng.integers(0, 256, (rows, time, 3)).astype(np.uint8),
-        "num_frames": np.array([time, 1, 3, 2], np.int32)[:rows],
-    }
-
-
-def predict(model: keras.Model, batch: dict) -> np.ndarray:
-    return np.asarray(model(batch, training=False))
 
 
 def test_a_model_is_saved_and_loaded(tmp_path):
