@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
@@ -49,7 +50,32 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
             print("Interrupted.", file=sys.stderr)
             sys.exit(130)
 
-    app.run(guarded)
+    code: object = 1
+    try:
+        app.run(guarded)
+    except SystemExit as error:
+        code = error.code
+    except BaseException:  # noqa: BLE001 - the process ends here, with its traceback.
+        sys.excepthook(*sys.exc_info())
+    _leave(code)
+
+
+def _leave(code: object) -> NoReturn:
+    """Ends the process with an exit status, as `sys.exit(code)`, but without Python's shutdown.
+
+    A reader that was left in the middle of its shards has threads that call Python. While Python
+    shuts down such a call ends in an abort, or never.
+    """
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    os._exit(code or 0)
 
 
 def define_data_flags(batch_size: int) -> None:
