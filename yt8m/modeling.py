@@ -13,6 +13,7 @@ from yt8m.specs import Spec
 
 PROBABILITIES = "probabilities"
 MEMBERS = "members"
+MEMBER_WEIGHTS = "member_weights"
 NORMALIZE = ("l2", "rms", "none")
 _INPUTS_OF_KIND = {"frame": ("frames", "mask"), "video": ("features",)}
 
@@ -117,8 +118,9 @@ class Trainer(keras.Model):
 
     It makes the label matrix on the device, adds the losses of the layers to the label loss, and
     keeps a cheap GAP of the training batches. The label loss is of `probabilities`, or, where the
-    model answers `members` (batch, members, num_classes), the mean of the members' losses. The
-    trainer is not saved: the model inside is.
+    model answers `members` (batch, members, num_classes), the mean of the members' losses, weighed
+    by `member_weights` (batch, members) where it answers these too: they sum to 1 for a video, or
+    to 0 for one that has nothing to learn from. The trainer is not saved: the model inside is.
 
     Args:
         model: see `build`.
@@ -145,16 +147,22 @@ class Trainer(keras.Model):
         It is divided by the number of replicas, whose gradients tf.distribute sums.
         """
         labels = labels_lib.multi_hot(y, self.num_classes)
-        if MEMBERS in y_pred:
-            members = y_pred[MEMBERS]
-            each = ops.broadcast_to(ops.expand_dims(labels, 1), ops.shape(members))
-            loss = ops.mean(self.label_loss.call(each, members))
-        else:
-            loss = ops.mean(self.label_loss.call(labels, y_pred[PROBABILITIES]))
+        loss = ops.mean(self._label_losses(labels, y_pred))
         self.loss_mean.update_state(loss)
         if self.gap is not None:
             self.gap.update_state(labels, y_pred[PROBABILITIES])
         return sum(self.losses, loss) / self._num_replicas()
+
+    def _label_losses(self, labels, outputs):
+        """The label loss of each video (batch,), over the members where there are some."""
+        if MEMBERS not in outputs:
+            return self.label_loss.call(labels, outputs[PROBABILITIES])
+        members = outputs[MEMBERS]
+        each = ops.broadcast_to(ops.expand_dims(labels, 1), ops.shape(members))
+        losses = self.label_loss.call(each, members)
+        if MEMBER_WEIGHTS in outputs:
+            return ops.sum(outputs[MEMBER_WEIGHTS] * losses, axis=1)
+        return ops.mean(losses, axis=1)
 
     def _num_replicas(self) -> int:
         """Over how many devices tf.distribute sums the gradients of their parts of a batch."""

@@ -5,6 +5,7 @@ positional parameters say which inputs it takes, and its large integer hyperpara
 """
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -31,7 +32,7 @@ class Case:
     hyperparameters: dict
 
     def __str__(self):
-        changed = ",".join(f"{key}={value}" for key, value in self.hyperparameters.items())
+        changed = ",".join(f"{key}={_text(v)}" for key, v in self.hyperparameters.items())
         return f"{self.name}({changed})"
 
     @property
@@ -79,18 +80,32 @@ class Case:
         return {name: x * mask[..., None] for name, x in frames.items()} | {"mask": mask}
 
 
+def _text(value) -> str:
+    if isinstance(value, tuple):
+        return f"({','.join(map(_text, value))})"
+    return value.func.__module__ if isinstance(value, functools.partial) else str(value)
+
+
 def _shrink(value):
+    """Makes a hyperparameter small: an integer, or the integers of a model."""
     if isinstance(value, tuple):
         return tuple(_shrink(item) for item in value)
+    if inspect.isfunction(value):
+        small = _small_defaults(value)
+        return functools.partial(value, **small) if small else value
     is_int = isinstance(value, int) and not isinstance(value, bool)
     return min(value, LARGEST) if is_int else value
 
 
-def _case(module: types.ModuleType, **changed) -> Case:
-    parameters = inspect.signature(module.build).parameters.values()
+def _small_defaults(build: types.FunctionType) -> dict:
+    parameters = inspect.signature(build).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    small = {k: _shrink(v) for k, v in defaults.items() if _shrink(v) != v}
-    return Case(module.__name__, module.build, small | changed)
+    small = {name: (_shrink(value), value) for name, value in defaults.items()}
+    return {name: new for name, (new, value) in small.items() if new != value}
+
+
+def _case(module: types.ModuleType, **changed) -> Case:
+    return Case(module.__name__, module.build, _small_defaults(module.build) | changed)
 
 
 def modules() -> list[types.ModuleType]:

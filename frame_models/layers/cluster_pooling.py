@@ -1,0 +1,107 @@
+"""Pooling of frames by cluster: what NetVLAD and its kin share."""
+
+import math
+
+import keras
+from keras import ops
+
+from frame_models.layers.l2_normalize import l2_normalize
+from frame_models.layers.padding import zero_padding
+from frame_models.layers.soft_assignment import SoftAssignment
+
+
+@keras.saving.register_keras_serializable(package="frame_models")
+class ClusterPooling(keras.layers.Layer):
+    """Shares the frames out among clusters and sums them: `V[:, k] = sum_t a_k(x_t) x_t`.
+
+    The base of the layers that pool by cluster: they make more of frames and shares in `pool`.
+
+    Args:
+        clusters: number of clusters.
+        momentum: of the batch norms' moving statistics.
+        epsilon: added to the batch norms' variances.
+        **kwargs: what every Keras layer takes, such as `name` and `dtype`.
+
+    Input shape:
+        `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
+
+    Output shape:
+        `(batch, size * clusters)`, value d of cluster k at `d * clusters + k`. The mask ends here.
+
+    Raises:
+        ValueError: `clusters` is not positive.
+    """
+
+    def __init__(self, clusters: int, momentum: float = 0.99, epsilon: float = 0.001, **kwargs):
+        super().__init__(**kwargs)
+        self.clusters = clusters
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.supports_masking = True
+        self.assignment = SoftAssignment(
+            clusters, momentum, epsilon, dtype=self.dtype_policy, name="assignment"
+        )
+
+    def build(self, input_shape):
+        """Makes the assignment's weights."""
+        self.assignment.build(input_shape)
+
+    def add_centres(self, name: str, size: int):
+        """Adds a weight (size, clusters) from N(0, 1 / sqrt(size)), as the published models do."""
+        initializer = keras.initializers.RandomNormal(stddev=1 / math.sqrt(size))
+        return self.add_weight(name=name, shape=(size, self.clusters), initializer=initializer)
+
+    def call(self, inputs, mask=None, training=None):
+        """Returns the vector of each video."""
+        frames = zero_padding(inputs, mask)
+        shares = self.assignment(frames, mask=mask, training=training)
+        return ops.cast(self.pool(frames, shares, training), self.compute_dtype)
+
+    def pool(self, frames, shares, training):
+        """Makes a vector of each video.
+
+        Args:
+            frames: (batch, time, size), zeros where there is padding.
+            shares: (batch, time, clusters), see `SoftAssignment`; zeros where there is padding.
+            training: whether this is training.
+
+        Returns:
+            (batch, output_size).
+        """
+        return ops.reshape(cluster_sums(frames, shares), (-1, self.output_size(frames.shape[-1])))
+
+    def output_size(self, size: int) -> int:
+        """The length of a video's vector, for frames of this size."""
+        return size * self.clusters
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """Returns None: without a time axis there is nothing left to mask."""
+        return None
+
+    def compute_output_shape(self, input_shape):
+        """Puts the clusters in the place of time."""
+        return (input_shape[0], self.output_size(input_shape[-1]))
+
+    def get_config(self):
+        """Returns the arguments the layer was made with."""
+        return {
+            **super().get_config(),
+            "clusters": self.clusters,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }
+
+
+def cluster_sums(frames: keras.KerasTensor, shares: keras.KerasTensor) -> keras.KerasTensor:
+    """Sums the frames (batch, time, size) by their shares: (batch, size, clusters)."""
+    return ops.matmul(ops.transpose(frames, (0, 2, 1)), shares)
+
+
+def normalized_clusters(sums: keras.KerasTensor) -> keras.KerasTensor:
+    """Scales each cluster of (batch, size, clusters) to unit norm, then all as one flat vector.
+
+    Returns:
+        (batch, size * clusters), float32.
+    """
+    sums = l2_normalize(sums, axis=1)
+    return l2_normalize(ops.reshape(sums, (-1, sums.shape[1] * sums.shape[2])), axis=1)

@@ -1,0 +1,60 @@
+"""Soft-DBoW: how many frames belong to each cluster."""
+
+import keras
+from keras import ops
+
+from frame_models.layers.cluster_pooling import ClusterPooling
+from frame_models.layers.l2_normalize import l2_normalize
+
+
+@keras.saving.register_keras_serializable(package="frame_models")
+class SoftDBoW(ClusterPooling):
+    """Sums the shares of all frames in each cluster: a soft bag of visual words.
+
+    Args:
+        clusters: number of clusters.
+        max_pool: append the largest share of a frame in each cluster.
+        momentum: of the batch norm's moving statistics.
+        epsilon: added to the batch norm's variance.
+        **kwargs: what every Keras layer takes, such as `name` and `dtype`.
+
+    Input shape:
+        `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
+
+    Output shape:
+        `(batch, clusters)`, of unit norm, or `(batch, 2 * clusters)` with `max_pool`, each half of
+        unit norm; zeros for a video without frames.
+
+    Raises:
+        ValueError: `clusters` is not positive.
+
+    Reference:
+        Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, section 3.1 (`SoftDBoF` in the
+        authors' code).
+    """
+
+    def __init__(
+        self,
+        clusters: int,
+        max_pool: bool = False,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        **kwargs,
+    ):
+        super().__init__(clusters, momentum, epsilon, **kwargs)
+        self.max_pool = max_pool
+
+    def pool(self, frames, shares, training):
+        """Returns the normalised sums and, if asked for, the normalised maxima."""
+        pooled = l2_normalize(ops.sum(ops.cast(shares, "float32"), axis=1), axis=1)
+        if not self.max_pool:
+            return pooled
+        return ops.concatenate([pooled, l2_normalize(ops.max(shares, axis=1), axis=1)], axis=-1)
+
+    def output_size(self, size: int) -> int:
+        """The length of a video's vector, for frames of this size."""
+        return self.clusters * (2 if self.max_pool else 1)
+
+    def get_config(self):
+        """Returns the arguments the layer was made with."""
+        return {**super().get_config(), "max_pool": self.max_pool}
