@@ -201,10 +201,26 @@ class Reader:
                 serialized,
                 lambda s: records.parse_frames(s, self.schema, self.num_classes, self.max_frames),
             )
-            return self._pad(examples)
+            return _map(self._pad(examples), self._mind_empty)
         batches = serialized.batch(self.batch_size, drop_remainder=self.drop_remainder)
         parse = lambda s: records.parse_videos(s, self.schema, self.num_classes)  # noqa: E731
         return _map(batches, parse)
+
+    def _mind_empty(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Logs videos without frames; a batch of nothing else gets one frame of padding."""
+        empty = tf.equal(batch["num_frames"], 0)
+        names = self.schema.feature_names
+
+        def log_and_pad() -> list[tf.Tensor]:
+            ids = tf.boolean_mask(batch["ids"], empty)
+            with tf.control_dependencies([tf.numpy_function(self.log.note_empty, [ids], tf.int64)]):
+                missing = tf.cast(tf.reduce_all(empty), tf.int32)
+                return [tf.pad(batch[name], [[0, 0], [0, missing], [0, 0]]) for name in names]
+
+        frames = tf.cond(
+            tf.reduce_any(empty), log_and_pad, lambda: [tf.identity(batch[name]) for name in names]
+        )
+        return batch | dict(zip(names, frames, strict=True))
 
     def _parse_segments(
         self, serialized: tf.data.Dataset, skip: tf.Tensor | int

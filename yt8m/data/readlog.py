@@ -22,6 +22,7 @@ class ReadLog:
         num_records: records read, over all passes.
         lost: damaged or unreadable shard -> the least number of records lost in it, in one pass.
         num_skipped_segments: rated segments past the end of their video, over all passes.
+        num_empty: videos without a frame, over all passes.
         failure: what ended the job, under `fail`.
 
     Args:
@@ -34,6 +35,7 @@ class ReadLog:
         self.num_records = 0
         self.lost: dict[str, int] = {}
         self.num_skipped_segments = 0
+        self.num_empty = 0
         self.failure: str | None = None
         self._lock = threading.Lock()
 
@@ -74,8 +76,17 @@ class ReadLog:
             self.num_skipped_segments += int(count)
         return np.int64(count)
 
+    def note_empty(self, ids: np.ndarray) -> np.int64:
+        """Counts videos without a frame, and warns of the first."""
+        with self._lock:
+            if not self.num_empty:
+                name = ids[0].decode(errors="replace")
+                logging.warning("The video %r has no frames; models see nothing of it.", name)
+            self.num_empty += len(ids)
+        return np.int64(len(ids))
+
     def summary(self) -> str | None:
-        """One sentence on what was lost; None if nothing was."""
+        """One sentence on what was lost or is empty; None if nothing was."""
         parts = []
         if self.lost:
             parts.append(
@@ -86,6 +97,8 @@ class ReadLog:
             parts.append(
                 f"{self.num_skipped_segments} rated segment(s) past the end of their video"
             )
+        if self.num_empty:
+            parts.append(f"{self.num_empty} video(s) without a frame")
         return "; ".join(parts) or None
 
     def finish(self) -> None:
