@@ -29,6 +29,7 @@ WITHOUT_TENSORFLOW = (
     "yt8m/optimizers.py",
     "yt8m/preprocessing.py",
     "yt8m/runs.py",
+    "yt8m/score_losses.py",
     "yt8m/specs.py",
     "yt8m/submission.py",
     "yt8m/data/__init__.py",

@@ -1,5 +1,6 @@
 """Losses against NumPy in float64, at the ends of the range, and by name."""
 
+import inspect
 import os
 import pathlib
 import subprocess
@@ -35,6 +36,16 @@ def test_cross_entropy_sums_over_classes_and_averages_over_videos(smoothing):
     np.testing.assert_allclose(loss(LABELS, PROBABILITIES), expected.mean(), rtol=1e-5)
     each = losses.CrossEntropy(smoothing, reduction=None)(LABELS, PROBABILITIES)
     np.testing.assert_allclose(each, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
+def test_alpha_weighs_labels_against_other_classes(alpha):
+    each = terms(LABELS, PROBABILITIES, 0.0, 1e-5)
+    expected = np.where(LABELS == 1, 2 * alpha, 2 - 2 * alpha) * each
+    value = losses.CrossEntropy(alpha=alpha).call(LABELS, PROBABILITIES)
+    np.testing.assert_allclose(value, expected.sum(axis=1), rtol=1e-5)
+    default = losses.CrossEntropy().call(LABELS, PROBABILITIES)
+    assert np.array_equal(value, default) == (alpha == 0.5)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
@@ -105,15 +116,16 @@ def test_sample_weight_weighs_videos(name):
 
 @pytest.mark.parametrize("name", losses.names())
 def test_serialisation_keeps_the_hyperparameters(name):
-    loss = losses.get(name, label_smoothing=0.2, reduction="sum")
+    known = inspect.signature(type(losses.get(name))).parameters
+    uncommon = {"label_smoothing": 0.2, "epsilon": 0.5, "alpha": 0.3, "scores": "probabilities"}
+    uncommon = {key: value for key, value in uncommon.items() if key in known}
+    assert uncommon.keys() == known.keys() - {"reduction", "name"}
+    loss = losses.get(name, reduction="sum", **uncommon)
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(again) is type(loss)
     assert again.get_config() == loss.get_config()
-    assert again.label_smoothing == 0.2
+    assert {key: getattr(again, key) for key in uncommon} == uncommon
     np.testing.assert_array_equal(again(LABELS, PROBABILITIES), loss(LABELS, PROBABILITIES))
-    assert (
-        losses.CrossEntropy.from_config(losses.CrossEntropy(0.1, 0.5).get_config()).epsilon == 0.5
-    )
 
 
 @pytest.mark.parametrize(
@@ -130,13 +142,13 @@ def test_names_are_matched_loosely(name):
     [
         (
             {"name": "mean_crossentropi"},
-            "No loss is called 'mean_crossentropi'. Did you mean 'meancrossentropy'? "
-            "Valid names: CrossEntropy, MeanCrossEntropy.",
+            "No loss is called 'mean_crossentropi'. Did you mean 'meancrossentropy'? Valid names: "
+            "CrossEntropy, Hinge, MeanCrossEntropy, PairwiseRanking, Softmax, Warp.",
         ),
         (
             {"name": "cross_entropy", "epsilom": 1.0},
             "No hyperparameter of loss CrossEntropy is called 'epsilom'. "
-            "Did you mean 'epsilon'? Valid names: epsilon, label_smoothing, reduction.",
+            "Did you mean 'epsilon'? Valid names: alpha, epsilon, label_smoothing, reduction.",
         ),
         (
             {"name": "cross_entropy", "label_smoothing": 1.5},
@@ -145,6 +157,19 @@ def test_names_are_matched_loosely(name):
         (
             {"name": "cross_entropy", "epsilon": 0.0},
             "epsilon must be positive. Received: epsilon=0.0.",
+        ),
+        (
+            {"name": "cross_entropy", "alpha": 1.0},
+            "alpha must be between 0 and 1, exclusive. Received: alpha=1.0.",
+        ),
+        (
+            {"name": "warp", "scores": "logit"},
+            "scores must be 'logits', 'log_probabilities', 'probabilities'. "
+            "Received: scores='logit'.",
+        ),
+        (
+            {"name": "warp", "label_smoothing": 0.1},
+            "No hyperparameter of loss Warp is called 'label_smoothing'.",
         ),
     ],
 )
@@ -161,12 +186,15 @@ class NoTensorFlow:
         if name.split(".")[0] == "tensorflow":
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, NoTensorFlow())
+import jax
 import keras
 import numpy as np
 from yt8m import losses, optimizers
 assert keras.backend.backend() == "jax"
 data = np.load(sys.argv[1])
 out = {name: losses.get(name)(data["y"], data["p"]) for name in losses.names()}
+for name in losses.names():
+    out["slope " + name] = jax.grad(lambda p: losses.get(name)(data["y"], p))(data["p"])
 schedule = optimizers.staircase_decay(1.0, 0.5, 4_000_000, 1023)
 out["decays"] = [schedule._decays(int(step)) for step in data["steps"]]
 model = keras.Sequential([keras.Input((9,)), keras.layers.Dense(9, "sigmoid")])
@@ -190,8 +218,13 @@ def test_jax_without_tensorflow(tmp_path):
     assert process.returncode == 0, process.stderr
     result = np.load(tmp_path / "out.npz")
     for name in losses.names():
-        here = losses.get(name)(LABELS, PROBABILITIES)
+        p = tf.constant(PROBABILITIES, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            here = losses.get(name)(LABELS, p)
         np.testing.assert_allclose(result[name], here, rtol=1e-5)
+        slope = tape.gradient(here, p)
+        np.testing.assert_allclose(result["slope " + name], slope, rtol=1e-4, atol=1e-5)
     assert result["decays"].tolist() == [step * 1023 // 4_000_000 for step in steps]
     assert np.isfinite(result["trained"]).all()
 
@@ -200,3 +233,12 @@ def test_labels_are_not_smoothed_in_an_evaluation():
     call = losses.from_spec("cross_entropy(label_smoothing=0.1, epsilon=1e-3)")
     loss = losses.for_evaluation(call)
     assert (loss.label_smoothing, loss.epsilon) == (0.0, 1e-3)
+
+
+@pytest.mark.parametrize("name", ["hinge", "softmax", "pairwise_ranking", "warp"])
+def test_spec_of_a_loss_on_scores(name):
+    call = losses.from_spec(name)
+    assert call.arguments == {"scores": "logits"}
+    loss = losses.for_evaluation(losses.from_spec(f"{name}(scores='log_probabilities')"))
+    assert loss.scores == "log_probabilities"
+    assert type(loss).__name__ == call.name

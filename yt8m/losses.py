@@ -2,7 +2,8 @@
 
 Every loss is a registered `keras.losses.Loss`: `call` gives one float32 value a video, the class
 averages them over the batch (or not, with `reduction=None`), and a saved model finds it again.
-The keyword arguments of its constructor are its hyperparameters.
+The keyword arguments of its constructor are its hyperparameters. The losses on probabilities are
+here, those on scores in `yt8m.score_losses`.
 """
 
 import inspect
@@ -11,6 +12,10 @@ import keras
 from keras import ops
 
 from yt8m import specs
+from yt8m.score_losses import Hinge as Hinge
+from yt8m.score_losses import PairwiseRanking as PairwiseRanking
+from yt8m.score_losses import Softmax as Softmax
+from yt8m.score_losses import Warp as Warp
 
 
 def _check_smoothing(label_smoothing: float):
@@ -45,14 +50,17 @@ class _ProbabilityLoss(keras.losses.Loss):
 class CrossEntropy(_ProbabilityLoss):
     """Cross-entropy, **summed** over the classes: the loss of the google/youtube-8m starter code.
 
-    For each video `-sum_c y log(p + epsilon) + (1 - y) log(1 - p + epsilon)`; the batch's loss is
-    the mean over its videos. Published learning rates and l2 penalties assume this sum: it is
-    `num_classes` times the mean over classes. `epsilon` bounds a term by `-log(epsilon)` and its
-    gradient by `1 / epsilon`, and lets a term fall slightly below 0.
+    For each video `-sum_c 2 alpha y log(p + epsilon) + 2 (1 - alpha) (1 - y) log(1 - p + epsilon)`,
+    where `alpha=0.5` makes both weights 1; the batch's loss is the mean over its videos. Published
+    learning rates and l2 penalties assume this sum: it is `num_classes` times the mean over
+    classes. `epsilon` bounds a logarithm by `-log(epsilon)` and its gradient by `1 / epsilon`, and
+    lets a term fall slightly below 0.
 
     Args:
         label_smoothing: labels become `y * (1 - label_smoothing) + label_smoothing / 2`.
         epsilon: added to the probabilities inside the logarithms, positive.
+        alpha: share of the labels in the weights, between 0 and 1; more than 0.5 makes a missed
+            label cost more than a false one, and raises the probabilities.
         reduction: as in `keras.losses.Loss`; None gives one value a video.
         name: name of the loss.
 
@@ -64,31 +72,36 @@ class CrossEntropy(_ProbabilityLoss):
         ValueError: an argument is out of its range.
 
     Reference:
-        `CrossEntropyLoss` of the google/youtube-8m starter code, which fixes epsilon at 1e-5.
+        `CrossEntropyLoss` of the google/youtube-8m starter code, which fixes epsilon at 1e-5;
+        `alpha` is that of Miech, Laptev and Sivic's code, https://arxiv.org/abs/1706.06905.
     """
 
     def __init__(
         self,
         label_smoothing: float = 0.0,
         epsilon: float = 1e-5,
+        alpha: float = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str = "cross_entropy",
     ):
         super().__init__(label_smoothing, reduction, name)
         if not epsilon > 0:
             raise ValueError(f"epsilon must be positive. Received: epsilon={epsilon}.")
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must be between 0 and 1, exclusive. Received: alpha={alpha}.")
         self.epsilon = epsilon
+        self.alpha = alpha
 
     def call(self, y_true, y_pred):
         """Returns (batch,), the loss of each video."""
         y_true, y_pred = self._prepare(y_true, y_pred)
         present = y_true * ops.log(y_pred + self.epsilon)
         absent = (1 - y_true) * ops.log(1 - y_pred + self.epsilon)
-        return -ops.sum(present + absent, axis=-1)
+        return -ops.sum(2 * self.alpha * present + 2 * (1 - self.alpha) * absent, axis=-1)
 
     def get_config(self):
         """Returns the arguments the loss was made with."""
-        return {**super().get_config(), "epsilon": self.epsilon}
+        return {**super().get_config(), "epsilon": self.epsilon, "alpha": self.alpha}
 
 
 @keras.saving.register_keras_serializable(package="yt8m")
@@ -130,7 +143,7 @@ def _normalise(name: str) -> str:
 
 
 def _classes() -> dict[str, type[keras.losses.Loss]]:
-    """Finds the losses of this module: normalised name -> class."""
+    """Finds the losses of this module, also imported ones: normalised name -> class."""
     return {
         _normalise(name): value
         for name, value in globals().items()

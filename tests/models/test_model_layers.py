@@ -12,7 +12,7 @@ import frame_models
 import video_models
 from frame_models.layers.join import join
 from frame_models.layers.masked_average import MaskedAverage
-from video_models import logistic, mlp, moe
+from video_models import logistic, mlp, moe, softmax
 from video_models.layers.context_gating import ContextGating
 from video_models.layers.mixture_of_experts import MixtureOfExperts
 from video_models.layers.weights import slim_l2
@@ -256,3 +256,65 @@ def test_errors_say_what_was_received(make, message):
     with pytest.raises(ValueError) as error:
         make(keras.Input((4,)))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_mixture_of_experts_with_low_rank_gates_is_its_formula(rank):
+    """The same as whole gates whose kernel is the product."""
+    x = RANDOM.normal(size=(5, 4)).astype("f")
+    layer = MixtureOfExperts(6, 3, low_rank_gates=rank)
+    layer.build((None, 4))
+    shapes = {weight.path.split("/", 1)[1]: weight.shape for weight in layer.weights}
+    assert shapes == {
+        "gates1/kernel": (4, rank),
+        "gates2/kernel": (rank, 6 * 4),
+        "experts/kernel": (4, 6 * 3),
+        "experts/bias": (6 * 3,),
+    }
+    gates1, gates2, experts, bias = (RANDOM.normal(size=w.shape) for w in layer.weights)
+    layer.set_weights([gates1, gates2, experts, bias])
+    gates = np.exp(x @ gates1 @ gates2).reshape(5, 6, 4)
+    shares = gates / gates.sum(axis=-1, keepdims=True)
+    answers = sigmoid(x @ experts + bias).reshape(5, 6, 3)
+    expected = (shares[..., :3] * answers).sum(axis=-1)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4)
+
+
+def test_low_rank_gates_survive_the_config():
+    layer = MixtureOfExperts(6, low_rank_gates=3)
+    assert MixtureOfExperts.from_config(layer.get_config()).low_rank_gates == 3
+
+
+def test_low_rank_gates_are_penalised_and_checked():
+    features = keras.Input((4,))
+    model = keras.Model(features, moe.build(features, 3, mixtures=2, l2=0.5, low_rank_gates=2))
+    for weight in model.weights:
+        weight.assign(np.full(weight.shape, 2.0))
+    kernels = 4 * 2 + 2 * 9 + 4 * 6
+    model(np.ones((1, 4), "f"))
+    assert float(sum(model.losses)) == pytest.approx(0.5 * kernels * 4 / 2)
+    with pytest.raises(ValueError, match="low_rank_gates must be positive, or None. Received: "):
+        moe.build(features, 3, low_rank_gates=0)
+
+
+def test_softmax_is_its_formula():
+    features = keras.Input((4,))
+    model = keras.Model(features, softmax.build(features, 3, l2=0.5))
+    kernel, bias = RANDOM.normal(size=(4, 3)), RANDOM.normal(size=3)
+    model.set_weights([kernel, bias])
+    x = RANDOM.normal(size=(5, 4)).astype("f")
+    powers = np.exp(x @ kernel + bias)
+    np.testing.assert_allclose(model(x), powers / powers.sum(axis=1, keepdims=True), rtol=1e-5)
+    assert float(sum(model.losses)) == pytest.approx(0.25 * np.square(kernel).sum(), rel=1e-5)
+
+
+def test_softmax_sums_to_one_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        features = keras.Input((4,))
+        model = keras.Model(features, softmax.build(features, 3862))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    result = model(RANDOM.normal(size=(5, 4)).astype("f"))
+    assert result.dtype == "float32"
+    np.testing.assert_allclose(np.sum(result, axis=1), 1, rtol=1e-5)

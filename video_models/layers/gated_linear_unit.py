@@ -24,6 +24,9 @@ class GatedLinearUnit(keras.layers.Layer):
         Laptev and Sivic, https://arxiv.org/abs/1706.06905.
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+
     def build(self, input_shape):
         """Makes the two dense layers."""
         self.values = keras.layers.Dense(input_shape[-1], dtype=self.dtype_policy, name="values")
