@@ -1,0 +1,116 @@
+"""Makes a run of a TensorFlow 1 checkpoint.
+
+It takes checkpoints of the google/youtube-8m starter code and of the 2017 winner's code
+(antoine77340/Youtube-8M-WILLOW). Eval, inference and export then use the run like any other. For
+example:
+
+    python -m tools.import_checkpoint --checkpoint=model.ckpt-300000 --num_classes=4716 \
+      --model='netvlad(gating=True, head=moe(gating=True))' --train_dir=runs/netvlad
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from tools import tf1_weights
+from yt8m import jobs, losses, modeling, runs, specs
+from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+from yt8m.errors import UserError
+
+
+def define_flags() -> None:
+    """Defines the flags of this script."""
+    jobs.define_path("checkpoint", "Checkpoint, such as model.ckpt-300000, or its folder.")
+    jobs.define_spec_flag("model", None, specs.model, "The model that the checkpoint is of.")
+    flags.DEFINE_integer("num_classes", None, "Size of its vocabulary.", 1, required=True)
+    jobs.define_path("train_dir", "Folder of the run to make.")
+    flags.DEFINE_list("feature_names", ["rgb", "audio"], "Features, in the order it joined them.")
+    flags.DEFINE_list("feature_sizes", ["1024", "128"], "Their sizes.")
+    flags.DEFINE_integer("max_frames", 300, "Frames after these are cut.", lower_bound=1)
+    flags.DEFINE_enum("normalize", "l2", modeling.NORMALIZE, "As in yt8m.train.")
+
+
+def main() -> None:
+    """Imports as the flags say."""
+    args = flags.FLAGS
+    if args.model is None:
+        raise UserError("--model is missing: say which model the checkpoint is of.")
+    schema = _schema(args)
+    variables = read_variables(args.checkpoint)
+    model = modeling.build(args.model, schema, args.num_classes, args.normalize)
+    try:
+        tf1_weights.fill(model, variables)
+    except ValueError as error:
+        raise UserError(
+            f"The checkpoint {args.checkpoint} is not one of {args.model} with "
+            f"{args.num_classes} classes: {error}. Correct --model or --num_classes."
+        ) from None
+    if os.path.exists(os.path.join(args.train_dir, runs.CONFIG)):
+        raise UserError(f"{args.train_dir} holds a run. Choose another --train_dir.")
+    runs.start(args.train_dir, _run_config(args, schema))
+    runs.save_model(args.train_dir, modeling.classifier(model))
+    print(f"Imported {len(variables)} variables of {args.checkpoint}: {args.train_dir}")
+
+
+def read_variables(path: str) -> dict[str, np.ndarray]:
+    """Reads the variables of a model from a TensorFlow 1 checkpoint.
+
+    Args:
+        path: prefix of the checkpoint's files, or a folder, of which the latest is taken.
+
+    Returns:
+        Name, see `tf1_weights.clean_names`, -> value.
+
+    Raises:
+        UserError: there is no such checkpoint, or it cannot be read.
+    """
+    prefix = tf.train.latest_checkpoint(path) if os.path.isdir(path) else path
+    if prefix is None or not tf.io.gfile.glob(f"{prefix}.index"):
+        raise UserError(
+            f"There is no checkpoint {path}. Name its files without .index or .data, or their "
+            "folder if that has a file `checkpoint`."
+        )
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        names = tf1_weights.clean_names(list(reader.get_variable_to_shape_map()))
+        return {name: reader.get_tensor(stored) for name, stored in sorted(names.items())}
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError(f"The checkpoint {prefix} cannot be read: {error}.") from None
+
+
+def _schema(args) -> Schema:
+    """The records the model takes, as its inputs say."""
+    sizes = jobs.parse_ints("feature_sizes")
+    if len(sizes) != len(args.feature_names):
+        raise UserError(
+            "--feature_names and --feature_sizes must be as many. "
+            f"Received: {','.join(args.feature_names)} and {','.join(args.feature_sizes)}."
+        )
+    is_frame = "frames" in args.model.inputs
+    prefix, dtype = ("", "uint8") if is_frame else ("mean_", "float32")
+    features = tuple(
+        Feature(prefix + name, size, dtype, prefix + name)
+        for name, size in zip(args.feature_names, sizes, strict=True)
+    )
+    return Schema(FRAME if is_frame else VIDEO, features)
+
+
+def _run_config(args, schema: Schema) -> runs.RunConfig:
+    return runs.RunConfig(
+        model=str(args.model),
+        schema=schema,
+        num_classes=args.num_classes,
+        preprocessing={"normalize": args.normalize, "max_frames": args.max_frames},
+        loss=str(losses.from_spec("cross_entropy")),
+        optimizer={},
+        training={"imported_from": os.path.abspath(args.checkpoint)},
+        flags=jobs.flag_values(),
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)
