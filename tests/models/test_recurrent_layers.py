@@ -1,6 +1,4 @@
-"""LSTM and GRU: the layers and what the models make of them, against NumPy and the originals."""
-
-import pathlib
+"""LSTM and GRU: the layers and what the models make of them, against NumPy ."""
 
 import keras
 import numpy as np
@@ -18,12 +16,10 @@ from recurrent_numpy import (
     numpy_layer,
     randomise,
     read_by_numpy,
-    recurrent_layers,
     run,
     sigmoid,
 )
 
-from frame_models import gru, lstm
 from frame_models.layers.gate_bias import GateBias
 from frame_models.layers.recurrent_layer import RecurrentLayer
 from frame_models.layers.reverse_frames import ReverseFrames
@@ -32,80 +28,7 @@ from video_models import ensemble
 # Keras' own, when NumPy 2 reads a variable it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-TESTS = pathlib.Path(__file__).parents[1]
 BOTH = pytest.mark.parametrize("cell", MODELS)
-
-
-def tf1_lstm(kernel, bias):
-    """BasicLSTMCell to kernel, recurrent kernel and bias of Keras: i, j, f, o to i, f, j, o."""
-    units = len(bias) // 4
-
-    def reorder(x):
-        i, j, f, o = np.split(x, 4, axis=-1)
-        return np.concatenate([i, f, j, o], axis=-1)
-
-    forget = np.repeat([0.0, 1.0, 0.0, 0.0], units)
-    return reorder(kernel[:-units]), reorder(kernel[-units:]), reorder(bias) + forget
-
-
-def tf1_gru(gates_kernel, gates_bias, kernel, bias):
-    """GRUCell to kernel, recurrent kernel and bias of Keras: r, u and candidate to u, r, it."""
-    units = len(bias)
-
-    def join(gates, candidate):
-        r, u = np.split(gates, 2, axis=-1)
-        return np.concatenate([u, r, candidate], axis=-1)
-
-    return (
-        join(gates_kernel[:-units], kernel[:-units]),
-        join(gates_kernel[-units:], kernel[-units:]),
-        join(gates_bias, bias),
-    )
-
-
-def load_golden(name):
-    for folder in (TESTS / "data", TESTS.parents[1] / "shared" / "goldens"):
-        if (folder / f"{name}.npz").exists():
-            return np.load(folder / f"{name}.npz")
-    pytest.skip(f"{name}.npz is too large for the repository and not beside it")
-
-
-@pytest.mark.parametrize(
-    ("name", "build", "output", "scope", "convert", "variables"),
-    [
-        ("starter_lstm", lstm.build, "last", "", tf1_lstm, ["kernel", "bias"]),
-        ("willow_model_lstm", lstm.build, "states", "RNN/", tf1_lstm, ["kernel", "bias"]),
-        (
-            "willow_model_gru",
-            gru.build,
-            "states",
-            "RNN/",
-            tf1_gru,
-            ["gates/kernel", "gates/bias", "candidate/kernel", "candidate/bias"],
-        ),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_the_original_agrees(name, build, output, scope, convert, variables):
-    golden = load_golden(name)
-    x = golden["in/frames"]
-    frames = keras.Input((None, x.shape[-1]))
-    mask = keras.Input((None,), dtype="bool")
-    model = keras.Model([frames, mask], build({"x": frames}, mask, 25, cells=4, output=output))
-    cell = f"{scope}rnn/multi_rnn_cell/cell_%d/" + (
-        "basic_lstm_cell" if build is lstm.build else "gru_cell"
-    )
-    for i, layer in enumerate(recurrent_layers(model)):
-        layer.set_weights(convert(*(golden[f"w/{cell % i}/{v}"] for v in variables)))
-    head = ["gates/weights", "experts/weights", "experts/biases"]
-    model.layers[-1].set_weights([golden[f"w/{v}"] for v in head])
-    assert len(model.weights) == 2 * 3 + 3
-    assert len([key for key in golden if key.startswith("w/")]) == 2 * len(variables) + 3
-    valid = np.arange(x.shape[1]) < golden["in/num_frames"][:, None]
-    assert not valid.all()
-    for training, key in ((False, "out/infer"), (True, "out/train")):
-        result = np.array(model([x, valid], training=training))
-        np.testing.assert_allclose(result, golden[key], rtol=0, atol=1e-5, err_msg=key)
 
 
 @BOTH

@@ -1,0 +1,100 @@
+"""A transformer encoder that sums up a sequence in a token."""
+
+import keras
+from keras import ops
+
+from frame_models.layers.padding import zero_padding
+from frame_models.layers.transformer_block import EPSILON, TransformerBlock
+
+
+@keras.saving.register_keras_serializable(package="frame_models")
+class ClassTokenEncoder(keras.layers.Layer):
+    """Puts a learnt token before the frames, and returns what transformer blocks make of it.
+
+    Frames outside the mask are never read. In a video without a frame the token attends to itself
+    alone, and the result is finite. The last block transforms only the token, since nothing reads
+    the frames behind it.
+
+    Args:
+        layers: number of blocks.
+        heads: attention heads of a block; it divides the size of the frames.
+        mlp_ratio: hidden units of a block's perceptron for each value of a frame.
+        dropout: share of the activations that training drops.
+        **kwargs: what every Keras layer takes, such as `name` and `dtype`.
+
+    Input shape:
+        `(batch, time, size)`, float, with positions; mask `(batch, time)`, bool, true for a frame
+        of the video. No mask means that every frame is one.
+
+    Output shape:
+        `(batch, size)`, the token behind a last layer norm. The mask ends here.
+
+    Raises:
+        ValueError: an argument is out of its range, or `heads` does not divide the size.
+
+    Reference:
+        Devlin et al., BERT, https://arxiv.org/abs/1810.04805; Dosovitskiy et al., An image is
+        worth 16x16 words, https://arxiv.org/abs/2010.11929.
+    """
+
+    def __init__(
+        self, layers: int = 2, heads: int = 4, mlp_ratio: int = 4, dropout: float = 0.1, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if layers < 1:
+            raise ValueError(f"layers must be positive. Received: layers={layers}.")
+        self.layers = layers
+        self.heads = heads
+        self.mlp_ratio = mlp_ratio
+        self.dropout = dropout
+        self.supports_masking = True
+        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.blocks = [
+            TransformerBlock(heads, mlp_ratio, dropout, dtype=self.dtype_policy, name=f"block_{i}")
+            for i in range(layers)
+        ]
+
+    def build(self, input_shape):
+        """Makes the token, the blocks and the last norm."""
+        self.token = self.add_weight(
+            name="token",
+            shape=(1, 1, input_shape[-1]),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+        )
+        for block in self.blocks:
+            block.build(input_shape)
+        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, dtype=self.dtype_policy)
+        self.norm.build((input_shape[0], input_shape[-1]))
+
+    def call(self, inputs, mask=None, training=None):
+        """Runs the blocks over the token and the frames, and returns the token."""
+        batch, time, size = ops.shape(inputs)
+        if mask is None:
+            mask = ops.ones((batch, time), dtype="bool")
+        mask = ops.cast(mask, "bool")
+        frames = self.drop(zero_padding(inputs, mask), training=training)
+        token = ops.broadcast_to(ops.cast(self.token, self.compute_dtype), (batch, 1, size))
+        x = ops.concatenate([token, frames], axis=1)
+        mask = ops.pad(mask, ((0, 0), (1, 0)), constant_values=True)
+        for block in self.blocks[:-1]:
+            x = block(x, mask=mask, training=training)
+        x = self.blocks[-1](x, mask=mask, num_queries=1, training=training)
+        return self.norm(x[:, 0])
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """Returns None: without a time axis there is nothing left to mask."""
+        return None
+
+    def compute_output_shape(self, input_shape):
+        """Removes the time axis."""
+        return (input_shape[0], input_shape[-1])
+
+    def get_config(self):
+        """Returns the arguments the layer was made with."""
+        return {
+            **super().get_config(),
+            "layers": self.layers,
+            "heads": self.heads,
+            "mlp_ratio": self.mlp_ratio,
+            "dropout": self.dropout,
+        }
