@@ -162,7 +162,7 @@ def test_output_is_what_the_head_sees(cell, output, bidirectional):
         ({"backward": True, "bidirectional": True}, "backward=True, bidirectional=True."),
         ({"output": "frames", "head": ensemble.build}, "The head must answer once"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_errors_say_what_was_received(cell, arguments, message):
     frames, mask = keras.Input((None, SIZE)), keras.Input((None,), dtype="bool")
