@@ -8,6 +8,7 @@ from keras import layers
 from frame_models.layers.deep_bag_of_frames import DeepBagOfFrames
 from frame_models.layers.join import join
 from video_models import moe
+from video_models.layers.batch_norm import batch_norm
 
 
 def build(
@@ -48,10 +49,10 @@ def build(
     if hidden < 1:
         raise ValueError(f"hidden must be positive. Received: hidden={hidden}.")
     # The second batch norm takes out every offset that this one could add.
-    norm = layers.BatchNormalization(momentum=momentum, epsilon=0.001, center=False)
+    norm = batch_norm(momentum, center=False)
     joined = norm(join(frames), mask=mask)
     pooled = DeepBagOfFrames(clusters, activation, pooling, momentum)(joined, mask=mask)
     initializer = keras.initializers.RandomNormal(stddev=clusters**-0.5)
     x = layers.Dense(hidden, use_bias=False, kernel_initializer=initializer)(pooled)
-    x = layers.BatchNormalization(momentum=momentum, epsilon=0.001)(x)
+    x = batch_norm(momentum)(x)
     return head(layers.Activation(activation)(x), num_classes)

@@ -9,6 +9,7 @@ from frame_models import nextvlad
 from frame_models.layers.distillation import Distillation
 from frame_models.layers.join import join
 from frame_models.layers.masked_average import MaskedAverage
+from video_models.layers.batch_norm import batch_norm
 
 
 def build(
@@ -55,7 +56,7 @@ def build(
     if any(isinstance(answer, dict) for answer in answers):
         raise ValueError("A branch must answer once: no ensemble, mixture or answer a frame.")
     mean = MaskedAverage(dtype="float32")(join(frames), mask=mask)
-    mean = layers.BatchNormalization(momentum=momentum, epsilon=0.001, dtype="float32")(mean)
+    mean = batch_norm(momentum, dtype="float32")(mean)
     weights = layers.Dense(len(branches), activation="softmax", dtype="float32")(mean)
     scores = _logit(ops.stack(answers, axis=1))
     mixed = ops.sum(ops.expand_dims(weights, -1) * scores, axis=1)

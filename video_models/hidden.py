@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from video_models import moe
+from video_models.layers.batch_norm import batch_norm
 from video_models.layers.context_gating import ContextGating
 from video_models.layers.gated_linear_unit import GatedLinearUnit
 
@@ -53,7 +54,7 @@ def build(
     initializer = keras.initializers.RandomNormal(stddev=stddev) if stddev else "glorot_uniform"
     x = layers.Dense(units, use_bias=not relu, kernel_initializer=initializer)(features)
     if relu:
-        x = layers.BatchNormalization(momentum=momentum, epsilon=0.001)(x)
+        x = batch_norm(momentum)(x)
         x = layers.Activation("relu6")(x)
     if gating:
         x = GatedLinearUnit()(x) if gate == "glu" else ContextGating(remove_diag, momentum)(x)

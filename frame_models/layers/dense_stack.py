@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from video_models.layers.batch_norm import batch_norm
+
 
 def _check(hidden: tuple[int, ...]):
     """Refuses a layer without a unit."""
@@ -62,7 +64,7 @@ def frame_stack(
     _check(hidden)
     for width in hidden:
         frames = layers.Dense(width, use_bias=False)(frames)
-        frames = layers.BatchNormalization(momentum=momentum)(frames, mask=mask)
+        frames = batch_norm(momentum)(frames, mask=mask)
         frames = layers.Activation(activation)(frames)
         frames = layers.Dropout(dropout)(frames) if dropout else frames
     return frames

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import keras
 
+from video_models.layers.batch_norm import batch_norm
+
 
 def pool_each(
     frames: dict[str, keras.KerasTensor],
     mask: keras.KerasTensor,
     make_layer: Callable[[int], keras.layers.Layer],
     *,
-    batch_norm: bool = True,
+    normalize: bool = True,
     center: bool = True,
     momentum: float = 0.99,
 ) -> keras.KerasTensor:
@@ -20,7 +22,7 @@ def pool_each(
         frames: feature name -> (batch, time, size).
         mask: (batch, time), bool, true for the frames of a video.
         make_layer: from the position of a feature (0 for the first) to its pooling layer.
-        batch_norm: normalise every value of the frames over videos and time first. The batch norm
+        normalize: normalise every value of the frames over videos and time first. The batch norm
             does not see padding.
         center: let the batch norm learn offsets. Without it where all that follows takes no notice
             of them, as in front of another batch norm.
@@ -36,8 +38,8 @@ def pool_each(
         raise ValueError("frames must hold at least one feature. Received: frames={}.")
     pooled = []
     for position, feature in enumerate(frames.values()):
-        if batch_norm:
-            norm = keras.layers.BatchNormalization(momentum=momentum, epsilon=0.001, center=center)
+        if normalize:
+            norm = batch_norm(momentum, center=center)
             feature = norm(feature, mask=mask)
         pooled.append(make_layer(position)(feature, mask=mask))
     return pooled[0] if len(pooled) == 1 else keras.layers.Concatenate()(pooled)

@@ -5,6 +5,7 @@ from keras import ops
 
 from frame_models.layers.cluster_pooling import ClusterPooling
 from frame_models.layers.l2_normalize import l2_normalize
+from video_models.layers.batch_norm import batch_norm
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
@@ -43,7 +44,7 @@ class GatedSoftDBoW(ClusterPooling):
             initializer=keras.initializers.RandomNormal(stddev=size**-0.5),
         )
         self.expansion = self.add_centres("expansion", size)
-        self.gate_norm = keras.layers.BatchNormalization(
+        self.gate_norm = batch_norm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype_policy,

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from video_models.layers.batch_norm import batch_norm
+
 
 @keras.saving.register_keras_serializable(package="video_models")
 class ContextGating(keras.layers.Layer):
@@ -53,7 +55,7 @@ class ContextGating(keras.layers.Layer):
             shape=(size, size),
             initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(size)),
         )
-        self.batch_norm = keras.layers.BatchNormalization(
+        self.batch_norm = batch_norm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype_policy,

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from video_models.layers.batch_norm import batch_norm
+
 
 @keras.saving.register_keras_serializable(package="video_models")
 class SqueezeGating(keras.layers.Layer):
@@ -52,7 +54,7 @@ class SqueezeGating(keras.layers.Layer):
         initializer = keras.initializers.VarianceScaling(2.0)
         self.squeeze = self.add_weight(name="squeeze", shape=(size, width), initializer=initializer)
         self.expand = self.add_weight(name="expand", shape=(width, size), initializer=initializer)
-        self.batch_norm = keras.layers.BatchNormalization(
+        self.batch_norm = batch_norm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype_policy,
