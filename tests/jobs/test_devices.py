@@ -1,12 +1,11 @@
 """Training on several devices gives what training on one gives."""
 
 import json
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, environment, run_job
+from job_runner import NUM_CLASSES, check, command, run_child, run_job, run_process, succeed
 
 TWO_CPUS = """
 import runpy, sys
@@ -39,37 +38,21 @@ def losses(folder) -> list[float]:
 
 
 def test_two_devices_train_as_one(flags, tmp_path):
-    arguments = [f"--{name}={value}" for name, value in flags.items()]
-    result = subprocess.run(
-        [
-            *(sys.executable, "-c", TWO_CPUS, f"--train_dir={tmp_path / 'two'}"),
-            *(*arguments, "--distribute=mirrored"),
-        ],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert "Training on 2 devices" in result.stderr
-    one = run_job("yt8m.train", train_dir=tmp_path / "one", **flags)
-    assert one.returncode == 0, one.stderr[-3000:]
+    arguments = command("yt8m.train", train_dir=tmp_path / "two", distribute="mirrored", **flags)
+    two = run_child([sys.executable, "-c", TWO_CPUS, *arguments[3:]])
+    check(two)
+    assert "Training on 2 devices" in two.stderr
+    succeed("yt8m.train", train_dir=tmp_path / "one", **flags)
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3)
 
 
 def test_two_jax_devices_train_as_one(flags, tmp_path):
+    one, two = (command("yt8m.train", train_dir=tmp_path / n, **flags) for n in ("one", "two"))
     variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    two = run_job(
-        "yt8m.train",
-        env=variables,
-        train_dir=tmp_path / "two",
-        **flags,
-        distribute="data_parallel",
-    )
-    assert two.returncode == 0, two.stderr[-3000:]
-    assert "Training on 2 devices" in two.stderr
-    one = run_job("yt8m.train", env={"KERAS_BACKEND": "jax"}, train_dir=tmp_path / "one", **flags)
-    assert one.returncode == 0, one.stderr[-3000:]
+    on_two = run_process([*two, "--distribute=data_parallel"], **variables)
+    check(on_two)
+    assert "Training on 2 devices" in on_two.stderr
+    check(run_process(one, KERAS_BACKEND="jax"))
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3)
 
 

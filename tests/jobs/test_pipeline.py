@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, command, environment, run_job, succeed
+from job_runner import NUM_CLASSES, check, command, environment, run_job, run_process, succeed
 
 from yt8m import runs
 
@@ -88,9 +88,8 @@ def test_eval_inference_and_score_agree(run_dir, shards, tmp_path):
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_video_level_records_and_both_backends(backend, shards, tmp_path):
     """Trains on one backend; the run is read by TensorFlow."""
-    result = run_job(
+    training = command(
         "yt8m.train",
-        env={"KERAS_BACKEND": backend},
         train_dir=tmp_path / "run",
         train_data_pattern=shards / "video" / "train*.tfrecord",
         eval_data_pattern=shards / "video" / "validate*.tfrecord",
@@ -104,7 +103,7 @@ def test_video_level_records_and_both_backends(backend, shards, tmp_path):
         max_steps=10,
         eval_steps=4,
     )
-    assert result.returncode == 0, result.stderr[-3000:]
+    check(run_process(training, KERAS_BACKEND=backend))
     config = runs.read_config(str(tmp_path / "run"))
     assert config.versions["backend"] == backend
     printed = succeed(
@@ -122,13 +121,17 @@ def test_video_level_records_and_both_backends(backend, shards, tmp_path):
 @pytest.mark.parametrize(
     "flags",
     [
-        {"mixed_precision": "bfloat16"},
+        {"mixed_precision": "bfloat16", "distribute": "mirrored"},
         {"mixed_precision": "float16", "ema_momentum": 0.5},
-        {"jit_compile": True},
-        {"distribute": "mirrored"},
-        {"feature_names": "rgb", "feature_sizes": 16, "normalize": "none", "max_frames": 5},
+        {
+            "jit_compile": True,
+            "feature_names": "rgb",
+            "feature_sizes": 16,
+            "normalize": "none",
+            "max_frames": 5,
+        },
     ],
-    ids=lambda flags: next(iter(flags.items())).__repr__(),
+    ids=",".join,
 )
 def test_training_options(flags, training_flags, shards, tmp_path):
     flags = training_flags | {"train_dir": tmp_path / "run", "max_steps": 3} | flags
@@ -158,7 +161,7 @@ def test_damaged_shards_are_named_skipped_and_counted(run_dir, shards, tmp_path)
     (tmp_path / "d_good.tfrecord").write_bytes(good)
     flags = {"train_dir": run_dir, "eval_data_pattern": tmp_path / "*.tfrecord"}
     result = run_job("yt8m.eval", **flags)
-    assert result.returncode == 0, result.stderr[-3000:]
+    check(result)
     for name in ("a_flipped", "b_cut", "c_text"):
         assert f"{name}.tfrecord" in result.stderr
     assert "a_flipped.tfrecord is cut or corrupt at byte 0:" in result.stderr
@@ -174,7 +177,8 @@ def test_damaged_shards_are_named_skipped_and_counted(run_dir, shards, tmp_path)
 
 
 def test_demo_ends_with_metrics_and_a_submission(tmp_path):
-    printed = succeed("yt8m.demo", output_dir=tmp_path / "demo")
+    """It starts each job as a user does, from a process that is started as a user does."""
+    printed = check(run_process(command("yt8m.demo", output_dir=tmp_path / "demo")))
     assert " gap " in printed
     submission = tmp_path / "demo" / "submission.csv"
     assert printed.rstrip().endswith(str(submission))
@@ -191,7 +195,7 @@ def test_eval_waits_for_new_models(run_dir, shards):
     """`--norun_once` evaluates and goes on waiting; it is ended from outside."""
     flags = {"train_dir": run_dir, "eval_data_pattern": shards / "frame" / "validate*.tfrecord"}
     process = subprocess.Popen(
-        [*command("yt8m.eval", **flags), "--norun_once"],
+        command("yt8m.eval", "--norun_once", **flags),
         stdout=subprocess.PIPE,
         text=True,
         env=environment(PYTHONUNBUFFERED="1"),

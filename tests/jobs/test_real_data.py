@@ -21,26 +21,26 @@ def value(printed: str, metric: str) -> float:
 
 @pytest.mark.slow
 def test_youtube8m_from_training_to_a_scored_submission(tmp_path):
-    """The README's recipe with one member and two of its four epochs."""
+    """The README's recipe, made short: one member, half as wide, one epoch at twice the rate."""
     validate = DATA / "yt8m_video" / "validate" / "*.tfrecord"
     succeed(
         "yt8m.train",
         train_dir=tmp_path / "run",
         train_data_pattern=DATA / "yt8m_video" / "train" / "*.tfrecord",
         eval_data_pattern=validate,
-        model="mlp(hidden=4096, blocks=0, head=logistic(prior=0.003, kernel_scale=0.05))",
+        model="mlp(hidden=2048, blocks=0, head=logistic(prior=0.003, kernel_scale=0.05))",
         normalize="rms",
         loss="cross_entropy(label_smoothing=0.006)",
-        num_epochs=2,
+        num_epochs=1,
         batch_size=256,
-        base_learning_rate=0.001,
+        base_learning_rate=0.002,
         learning_rate_decay=0.5,
         learning_rate_decay_examples=11776,
         clip_gradient_norm=0,
     )
     evaluated = succeed("yt8m.eval", train_dir=tmp_path / "run", eval_data_pattern=validate)
     assert value(evaluated, "num_examples") == 2258
-    assert value(evaluated, "gap") >= 0.67
+    assert value(evaluated, "gap") >= 0.63
     submission = tmp_path / "submission.csv"
     succeed(
         "yt8m.inference",
