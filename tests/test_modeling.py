@@ -103,3 +103,20 @@ def test_the_members_of_an_ensemble_are_averaged_and_learn_alone(loss):
 def test_an_ensemble_of_ensembles_is_refused():
     with pytest.raises(UserError, match="cannot be an ensemble"):
         modeling.build(specs.model("ensemble(member=ensemble)"), VIDEOS, 5)
+
+
+def test_members_are_weighed_where_the_model_says_so():
+    spec = specs.model("lstm(cells=3, layers=1, output='frames', head=logistic)")
+    model = modeling.build(spec, FRAMES, 5)
+    trainer = modeling.Trainer(model, 5, losses.CrossEntropy())
+    trainer.compile(optimizer=keras.optimizers.SGD(0.0))
+    batch, ids = frame_batch(), np.array([[0], [1], [2], [-1]])
+    outputs = {name: np.asarray(value) for name, value in model(batch, training=False).items()}
+    truth = labels.multi_hot_array(ids, 5).astype("float32")
+    expected = 0.0
+    for video in range(4):
+        for frame, weight in enumerate(outputs["member_weights"][video]):
+            answer = outputs["members"][video, frame]
+            expected += weight * float(losses.CrossEntropy()(truth[video], answer)) / 4
+    received = trainer.train_on_batch(batch, ids, return_dict=True)["loss_mean"]
+    assert float(received) == pytest.approx(expected, rel=1e-4)
