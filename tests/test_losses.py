@@ -56,6 +56,29 @@ def test_mean_cross_entropy_averages_over_both(smoothing):
     np.testing.assert_allclose(loss(LABELS, PROBABILITIES), expected.mean(), rtol=1e-5)
 
 
+def test_weights_say_which_classes_count():
+    weights = (RANDOM.uniform(size=LABELS.shape) < 0.4).astype("float64")
+    weights[0] = 0  # Nothing is known of this one.
+    each = terms(LABELS, PROBABILITIES, 0.1, 1e-5) * weights
+    value = losses.CrossEntropy(0.1).call(LABELS, PROBABILITIES, weights.astype("float32"))
+    np.testing.assert_allclose(value, each.sum(axis=1), rtol=1e-5)
+    each = terms(LABELS, PROBABILITIES, 0.1, 0.0) * weights
+    expected = each.sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
+    value = losses.MeanCrossEntropy(0.1).call(LABELS, PROBABILITIES, weights.astype("float32"))
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    hinge = losses.Hinge(scores="probabilities")
+    each = np.maximum(0, 1 - (2 * LABELS - 1) * PROBABILITIES) * weights
+    value = hinge.call(LABELS, PROBABILITIES, weights.astype("float32"))
+    np.testing.assert_allclose(value, each.sum(axis=1), rtol=1e-5)
+
+
+def test_losses_say_what_they_take():
+    takes_weights = {name for name in losses.names() if losses.label_weighted(losses.get(name))}
+    assert takes_weights == {"CrossEntropy", "MeanCrossEntropy", "Hinge"}
+    takes_soft = {name for name in losses.names() if losses.takes_soft_labels(losses.get(name))}
+    assert takes_soft == {"CrossEntropy", "MeanCrossEntropy"}
+
+
 def test_epsilon_is_the_one_of_the_formula():
     p = np.array([[0.0, 1.0, 1.0, 0.0]])
     y = np.array([[1.0, 0.0, 1.0, 0.0]])

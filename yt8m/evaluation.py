@@ -68,7 +68,7 @@ def batches(reader: Reader, task: str) -> Iterator[dict[str, np.ndarray]]:
     Raises:
         UserError: the records do not fit, or nothing could be read.
     """
-    with clear_errors(reader), ProgressReport(task, reader.estimate_num_records()) as progress:
+    with clear_errors(reader), ProgressReport(task, reader.estimate_num_examples()) as progress:
         for batch in reader.sequential().as_numpy_iterator():
             yield batch
             progress.advance(len(batch["ids"]))

@@ -17,6 +17,8 @@ from yt8m.score_losses import PairwiseRanking as PairwiseRanking
 from yt8m.score_losses import Softmax as Softmax
 from yt8m.score_losses import Warp as Warp
 
+_CLIPPED = 1e-7  # How near to 0 and 1 Keras lets a probability come in a cross-entropy.
+
 
 def _check_smoothing(label_smoothing: float):
     if not 0 <= label_smoothing <= 1:
@@ -92,12 +94,13 @@ class CrossEntropy(_ProbabilityLoss):
         self.epsilon = epsilon
         self.alpha = alpha
 
-    def call(self, y_true, y_pred):
-        """Returns (batch,), the loss of each video."""
+    def call(self, y_true, y_pred, label_weights=None):
+        """Returns (batch,), the loss of each video; `label_weights` as `label_weighted` says."""
         y_true, y_pred = self._prepare(y_true, y_pred)
         present = y_true * ops.log(y_pred + self.epsilon)
         absent = (1 - y_true) * ops.log(1 - y_pred + self.epsilon)
-        return -ops.sum(2 * self.alpha * present + 2 * (1 - self.alpha) * absent, axis=-1)
+        terms = 2 * self.alpha * present + 2 * (1 - self.alpha) * absent
+        return -ops.sum(terms if label_weights is None else terms * label_weights, axis=-1)
 
     def get_config(self):
         """Returns the arguments the loss was made with."""
@@ -132,10 +135,30 @@ class MeanCrossEntropy(_ProbabilityLoss):
     ):
         super().__init__(label_smoothing, reduction, name)
 
-    def call(self, y_true, y_pred):
-        """Returns (batch,), the loss of each video."""
+    def call(self, y_true, y_pred, label_weights=None):
+        """Returns (batch,), the loss of each video; `label_weights` as `label_weighted` says."""
         y_true, y_pred = self._prepare(y_true, y_pred)
-        return keras.losses.binary_crossentropy(y_true, y_pred)
+        if label_weights is None:
+            return keras.losses.binary_crossentropy(y_true, y_pred)
+        y_pred = ops.clip(y_pred, _CLIPPED, 1 - _CLIPPED)
+        terms = ops.binary_crossentropy(y_true, y_pred) * label_weights
+        return ops.sum(terms, axis=-1) / ops.maximum(ops.sum(label_weights, axis=-1), _CLIPPED)
+
+
+def label_weighted(loss: keras.losses.Loss) -> bool:
+    """Whether a loss is a sum or a mean over the classes, each of which may have a weight.
+
+    Such a loss takes `call(y_true, y_pred, label_weights)`: weights of the shape of the labels, 1
+    where a class counts and 0 where it does not. Rated segments are trained so, where only some
+    classes of a segment are known. Ranking losses and a softmax compare a video's classes with
+    each other, and so need all of them.
+    """
+    return "label_weights" in inspect.signature(loss.call).parameters
+
+
+def takes_soft_labels(loss: keras.losses.Loss) -> bool:
+    """Whether labels between 0 and 1 mean a probability to a loss, as distillation needs it."""
+    return isinstance(loss, _ProbabilityLoss)
 
 
 def _normalise(name: str) -> str:

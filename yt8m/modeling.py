@@ -122,20 +122,38 @@ class Trainer(keras.Model):
     by `member_weights` (batch, members) where it answers these too: they sum to 1 for a video, or
     to 0 for one that has nothing to learn from. The trainer is not saved: the model inside is.
 
+    The labels of a batch are class ids (batch, most labels), padded with -1, or a dict of them as
+    `labels` and
+        label_scores: (batch, most labels), 1 or 0. The labels are then ratings, and only rated
+            classes carry loss.
+        teacher_classes, teacher_scores: (batch, k), the classes that a teacher finds likeliest,
+            padded with -1, and their probabilities. Where there are any, the loss is of labels
+            that are the teacher's by a share of `distillation`, 0 for the classes it leaves out.
+            For a cross-entropy that is the mean, so weighed, of a loss on either.
+
     Args:
         model: see `build`.
         num_classes: the size of the vocabulary.
         label_loss: its `call(labels, probabilities)` gives one value a video, see `losses`.
         gap: a metric with the same arguments, or None.
+        distillation: the share of the teacher, from 0 to 1.
     """
 
-    def __init__(self, model: keras.Model, num_classes: int, label_loss, gap=None):
+    def __init__(
+        self,
+        model: keras.Model,
+        num_classes: int,
+        label_loss,
+        gap=None,
+        distillation: float = 0.0,
+    ):
         super().__init__(name="trainer")
         self.model = model
         self.num_classes = num_classes
         self.label_loss = label_loss
         self.loss_mean = keras.metrics.Mean(name="loss_mean")
         self.gap = gap
+        self.distillation = distillation
 
     def call(self, inputs, training=None):
         """Returns the model's outputs, a dict."""
@@ -146,23 +164,43 @@ class Trainer(keras.Model):
 
         It is divided by the number of replicas, whose gradients tf.distribute sums.
         """
-        labels = labels_lib.multi_hot(y, self.num_classes)
-        loss = ops.mean(self._label_losses(labels, y_pred))
-        self.loss_mean.update_state(loss)
+        y = y if isinstance(y, dict) else {"labels": y}
+        probabilities, weights = y_pred[PROBABILITIES], None
+        if "label_scores" in y:
+            labels, weights = labels_lib.rated(y["labels"], y["label_scores"], self.num_classes)
+            probabilities = probabilities * weights  # What is not rated ranks last.
+        else:
+            labels = labels_lib.multi_hot(y["labels"], self.num_classes)
         if self.gap is not None:
-            self.gap.update_state(labels, y_pred[PROBABILITIES])
+            self.gap.update_state(labels, probabilities)
+        if "teacher_classes" in y:
+            labels = self._distilled(labels, y["teacher_classes"], y["teacher_scores"])
+        loss = ops.mean(self._label_losses(labels, y_pred, weights))
+        self.loss_mean.update_state(loss)
         return sum(self.losses, loss) / self._num_replicas()
 
-    def _label_losses(self, labels, outputs):
+    def _distilled(self, labels, classes, scores):
+        """The labels moved to the teacher's, where it knows the video."""
+        taught = labels_lib.with_scores(classes, scores, self.num_classes)
+        known = ops.cast(ops.any(classes >= 0, axis=1, keepdims=True), "float32")
+        return labels + self.distillation * known * (taught - labels)
+
+    def _label_losses(self, labels, outputs, weights=None):
         """The label loss of each video (batch,), over the members where there are some."""
         if MEMBERS not in outputs:
-            return self.label_loss.call(labels, outputs[PROBABILITIES])
+            return self._label_loss(labels, outputs[PROBABILITIES], weights)
         members = outputs[MEMBERS]
-        each = ops.broadcast_to(ops.expand_dims(labels, 1), ops.shape(members))
-        losses = self.label_loss.call(each, members)
+        to_each = lambda x: ops.broadcast_to(ops.expand_dims(x, 1), ops.shape(members))  # noqa: E731
+        weights = None if weights is None else to_each(weights)
+        losses = self._label_loss(to_each(labels), members, weights)
         if MEMBER_WEIGHTS in outputs:
             return ops.sum(outputs[MEMBER_WEIGHTS] * losses, axis=1)
         return ops.mean(losses, axis=1)
+
+    def _label_loss(self, labels, probabilities, weights):
+        if weights is None:
+            return self.label_loss.call(labels, probabilities)
+        return self.label_loss.call(labels, probabilities, weights)
 
     def _num_replicas(self) -> int:
         """Over how many devices tf.distribute sums the gradients of their parts of a batch."""

@@ -81,10 +81,11 @@ class Hinge(_ScoreLoss):
     ):
         super().__init__(scores, reduction, name)
 
-    def call(self, y_true, y_pred):
-        """Returns the loss of each video, (...)."""
+    def call(self, y_true, y_pred, label_weights=None):
+        """Returns the loss of each video, (...); see `losses.label_weighted` for the weights."""
         labels, scores = self._prepare(y_true, y_pred)
-        return ops.sum(ops.relu(1 - (2 * labels - 1) * scores), axis=-1)
+        terms = ops.relu(1 - (2 * labels - 1) * scores)
+        return ops.sum(terms if label_weights is None else terms * label_weights, axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="yt8m")

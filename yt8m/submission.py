@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Iterable, Iterator
+from typing import TextIO
 
 import numpy as np
 
 from yt8m.errors import UserError
 
 HEADER = "VideoId,LabelConfidencePairs"
+# 100,000 segments of a class are about a megabyte, which is more than csv takes by itself.
+_LONGEST_FIELD = 1 << 30
 
 
 def format_rows(ids: Iterable[str], classes: np.ndarray, scores: np.ndarray) -> Iterator[str]:
@@ -50,25 +54,84 @@ def read_rows(path: str, num_classes: int) -> Iterator[tuple[str, list[int], lis
     Raises:
         UserError: the file cannot be read, or a line is not as it should be; it is named.
     """
+    for line_number, row in read_lines(path, HEADER):
+        yield parse_row(row, f"{path}, line {line_number}", num_classes)
+
+
+def read_header(path: str) -> str:
+    """The first line of a CSV file, without its line end; it tells the kind of a submission.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    with _opened(path) as file:
+        return file.readline(len(HEADER) + 80).strip()
+
+
+def read_lines(path: str, header: str) -> Iterator[tuple[int, list[str]]]:
+    """Reads the lines of a CSV file below its header.
+
+    Args:
+        path: the file.
+        header: what its first line must be.
+
+    Yields:
+        The number of the line, from 1, and its fields; empty lines are left out.
+
+    Raises:
+        UserError: the file cannot be read, or has another header.
+    """
+    csv.field_size_limit(_LONGEST_FIELD)
+    with _opened(path) as file:
+        rows = csv.reader(file)
+        received = ",".join(next(rows, []))
+        if received != header:
+            raise UserError(
+                f"{path} is no such submission: its first line must be {header}. "
+                f"Received: {received[:80]!r}."
+            )
+        for row in rows:
+            if row:
+                yield rows.line_num, row
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[TextIO]:
+    with (
+        reading(path),
+        open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
+    ):
+        yield file
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turns an error of reading a CSV file into one sentence.
+
+    Raises:
+        UserError: in place of an error of the file system, of the encoding or of the CSV format.
+    """
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            rows = csv.reader(file)
-            header = ",".join(next(rows, []))
-            if header != HEADER:
-                raise UserError(
-                    f"{path} is no submission: its first line must be {HEADER}. "
-                    f"Received: {header[:80]!r}."
-                )
-            for row in rows:
-                if row:
-                    yield _parse_row(row, f"{path}, line {rows.line_num}", num_classes)
+        yield
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"Cannot read {path}: {getattr(error, 'strerror', None) or error}."
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"Cannot read {path}: {reason}.") from None
 
 
-def _parse_row(row: list[str], where: str, num_classes: int) -> tuple[str, list[int], list[float]]:
+def parse_row(row: list[str], where: str, num_classes: int) -> tuple[str, list[int], list[float]]:
+    """Parses the fields of one line.
+
+    Args:
+        row: the fields.
+        where: the file and the line, for the error.
+        num_classes: the size of the vocabulary.
+
+    Returns:
+        The video's id, its class ids and their scores, as they stand in the file.
+
+    Raises:
+        UserError: the line is not as it should be.
+    """
     fields = row[1].split() if len(row) == 2 else []
     if len(row) != 2 or len(fields) % 2:
         raise UserError(

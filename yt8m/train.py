@@ -15,6 +15,7 @@ import keras
 from absl import flags, logging
 
 from yt8m import (
+    checkpoints,
     distribution,
     evaluation,
     jobs,
@@ -25,10 +26,12 @@ from yt8m import (
     report,
     runs,
     specs,
+    transfer,
 )
 from yt8m import training as training_lib
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
+from yt8m.data.teacher import TeacherScores
 from yt8m.errors import UserError
 
 _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -99,6 +102,24 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "checkpoint_steps", 1000, "Checkpoint every so many steps besides each epoch.", 1
     )
+    flags.DEFINE_integer(
+        "average_checkpoints", 1, "Evaluate and save the mean of the weights at so many "
+        "evaluations, the last ones.", lower_bound=1,
+    )  # fmt: skip
+    jobs.define_path("init_from", "Folder of a run whose weights to start from.", "")
+    flags.DEFINE_string(
+        "teacher", "", "Name of a teacher whose scores are beside the shards, see yt8m.teach."
+    )
+    jobs.define_path("teacher_dir", "Folder of the teacher's scores, if not beside the shards.", "")
+    flags.DEFINE_float(
+        "distillation", 0.5, "Share of the teacher in the labels, with --teacher.", 0, 1
+    )
+    flags.DEFINE_boolean(
+        "segment_labels", False, "Train and evaluate on rated segments (YouTube-8M 2019)."
+    )
+    jobs.define_path(
+        "segment_label_ids_file", "Classes whose ratings count: a CSV with the header Index.", ""
+    )
     flags.DEFINE_boolean("start_new_model", False, "Delete the run in --train_dir, if there is.")
 
 
@@ -111,12 +132,16 @@ def main() -> None:
     schema = schema.select(tuple(args.feature_names), jobs.parse_ints("feature_sizes"))
     num_classes = args.num_classes or schema.default_num_classes()
     evaluate = _evaluator(args, schema, num_classes)
+    teacher = _teacher(args, paths, num_classes)
+    source = _source(args)
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(_PRECISION[args.mixed_precision])
     try:
         with devices.scope():
             trainer = _make_trainer(args, schema, num_classes)
-            weights = training_lib.Weights(trainer)
+            if source is not None:
+                transfer.initialize(trainer.model, source, args.normalize)
+            weights = training_lib.Weights(trainer, _history(args))
     except ValueError as error:
         raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
@@ -145,6 +170,7 @@ def main() -> None:
         args.seed,
         evaluate,
         watched=args.eval_data_pattern,
+        teacher=teacher,
     )
     best = "" if end.best is None else f", best GAP {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
@@ -174,11 +200,37 @@ def _evaluator(args, schema: Schema, num_classes: int):
     return evaluate
 
 
+def _teacher(args, paths: list[str], num_classes: int) -> TeacherScores | None:
+    """The teacher's scores of the training shards; None without --teacher."""
+    if not args.teacher:
+        if args.teacher_dir:
+            raise UserError("--teacher_dir needs --teacher, the teacher's name.")
+        return None
+    if not losses.takes_soft_labels(losses.get(args.loss.name, **args.loss.arguments)):
+        raise UserError(
+            f"--teacher needs a loss that takes probabilities as labels, such as cross_entropy. "
+            f"Received: --loss={args.loss}."
+        )
+    return TeacherScores.read(paths, args.teacher, num_classes, args.teacher_dir)
+
+
+def _source(args) -> runs.Run | None:
+    """The run to take weights from; None without --init_from, and where training goes on."""
+    goes_on = checkpoints.exists(args.train_dir) and not args.start_new_model
+    return runs.load(args.init_from) if args.init_from and not goes_on else None
+
+
+def _history(args) -> checkpoints.History | None:
+    if args.average_checkpoints == 1:
+        return None
+    return checkpoints.History(args.train_dir, args.average_checkpoints)
+
+
 def _make_trainer(args, schema: Schema, num_classes: int) -> modeling.Trainer:
     model = modeling.build(args.model, schema, num_classes, args.normalize)
     loss = losses.get(args.loss.name, **args.loss.arguments)
     gap = metrics.StreamingGAP(name="gap")
-    trainer = modeling.Trainer(model, num_classes, loss, gap)
+    trainer = modeling.Trainer(model, num_classes, loss, gap, args.distillation)
     schedule = optimizers.staircase_decay(
         args.base_learning_rate,
         args.learning_rate_decay,
@@ -219,6 +271,11 @@ def _run_config(args, schema: Schema, num_classes: int) -> runs.RunConfig:
             "batch_size": args.batch_size,
             "mixed_precision": args.mixed_precision,
             "shuffle_buffer": args.shuffle_buffer,
+            "average_checkpoints": args.average_checkpoints,
+            "init_from": args.init_from,
+            "teacher": args.teacher,
+            "teacher_dir": args.teacher_dir,
+            "distillation": args.distillation if args.teacher else 0.0,
             "seed": args.seed,
         },
         flags=jobs.flag_values(),

@@ -17,6 +17,7 @@ from keras import ops
 from yt8m import checkpoints, modeling, runs
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.reader import Reader
+from yt8m.data.teacher import TeacherScores
 from yt8m.errors import UserError
 from yt8m.progress import ProgressReport
 
@@ -67,7 +68,7 @@ class Schedule:
 
     def remaining_examples(self, position: Position, reader: Reader) -> int:
         """About how many examples are left to train on."""
-        epochs = (self.num_epochs - position.epoch) * reader.estimate_num_records()
+        epochs = (self.num_epochs - position.epoch) * reader.estimate_num_examples()
         left = epochs - position.step_in_epoch * reader.batch_size
         if self.max_steps is not None:
             left = min(left, (self.max_steps - position.step) * reader.batch_size)
@@ -75,23 +76,30 @@ class Schedule:
 
 
 class Weights:
-    """The model that is evaluated and saved: the trained weights, or their moving average.
+    """The model that is evaluated and saved: the trained weights, or an average of them.
+
+    An exponential moving average over steps, where the optimizer keeps one; the mean over the
+    last evaluations, where `history` is given; or the mean of moving averages, where both are.
 
     Args:
         trainer: the compiled trainer; whether its optimizer keeps an average decides.
+        history: what holds the weights of the last evaluations, or None.
     """
 
-    def __init__(self, trainer: modeling.Trainer):
+    def __init__(self, trainer: modeling.Trainer, history: checkpoints.History | None = None):
         optimizer = trainer.optimizer
-        use_ema = getattr(optimizer, "inner_optimizer", optimizer).use_ema
-        self._average = keras.models.clone_model(trainer.model) if use_ema else None
+        self._use_ema = getattr(optimizer, "inner_optimizer", optimizer).use_ema
+        self._history = history
+        self._average = None
+        if self._use_ema or history is not None:
+            self._average = keras.models.clone_model(trainer.model)
         self.model = modeling.classifier(self._average or trainer.model)
         # Keras ends every `fit` by overwriting the weights with their average. Training goes on
         # from the weights themselves, so the average is taken here and only here.
         self._write_average = optimizer.finalize_variable_values
         optimizer.finalize_variable_values = lambda trainable_variables: None
 
-    def update(self, trainer: modeling.Trainer) -> keras.Model:
+    def update(self, trainer: modeling.Trainer, step: int) -> keras.Model:
         """Brings the model up to date and returns it.
 
         Values are copied: with JAX an assignment shares the buffer, and the next step of training
@@ -99,13 +107,20 @@ class Weights:
         """
         if self._average is None:
             return self.model
-        self._write_average(self._average.trainable_variables)
-        for mine in self._average.trainable_variables:
-            mine.assign(ops.copy(mine))
-        others = trainer.model.non_trainable_variables
-        for mine, theirs in zip(self._average.non_trainable_variables, others, strict=True):
+        for mine, theirs in zip(self._average.variables, trainer.model.variables, strict=True):
             mine.assign(ops.copy(theirs))
+        if self._use_ema:
+            self._write_average(self._average.trainable_variables)
+            for mine in self._average.trainable_variables:
+                mine.assign(ops.copy(mine))
+        if self._history is not None:
+            self._history.average(self._average.weights, step)
         return self.model
+
+    def resume(self, step: int) -> None:
+        """Forgets what was evaluated after the step that training goes on from."""
+        if self._history is not None:
+            self._history.forget_after(step)
 
 
 class RunCallback(keras.callbacks.Callback):
@@ -201,7 +216,7 @@ class RunCallback(keras.callbacks.Callback):
 
     def _save_if_best(self) -> None:
         """Saves the model where it is the best so far, or where there is nothing to tell by."""
-        model = self.weights.update(self.model)
+        model = self.weights.update(self.model, self.position.step)
         if self.evaluate is None:
             runs.save_model(self.train_dir, model)
             return
@@ -256,6 +271,7 @@ def train(
     seed: int,
     evaluate: Callable[[keras.Model, int], dict[str, float]] | None = None,
     watched: str = "",
+    teacher: TeacherScores | None = None,
 ) -> Position:
     """Trains, from the run's last checkpoint if it has one.
 
@@ -269,6 +285,7 @@ def train(
         evaluate: model and step -> metrics by name, of which `gap` decides which model is best;
             None keeps the last.
         watched: names the data that `evaluate` is on; another name judges anew what is best.
+        teacher: whose scores the trainer learns besides the labels, or None.
 
     Returns:
         Where training ended.
@@ -276,13 +293,14 @@ def train(
     Raises:
         UserError: the data is too small for one batch or does not fit, or training diverged.
     """
-    about = reader.estimate_num_records()
+    about = reader.estimate_num_examples()
     if reader.batch_size > 2 * about:
         raise UserError(
             f"About {about} training examples do not fill one batch of {reader.batch_size}. "
             "Lower --batch_size."
         )
     position = _resume(train_dir, trainer, watched)
+    weights.resume(position.step)
     total = schedule.remaining_examples(position, reader)
     with clear_errors(reader), ProgressReport("Training", total) as progress:
         callback = RunCallback(
@@ -295,7 +313,7 @@ def train(
                 callback.save()
                 return position
             while not schedule.is_over(position):
-                _train_epoch(trainer, reader, seed, position, callback)
+                _train_epoch(trainer, reader, seed, position, callback, teacher)
     reader.log.finish()
     return position
 
@@ -315,7 +333,12 @@ def _resume(train_dir: str, trainer: modeling.Trainer, watched: str) -> Position
 
 
 def _train_epoch(
-    trainer: modeling.Trainer, reader: Reader, seed: int, position: Position, callback: RunCallback
+    trainer: modeling.Trainer,
+    reader: Reader,
+    seed: int,
+    position: Position,
+    callback: RunCallback,
+    teacher: TeacherScores | None,
 ) -> None:
     """Trains on what is left of an epoch, in a `fit` of its own.
 
@@ -324,6 +347,8 @@ def _train_epoch(
     """
     step, step_in_epoch = position.step, position.step_in_epoch
     dataset = reader.shuffled(seed, position.epoch, 1, position.step_in_epoch)
+    if teacher is not None:
+        dataset = dataset.map(teacher.add_to)
     dataset = dataset.map(lambda batch: _features_and_labels(batch, reader))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")
@@ -336,9 +361,12 @@ def _train_epoch(
         )
 
 
-def _features_and_labels(batch: dict, reader: Reader) -> tuple[dict, tf.Tensor]:
-    names = [*reader.schema.feature_names, "num_frames"]
-    return {name: batch[name] for name in names if name in batch}, batch["labels"]
+def _features_and_labels(batch: dict, reader: Reader) -> tuple[dict, dict]:
+    features = [*reader.schema.feature_names, "num_frames"]
+    labels = ["labels", "label_scores", "teacher_classes", "teacher_scores"]
+    return tuple(
+        {name: batch[name] for name in part if name in batch} for part in (features, labels)
+    )
 
 
 def _unsharded(dataset: tf.data.Dataset) -> tf.data.Dataset:

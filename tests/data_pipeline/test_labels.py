@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m.labels import multi_hot, multi_hot_array
+from yt8m.labels import multi_hot, multi_hot_array, rated, with_scores
 
 NUM_CLASSES = 6
 LABELS = {
@@ -50,3 +50,17 @@ def test_compiled(shape, jit_compile):
         labels[0] = labels[0, 0]
         expected = multi_hot_array(labels, 50)
         np.testing.assert_array_equal(compiled(labels).numpy(), expected)
+
+
+def test_ratings_are_labels_and_what_is_known():
+    ids = np.array([[3, 0, -1], [5, 5, 5], [-1, -1, -1]])
+    scores = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1]], np.float32)
+    present, known = map(keras.ops.convert_to_numpy, rated(ids, scores, NUM_CLASSES))
+    np.testing.assert_array_equal(present, [[0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 1], [0] * 6])
+    np.testing.assert_array_equal(known, [[1, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 1], [0] * 6])
+
+
+def test_scores_go_to_their_classes():
+    ids, scores = np.array([[3, 0], [5, -1]]), np.array([[0.5, 0.25], [0.75, 9]], np.float32)
+    matrix = keras.ops.convert_to_numpy(with_scores(ids, scores, NUM_CLASSES))
+    np.testing.assert_array_equal(matrix, [[0.25, 0, 0, 0.5, 0, 0], [0, 0, 0, 0, 0, 0.75]])

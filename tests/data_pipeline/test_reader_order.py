@@ -157,11 +157,11 @@ def test_drop_remainder(mode, paths):
 
 
 def test_the_number_of_records_is_estimated(paths, tmp_path):
-    assert make_reader(paths).estimate_num_records() == pytest.approx(100, abs=3)
+    assert make_reader(paths).estimate_num_examples() == pytest.approx(100, abs=3)
     (tmp_path / "empty").touch()
     with_empty = [str(tmp_path / "empty"), str(tmp_path / "missing"), *paths]
-    assert make_reader(with_empty).estimate_num_records() == pytest.approx(100, abs=3)
-    assert make_reader([str(tmp_path / "empty")]).estimate_num_records() >= 1
+    assert make_reader(with_empty).estimate_num_examples() == pytest.approx(100, abs=3)
+    assert make_reader([str(tmp_path / "empty")]).estimate_num_examples() >= 1
 
 
 def test_the_buffer_fits_the_records_also_where_the_first_shard_is_damaged(paths, tmp_path):

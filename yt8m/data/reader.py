@@ -49,6 +49,7 @@ class Reader:
         batch_size: examples a batch.
         max_frames: frames after these are cut; None keeps all.
         segment_labels: cut rated segments out of frame-level records.
+        segment_classes: the classes whose ratings count; None takes all.
         frame_multiple, label_multiple: pad the frames and the labels of a batch to a multiple of
             this, so that a compiler that needs fixed shapes meets few of them.
         drop_remainder: leave out the last batch where it is not full.
@@ -62,6 +63,7 @@ class Reader:
     batch_size: int
     max_frames: int | None = 300
     segment_labels: bool = False
+    segment_classes: tuple[int, ...] | None = None
     frame_multiple: int = 1
     label_multiple: int = 1
     drop_remainder: bool = False
@@ -109,13 +111,17 @@ class Reader:
 
         return numbers.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
 
-    def estimate_num_records(self) -> int:
-        """About how many records the shards hold, from their sizes and their first records."""
-        framed = _mean_record_bytes(self.paths) + records.FRAMING_BYTES
+    def estimate_num_examples(self) -> int:
+        """About how many examples the shards hold, from their sizes and their first records."""
+        first = _first_records(self.paths)
+        framed = _mean_bytes(first) + records.FRAMING_BYTES
         step = max(1, len(self.paths) // _STAT_FILES)
         sampled = self.paths[::step]
         total = sum(_file_size(path) for path in sampled) * len(self.paths) / len(sampled)
-        return max(1, round(total / framed))
+        each = 1.0
+        if self.segment_labels and first:
+            each = sum(map(segments.count_segments, first)) / len(first)
+        return max(1, round(total / framed * each))
 
     def _epoch(
         self, seed: int, epoch: tf.Tensor, skip_batches: tf.Tensor, buffer: int
@@ -138,7 +144,7 @@ class Reader:
     def _shuffle_buffer(self) -> int:
         if self.shuffle_buffer is not None:
             return self.shuffle_buffer
-        record = _mean_record_bytes(self.paths)
+        record = _mean_bytes(_first_records(self.paths))
         return int(max(2 * self.batch_size, min(_SHUFFLE_BUFFER_BYTES // record, 100_000)))
 
     def _read_shard(self, path: tf.Tensor) -> tf.data.Dataset:
@@ -226,7 +232,9 @@ class Reader:
         self, serialized: tf.data.Dataset, skip: tf.Tensor | int
     ) -> tf.data.Dataset:
         def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
-            cut = segments.parse_segments(record, self.schema, self.num_classes, self.max_frames)
+            cut = segments.parse_segments(
+                record, self.schema, self.num_classes, self.max_frames, self.segment_classes
+            )
             skipped = cut.pop("skipped_segments")
             counted = tf.numpy_function(self.log.skip_segments, [skipped], tf.int64)
             with tf.control_dependencies([counted]):
@@ -254,14 +262,18 @@ def _if_it_opens(path: bytes) -> np.ndarray:
     return np.array([path] if tfrecord.can_be_opened(path.decode()) else [], dtype=object)
 
 
-def _mean_record_bytes(paths: list[str], sample: int = 64) -> int:
-    """The mean size of the first records; where a shard cannot be read, the next one's."""
+def _first_records(paths: list[str], sample: int = 64) -> list[bytes]:
+    """The first records of the first shard that can be read; none where none can."""
     for path in filter(tfrecord.can_be_opened, paths):
         dataset = tf.data.TFRecordDataset(path).ignore_errors().take(sample)
-        sizes = [len(record) for record in dataset.as_numpy_iterator()]
-        if sizes:
-            return max(1, sum(sizes) // len(sizes))
-    return 1
+        found = list(dataset.as_numpy_iterator())
+        if found:
+            return found
+    return []
+
+
+def _mean_bytes(found: list[bytes]) -> int:
+    return max(1, sum(map(len, found)) // max(1, len(found)))
 
 
 def _file_size(path: str) -> int:

@@ -11,7 +11,11 @@ SEGMENT_FRAMES = 5
 
 
 def parse_segments(
-    serialized: tf.Tensor, schema: Schema, num_classes: int, max_frames: int | None = None
+    serialized: tf.Tensor,
+    schema: Schema,
+    num_classes: int,
+    max_frames: int | None = None,
+    only: tuple[int, ...] | None = None,
 ) -> dict[str, tf.Tensor]:
     """Cuts the rated segments out of one frame-level record.
 
@@ -25,6 +29,7 @@ def parse_segments(
         schema: of kind `frame`.
         num_classes: the size of the vocabulary; a rated class outside is an error.
         max_frames: unused frames after these are not decoded; None keeps all.
+        only: the classes whose ratings count; None takes all.
 
     Returns:
         feature name -> (segments, 5, size); num_frames (segments,), 5 each; labels (segments,
@@ -36,6 +41,9 @@ def parse_segments(
     starts = tf.sparse.to_dense(context["segment_start_times"])
     classes = tf.sparse.to_dense(context["segment_labels"])
     scores = tf.sparse.to_dense(context["segment_scores"])
+    if only is not None:
+        wanted = tf.reduce_any(tf.equal(classes[:, None], tf.constant(only, tf.int64)), axis=1)
+        starts, classes, scores = (tf.boolean_mask(x, wanted) for x in (starts, classes, scores))
     num_frames = frames.pop("num_frames")
     last_start = tf.cast(num_frames - SEGMENT_FRAMES, tf.int64)
     readable = tf.logical_and(starts >= 0, starts <= last_start)
@@ -57,6 +65,16 @@ def parse_segments(
         "ids": tf.fill([count], context[schema.id_key]),
         "skipped_segments": all_segments - count,
     }
+
+
+def count_segments(record: bytes) -> int:
+    """How many segments of a serialised record are rated, also past its end."""
+    example = tf.train.SequenceExample()
+    try:
+        example.ParseFromString(record)
+    except Exception:  # noqa: BLE001  protobuf's DecodeError lives in no public module
+        return 0  # Reading it says what is wrong with it.
+    return len(set(example.context.feature["segment_start_times"].int64_list.value))
 
 
 _SEGMENT_SPEC = {

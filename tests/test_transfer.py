@@ -1,0 +1,92 @@
+"""Weights of one run for the model of another, and the mean over a run's last evaluations."""
+
+import dataclasses
+import os
+
+import keras
+import numpy as np
+import pytest
+from toy_records import FRAMES
+
+from yt8m import checkpoints, modeling, runs, specs, transfer
+from yt8m.errors import UserError
+
+CONFIG = runs.RunConfig(
+    model="average",
+    schema=FRAMES,
+    num_classes=5,
+    preprocessing={"normalize": "l2", "max_frames": 300},
+    loss="cross_entropy",
+    optimizer={},
+    training={},
+)
+SPEC = "average(head=mlp(hidden=4))"
+
+
+def build(spec=SPEC, num_classes=5, seed=0):
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    return modeling.build(specs.model(spec), FRAMES, num_classes)
+
+
+def saved_run(folder, **settings) -> runs.Run:
+    """A run as `init_from` finds it: saved, with random values also in the moving statistics."""
+    config = dataclasses.replace(CONFIG, **settings)
+    runs.start(str(folder), config)
+    model = modeling.classifier(build(num_classes=config.num_classes, seed=1))
+    for variable in model.weights:
+        variable.assign(np.random.default_rng(2).uniform(0.5, 1, variable.shape))
+    runs.save_model(str(folder), model)
+    return runs.load(str(folder))
+
+
+def test_every_weight_is_taken_from_a_run_of_the_same_model(tmp_path):
+    source, model = saved_run(tmp_path), build()
+    assert transfer.initialize(model, source, "l2") == len(model.weights)
+    for mine, theirs in zip(model.weights, source.model.weights, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+
+def test_a_classifier_of_other_classes_stays_and_is_named(tmp_path, caplog):
+    source, model = saved_run(tmp_path, num_classes=7), build()
+    before = {variable.path: variable.numpy() for variable in model.weights}
+    taken = transfer.initialize(model, source, "rms")
+    theirs = {variable.path: variable.numpy() for variable in source.model.weights}
+    same = [path for path, value in before.items() if theirs[path].shape == value.shape]
+    assert taken == len(same) == len(before) - 2
+    for variable in model.weights:
+        expected = (theirs if variable.path in same else before)[variable.path]
+        np.testing.assert_array_equal(variable.numpy(), expected)
+        assert (variable.path in caplog.text) == (variable.path not in same)
+    assert "trained with --normalize=l2, not rms" in caplog.text
+
+
+def test_another_model_is_refused(tmp_path):
+    source = saved_run(tmp_path)
+    with pytest.raises(UserError, match=r"has no weight of this model: of .*\(there: none\)"):
+        transfer.initialize(build("average(head=moe)"), source, "l2")
+
+
+def test_the_history_is_the_mean_of_the_last_evaluations(tmp_path):
+    history = checkpoints.History(str(tmp_path), 3)
+    variables = [keras.Variable(np.zeros((2, 2), "float32")), keras.Variable(np.float32(0))]
+    for step, value in enumerate([1.0, 2.0, 4.0, 8.0], start=1):
+        for variable in variables:
+            variable.assign(np.full(variable.shape, value))
+        history.average(variables, step)
+    for variable in variables:
+        np.testing.assert_allclose(variable.numpy(), (2 + 4 + 8) / 3, rtol=1e-6)
+    names = sorted(os.listdir(tmp_path / "checkpoints"))
+    assert names == [f"weights-{step:09d}.npz" for step in (2, 3, 4)]
+
+
+def test_a_resumed_training_forgets_what_came_after(tmp_path):
+    history = checkpoints.History(str(tmp_path), 3)
+    variable = keras.Variable(np.float32(0))
+    for step in (10, 20, 30):
+        variable.assign(float(step))
+        history.average([variable], step)
+    history.forget_after(20)
+    variable.assign(60.0)
+    history.average([variable], 30)
+    assert float(variable.numpy()) == pytest.approx((10 + 20 + 60) / 3)

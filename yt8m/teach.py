@@ -1,0 +1,148 @@
+r"""Writes a teacher's scores beside shards, for `yt8m.train --teacher` to learn from.
+
+    python -m yt8m.teach --train_dir=runs/large --name=large \
+        --input_data_pattern='data/train*.tfrecord'
+
+The teacher is a run, or with --submission_file whatever wrote a submission over these shards,
+such as `yt8m.ensemble`. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
+shard that has one is passed over, so a job that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags, logging
+
+from yt8m import evaluation, jobs, runs
+from yt8m.data.reader import Reader
+from yt8m.data.schema import VIDEO
+from yt8m.data.teacher import TeacherScores, sidecar_path
+from yt8m.errors import UserError
+from yt8m.score import Predictions
+
+# The classes and the scores of a batch, (batch, k) each.
+Teacher = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
+
+
+def define_flags() -> None:
+    """Defines the flags of this job."""
+    jobs.define_path("train_dir", "Folder of the run that teaches.", "")
+    jobs.define_path("submission_file", "A submission that teaches, in place of a run.", "")
+    flags.DEFINE_string("input_data_pattern", None, "Shards to write scores for.", required=True)
+    flags.DEFINE_string("name", "teacher", "Name of the teacher, a part of the files' names.")
+    jobs.define_path("output_dir", "Folder for the files; by default, beside each shard.", "")
+    flags.DEFINE_integer("top_k", 20, "Classes to keep of each video.", lower_bound=1)
+    flags.DEFINE_integer(
+        "num_classes", None, "Size of the vocabulary of a submission; by default that of "
+        "YouTube-8M or AudioSet, whichever the records are.", lower_bound=1,
+    )  # fmt: skip
+    flags.DEFINE_boolean("overwrite", False, "Write files anew that are there.")
+    jobs.define_data_flags(batch_size=1024)
+
+
+def main() -> None:
+    """Writes scores as the flags say."""
+    args = flags.FLAGS
+    if bool(args.train_dir) == bool(args.submission_file):
+        raise UserError("Name one teacher: either --train_dir or --submission_file.")
+    reader, teacher = (_run if args.train_dir else _submission)(args)
+    check_names(reader.paths, args.name, args.output_dir)
+    written, there = 0, 0
+    for shard in reader.paths:
+        path = sidecar_path(shard, args.name, args.output_dir)
+        if tf.io.gfile.exists(path) and not args.overwrite:
+            there += 1
+            continue
+        part = dataclasses.replace(reader, paths=[shard], log=jobs.read_log())
+        scores = score_shard(part, teacher)
+        if not len(scores.ids):
+            logging.warning("The teacher knows no video of %s.", shard)
+        scores.write(path)
+        written += 1
+    kept = f"; {there} were there (--overwrite writes them anew)" if there else ""
+    print(f"Wrote the scores of {written} of {len(reader.paths)} shard(s){kept}.")
+
+
+def check_names(shards: list[str], name: str, folder: str) -> None:
+    """Fails where two shards would share a file, or the name is no part of a file name.
+
+    Raises:
+        UserError: as above.
+    """
+    if not name or "/" in name:
+        raise UserError(f"--name is a part of file names, without a slash. Received: {name!r}.")
+    owner: dict[str, str] = {}
+    for shard in shards:
+        path = sidecar_path(shard, name, folder)
+        if path in owner:
+            raise UserError(
+                f"{owner[path]} and {shard} would share {path}. Leave out --output_dir, or write "
+                "their scores to a folder for each."
+            )
+        owner[path] = shard
+
+
+def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
+    """What the teacher says of the videos of one shard.
+
+    Raises:
+        UserError: the records do not fit, or a score is not finite.
+    """
+    ids, classes, scores = [], [], []
+    for batch in evaluation.batches(reader, f"Scoring {reader.paths[0]}"):
+        found, values = teacher(batch)
+        evaluation.check_finite(values, batch, reader)
+        known = (found >= 0).any(axis=1)
+        ids.extend(batch["ids"][known])
+        classes.append(found[known])
+        scores.append(values[known])
+    joined = np.concatenate(classes), np.concatenate(scores)
+    return TeacherScores.make(ids, *joined, reader.num_classes)
+
+
+def _run(args) -> tuple[Reader, Teacher]:
+    run = runs.load(args.train_dir)
+    paths, found = jobs.open_shards(args.input_data_pattern)
+    reader = Reader(
+        paths,
+        run.config.schema.match(found, args.input_data_pattern),
+        run.config.num_classes,
+        args.batch_size,
+        max_frames=run.config.preprocessing["max_frames"],
+        **evaluation.static_shapes(),
+    )
+    best = keras.ops.top_k(run.model.output, min(args.top_k, reader.num_classes))
+    predict = evaluation.predictor(keras.Model(run.model.input, list(best)))
+    return reader, lambda batch: tuple(predict(batch))[::-1]
+
+
+def _submission(args) -> tuple[Reader, Teacher]:
+    paths, schema = jobs.open_shards(args.input_data_pattern)
+    # The context of a tf.SequenceExample reads as a tf.Example: ids need no frames.
+    ids_only = dataclasses.replace(schema, kind=VIDEO, features=())
+    num_classes = args.num_classes or schema.default_num_classes()
+    reader = Reader(paths, ids_only, num_classes, args.batch_size)
+    predictions = Predictions.read(args.submission_file, num_classes, args.top_k)
+    if (predictions.scores < 0).any() or (predictions.scores > 1).any():
+        raise UserError(
+            f"{args.submission_file} has scores outside 0 to 1; a teacher's are probabilities."
+        )
+    nothing = len(predictions.classes)
+    classes = np.pad(predictions.classes, ((0, 1), (0, 0)), constant_values=-1)
+    scores = np.pad(predictions.scores, ((0, 1), (0, 0)))
+
+    def teacher(batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        ids = (i.decode(errors="surrogateescape") for i in batch["ids"])
+        rows = [predictions.row.get(i, nothing) for i in ids]
+        return classes[rows], scores[rows]
+
+    return reader, teacher
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)
