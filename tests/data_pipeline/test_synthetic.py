@@ -1,5 +1,6 @@
 """Synthetic shards are exact YouTube-8M records of videos that reward learnable pooling."""
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -190,6 +191,28 @@ def test_single_frames_tell_the_labels_and_their_mean_does_not():
     assert np.mean(hits["frames"]) > 0.98
     assert np.mean(hits["mean"]) < np.mean(hits["frames"]) - 0.04
     assert np.mean(hits["linear in the mean"]) < 0.8
+
+
+def test_the_labels_of_a_video_are_of_one_topic():
+    world = dataclasses.replace(SMALL, num_classes=10, topics=3, max_labels=4)
+    drawn = [set(video.labels % 3) for video in draw(world, 60)]
+    assert all(len(topics) == 1 for topics in drawn)
+    assert set.union(*drawn) == {0, 1, 2}
+    assert max(len(video.labels) for video in draw(world, 60)) > 1
+
+
+def test_lookalikes_have_the_same_centres():
+    centres = dataclasses.replace(SMALL, num_classes=5, lookalikes=2).centres()
+    np.testing.assert_array_equal(centres[0], centres[1])
+    np.testing.assert_array_equal(centres[2], centres[3])
+    others = centres[[0, 2, 4, 5]]  # The last class has none like it, and neither background.
+    assert len(np.unique(others[:, 0], axis=0)) == 4
+
+
+@pytest.mark.parametrize("name", ["topics", "lookalikes"])
+def test_a_world_that_cannot_be_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be from 1 .* Received: {name}=51"):
+        synthetic.World(**{name: 51})
 
 
 def test_another_seed_shows_other_videos_of_the_same_classes():

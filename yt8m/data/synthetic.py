@@ -20,6 +20,8 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from yt8m.errors import UserError
+
 SEGMENT = "segment"
 KINDS = ("video", "frame", SEGMENT)
 _SEGMENT_SECONDS = 5
@@ -42,6 +44,11 @@ class World:
             survives in an average over frames; 0 leaves nothing, 1 everything.
         noise: the standard deviation of each value of a frame around its centre.
         background: the share of shots that are about no label.
+        topics: class c is of topic c % topics, and the labels of a video are of one topic. With
+            one topic, labels have nothing to do with each other.
+        lookalikes: so many classes in a row have the same centres, so that a frame does not tell
+            which of them it is; their topics differ where there are as many, and so do the other
+            labels of the video.
         seed: fixes the cluster centres.
     """
 
@@ -57,13 +64,26 @@ class World:
     mean_signal: float = 0.3
     noise: float = 0.5
     background: float = 0.2
+    topics: int = 1
+    lookalikes: int = 1
     seed: int = 0
+
+    def __post_init__(self):
+        for name in ("topics", "lookalikes"):
+            value = getattr(self, name)
+            if not 1 <= value <= self.num_classes:
+                raise ValueError(
+                    f"{name} must be from 1 to the {self.num_classes} classes. "
+                    f"Received: {name}={value}."
+                )
 
     def centres(self) -> np.ndarray:
         """(num_classes + 1, 2, sum of sizes): two centres a class, the last row background."""
         rng = np.random.default_rng([self.seed, 0])
         size = sum(self.feature_sizes)
         own, shared = rng.normal(size=(2, self.num_classes + 1, 1, size)) / np.sqrt(size)
+        alike = np.append(np.arange(self.num_classes) // self.lookalikes, self.num_classes)
+        own, shared = own[alike], shared[alike]
         opposite = np.array([1.0, -1.0])[:, None] * np.sqrt(1 - self.mean_signal**2)
         return self.signal * (own * opposite + shared * self.mean_signal)
 
@@ -94,15 +114,27 @@ def videos(world: World, num_videos: int, seed: int, first_id: int = 0) -> Itera
     """Draws videos of a world; the same arguments draw the same ones."""
     rng = np.random.default_rng([world.seed, 1, seed])
     centres, probabilities = world.centres(), world.label_probabilities()
-    most = min(world.max_labels, world.num_classes)
     for number in range(num_videos):
-        count = rng.integers(1, most + 1)
-        labels = rng.choice(world.num_classes, count, replace=False, p=probabilities)
+        drawn = _within_a_topic(world, rng, probabilities)
+        count = rng.integers(1, min(world.max_labels, np.count_nonzero(drawn)) + 1)
+        labels = rng.choice(world.num_classes, count, replace=False, p=drawn)
         shots, clusters = _shots(world, rng, labels)
         labels = np.unique(shots[shots < world.num_classes])
         noise = rng.normal(scale=world.noise, size=(len(shots), centres.shape[-1]))
         frames = centres[shots, clusters] + noise
         yield Video(_video_id(first_id + number), labels, frames, shots)
+
+
+def _within_a_topic(
+    world: World, rng: np.random.Generator, probabilities: np.ndarray
+) -> np.ndarray:
+    """The probabilities of the labels of one video, whose topic is drawn by them too."""
+    if world.topics == 1:
+        return probabilities
+    topics = np.arange(world.num_classes) % world.topics
+    topic = topics[rng.choice(world.num_classes, p=probabilities)]
+    inside = np.where(topics == topic, probabilities, 0)
+    return inside / inside.sum()
 
 
 def _shots(
@@ -237,6 +269,14 @@ def define_flags() -> None:
     flags.DEFINE_integer("num_videos", 1000, "Videos over all shards.", lower_bound=1)
     flags.DEFINE_integer("num_shards", 4, "Shards to write.", lower_bound=1)
     flags.DEFINE_integer("num_classes", 50, "Size of the vocabulary.", lower_bound=1)
+    flags.DEFINE_list("feature_sizes", ["1024", "128"], "Sizes of rgb and audio.")
+    flags.DEFINE_integer(
+        "topics", 1, "Topics of the classes; the labels of a video are of one.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "lookalikes", 1, "Classes that look the same, of other topics each.", lower_bound=1
+    )
+    flags.DEFINE_float("noise", 0.5, "Standard deviation of a value around its centre.", 0)
     flags.DEFINE_string("prefix", "train", "Beginning of the file names.")
     flags.DEFINE_integer("seed", 0, "Fixes the videos; another one for validation.", lower_bound=0)
     flags.DEFINE_integer("first_id", 0, "Number of the first video; makes ids.", lower_bound=0)
@@ -246,7 +286,20 @@ def define_flags() -> None:
 def main() -> None:
     """Writes shards as the flags say and prints where they are."""
     args = flags.FLAGS
-    world = World(num_classes=args.num_classes, seed=args.world_seed)
+    sizes = jobs.parse_ints("feature_sizes")
+    if len(sizes) != 2 or min(sizes) < 1:
+        raise UserError(f"--feature_sizes takes the sizes of rgb and audio. Received: {sizes}.")
+    try:
+        world = World(
+            num_classes=args.num_classes,
+            feature_sizes=sizes,
+            topics=args.topics,
+            lookalikes=args.lookalikes,
+            noise=args.noise,
+            seed=args.world_seed,
+        )
+    except ValueError as error:
+        raise UserError(f"These flags make no videos: {error}") from None
     with runs.writing(args.output_dir):
         paths = write_shards(
             args.output_dir,
