@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from toy_records import FRAMES
 
-from yt8m import checkpoints, modeling, runs, specs, transfer
+from yt8m import averages, modeling, runs, specs, transfer
 from yt8m.errors import UserError
 
 CONFIG = runs.RunConfig(
@@ -68,7 +68,7 @@ def test_another_model_is_refused(tmp_path):
 
 
 def test_the_history_is_the_mean_of_the_last_evaluations(tmp_path):
-    history = checkpoints.History(str(tmp_path), 3)
+    history = averages.History(str(tmp_path), 3)
     variables = [keras.Variable(np.zeros((2, 2), "float32")), keras.Variable(np.float32(0))]
     for step, value in enumerate([1.0, 2.0, 4.0, 8.0], start=1):
         for variable in variables:
@@ -81,7 +81,7 @@ def test_the_history_is_the_mean_of_the_last_evaluations(tmp_path):
 
 
 def test_a_resumed_training_forgets_what_came_after(tmp_path):
-    history = checkpoints.History(str(tmp_path), 3)
+    history = averages.History(str(tmp_path), 3)
     variable = keras.Variable(np.float32(0))
     for step in (10, 20, 30):
         variable.assign(float(step))

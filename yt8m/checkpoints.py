@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 
@@ -18,7 +17,6 @@ from yt8m.errors import UserError
 _WEIGHTS = "state.weights.h5"
 _STATE = "state.json"
 _RANDOM = "random_generators"
-_WEIGHTS_OF_STEP = re.compile(r"weights-(\d+)\.npz")
 
 
 def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> None:
@@ -77,57 +75,6 @@ def restore(train_dir: str, trainer: keras.Model) -> dict | None:
 def exists(train_dir: str) -> bool:
     """Whether there is a checkpoint to resume from."""
     return bool(_list(train_dir))
-
-
-class History:
-    """The weights of the last evaluations, a file each beside the checkpoints, and their mean.
-
-    One set of weights is in memory at a time, however many there are.
-
-    Args:
-        train_dir: the run.
-        length: how many evaluations are kept, at least 1.
-    """
-
-    def __init__(self, train_dir: str, length: int):
-        self.length = length
-        self._folder = os.path.join(train_dir, runs.CHECKPOINTS)
-
-    def average(self, variables: list[keras.Variable], step: int) -> None:
-        """Adds the variables' values, as those of `step`, and assigns the mean to them."""
-        values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-        self._write(values, step)
-        kept = self._steps()[-self.length :]
-        for old in self._steps()[: -self.length]:
-            os.remove(self._path(old))
-        for other in kept:
-            if other != step:
-                with np.load(self._path(other)) as file:
-                    for i, value in enumerate(values):
-                        values[i] = value + file[f"w{i}"]
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign((value / len(kept)).astype(value.dtype))
-
-    def forget_after(self, step: int) -> None:
-        """Deletes what later steps left, as training goes on from `step`."""
-        for other in self._steps():
-            if other > step:
-                os.remove(self._path(other))
-
-    def _write(self, values: list[np.ndarray], step: int) -> None:
-        with runs.writing(self._folder):
-            os.makedirs(self._folder, exist_ok=True)
-            temporary = os.path.join(self._folder, ".tmp-weights.npz")
-            np.savez(temporary, **{f"w{i}": value for i, value in enumerate(values)})
-            os.replace(temporary, self._path(step))
-
-    def _steps(self) -> list[int]:
-        names = os.listdir(self._folder) if os.path.isdir(self._folder) else []
-        matches = (_WEIGHTS_OF_STEP.fullmatch(name) for name in names)
-        return sorted(int(match[1]) for match in matches if match)
-
-    def _path(self, step: int) -> str:
-        return os.path.join(self._folder, f"weights-{step:09d}.npz")
 
 
 def _restore(checkpoint: str, trainer: keras.Model) -> dict:

@@ -3,6 +3,8 @@
 For example:
 
     python -m yt8m.eval --train_dir=runs/moe --eval_data_pattern='data/validate*.tfrecord'
+
+With --segment_labels it evaluates the rated segments of YouTube-8M 2019.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import time
 
 from absl import flags
 
-from yt8m import evaluation, jobs, report, runs
+from yt8m import evaluation, jobs, metrics, report, runs, segment_submission, segments
 from yt8m.data.reader import Reader
 
 _POLL_SECONDS = 5.0
@@ -23,6 +25,10 @@ def define_flags() -> None:
     jobs.define_path("train_dir", "Folder of the run.")
     flags.DEFINE_string("eval_data_pattern", None, "Shards to evaluate on.", required=True)
     flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
+    flags.DEFINE_boolean("segment_labels", False, "Evaluate the rated segments, by MAP@K.")
+    jobs.define_path(
+        "segment_label_ids_file", "Classes whose ratings count: a CSV with the header Index.", ""
+    )
     flags.DEFINE_boolean(
         "run_once", True, "Evaluate and end; if false, evaluate each new model of a training."
     )
@@ -32,15 +38,27 @@ def define_flags() -> None:
 def main() -> None:
     """Evaluates as the flags say."""
     args = flags.FLAGS
+    if args.segment_labels:
+        jobs.refuse_flags(["top_k"], "with --segment_labels, where every rating counts")
+    else:
+        jobs.refuse_flags(["segment_label_ids_file"], "without --segment_labels")
+
+    def evaluate() -> None:
+        of_run = (args.train_dir, args.eval_data_pattern, args.batch_size)
+        if args.segment_labels:
+            evaluate_segments(*of_run, args.segment_label_ids_file)
+        else:
+            evaluate_run(*of_run, args.top_k)
+
     # The time is taken before the model is read: one written meanwhile comes next.
     evaluated = _model_time(args.train_dir)
-    evaluate_run(args.train_dir, args.eval_data_pattern, args.batch_size, args.top_k)
+    evaluate()
     while not args.run_once:
         time.sleep(_POLL_SECONDS)
         written = _model_time(args.train_dir)
         if written not in (None, evaluated):
             evaluated = written
-            evaluate_run(args.train_dir, args.eval_data_pattern, args.batch_size, args.top_k)
+            evaluate()
 
 
 def evaluate_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> dict:
@@ -53,21 +71,54 @@ def evaluate_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> d
         UserError: no run, no shards, or records that do not fit the model.
     """
     run = runs.load(train_dir)
-    paths, found = jobs.open_shards(pattern)
-    reader = Reader(
-        paths,
-        run.config.schema.match(found, pattern),
-        run.config.num_classes,
-        batch_size,
-        max_frames=run.config.preprocessing["max_frames"],
-        log=jobs.read_log(),
-        **evaluation.static_shapes(),
-    )
+    reader = jobs.make_reader(run, pattern, batch_size, **evaluation.static_shapes())
     state = evaluation.evaluate(run.model, reader, run.loss, top_k)
+    return _write(run, reader, pattern, state, {"top_k": top_k})
+
+
+def evaluate_segments(train_dir: str, pattern: str, batch_size: int, label_ids_file: str) -> dict:
+    """Evaluates a run's model once on rated segments, prints the metrics and writes them.
+
+    Args:
+        train_dir: the run, trained on segments or on whole videos.
+        pattern: shards with ratings.
+        batch_size: segments a batch.
+        label_ids_file: the classes whose ratings count; empty for all.
+
+    Returns:
+        The metrics by name.
+
+    Raises:
+        UserError: no run, no shards, or records that have no ratings or do not fit the model.
+    """
+    run = runs.load(train_dir)
+    classes = None
+    if label_ids_file:
+        listed = segment_submission.read_label_ids(label_ids_file, run.config.num_classes)
+        classes = tuple(listed.tolist())
+    # Segments have one length; only the number of their ratings differs.
+    shapes = evaluation.static_shapes() | {"frame_multiple": 1}
+    reader = jobs.make_reader(
+        run, pattern, batch_size, segment_labels=True, segment_classes=classes, **shapes
+    )
+    state = segments.evaluate_segments(run.model, reader, run.loss)
+    details = {"segment_labels": True, "segment_label_ids_file": label_ids_file}
+    details["skipped_segments"] = reader.log.num_skipped_segments
+    return _write(run, reader, pattern, state, details)
+
+
+def _write(
+    run: runs.Run,
+    reader: Reader,
+    pattern: str,
+    state: metrics.Evaluation | metrics.SegmentEvaluation,
+    details: dict,
+) -> dict:
+    """Prints the metrics, writes them to eval/ with the details, and returns them."""
     results = state.result()
     report.print_table(f"{run.config.model} on {pattern}", results)
-    details = {"eval_data_pattern": pattern, "top_k": top_k, "lost_records": reader.log.lost}
-    folder = os.path.join(train_dir, runs.EVAL)
+    details = {"eval_data_pattern": pattern, "lost_records": reader.log.lost} | details
+    folder = os.path.join(run.train_dir, runs.EVAL)
     path = report.write(folder, report.timestamp(), results | details, state.per_class())
     print(f"Wrote {path}")
     return results

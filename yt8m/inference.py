@@ -4,14 +4,18 @@ r"""Writes a run's predictions over shards as a Kaggle submission.
         --output_file=submission.csv
 
 It streams: memory does not grow with the number of videos. The file appears when it is whole.
+
+With --segment_labels it cuts the videos into segments of 5 seconds and writes, of each class, the
+best of them (YouTube-8M 2019): 8 bytes a class and segment to be written, and about 160 a video.
 """
 
 from __future__ import annotations
 
 import keras
+import numpy as np
 from absl import flags
 
-from yt8m import evaluation, jobs, runs, submission
+from yt8m import evaluation, jobs, runs, segment_submission, segments, submission
 from yt8m.data.reader import Reader
 
 
@@ -21,26 +25,49 @@ def define_flags() -> None:
     flags.DEFINE_string("input_data_pattern", None, "Shards to predict.", required=True)
     jobs.define_path("output_file", "The submission to write.")
     flags.DEFINE_integer("top_k", 20, "Classes to write for each video.", lower_bound=1)
+    flags.DEFINE_boolean("segment_labels", False, "Write the best segments of each class.")
+    jobs.define_path(
+        "segment_label_ids_file",
+        "Classes to write segments of: a CSV with the header Index; by default all.",
+        "",
+    )
+    flags.DEFINE_integer(
+        "segment_max_pred", 100_000, "Segments to write of each class.", lower_bound=1
+    )
     jobs.define_data_flags(batch_size=1024)
 
 
 def main() -> None:
     """Predicts as the flags say."""
     args = flags.FLAGS
+    if args.segment_labels:
+        jobs.refuse_flags(["top_k"], "with --segment_labels, where classes have lists, not videos")
+    else:
+        jobs.refuse_flags(
+            ["segment_label_ids_file", "segment_max_pred"], "without --segment_labels"
+        )
     jobs.check_output_file(args.output_file)
     run = runs.load(args.train_dir)
-    paths, found = jobs.open_shards(args.input_data_pattern)
-    reader = Reader(
-        paths,
-        run.config.schema.match(found, args.input_data_pattern),
-        run.config.num_classes,
-        args.batch_size,
-        max_frames=run.config.preprocessing["max_frames"],
-        log=jobs.read_log(),
-        **evaluation.static_shapes(),
-    )
-    count = write_submission(args.output_file, run.model, reader, args.top_k)
-    print(f"Wrote the predictions of {count} videos: {args.output_file}")
+    of_run = (run, args.input_data_pattern, args.batch_size)
+    if args.segment_labels:
+        classes = _classes(args.segment_label_ids_file, run.config.num_classes)
+        reader = jobs.make_reader(*of_run)
+        index = segments.write_submission(
+            args.output_file, run.model, reader, classes, args.segment_max_pred
+        )
+        what = f"best of {len(index)} segments"
+    else:
+        reader = jobs.make_reader(*of_run, **evaluation.static_shapes())
+        count = write_submission(args.output_file, run.model, reader, args.top_k)
+        what = f"predictions of {count} videos"
+    print(f"Wrote the {what}: {args.output_file}")
+
+
+def _classes(label_ids_file: str, num_classes: int) -> np.ndarray:
+    """The classes to write segments of."""
+    if not label_ids_file:
+        return np.arange(num_classes)
+    return segment_submission.read_label_ids(label_ids_file, num_classes)
 
 
 def write_submission(path: str, model: keras.Model, reader: Reader, top_k: int) -> int:

@@ -6,14 +6,16 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
 from absl import app, flags, logging
 
+from yt8m import runs
 from yt8m.data import detect, files
+from yt8m.data.reader import Reader
 from yt8m.data.readlog import FAIL, SKIP, ReadLog
 from yt8m.data.schema import Schema
 from yt8m.errors import UserError
@@ -140,6 +142,21 @@ def parse_ints(name: str) -> tuple[int, ...]:
         raise UserError(f"--{name} takes integers. Received: {','.join(values)}.") from None
 
 
+def refuse_flags(names: Iterable[str], reason: str) -> None:
+    """Fails where a flag is given that would do nothing.
+
+    Args:
+        names: flags that must be left out.
+        reason: what they do not go with, such as `with --segment_labels`.
+
+    Raises:
+        UserError: one is given.
+    """
+    given = [f"--{name}" for name in names if flags.FLAGS[name].present]
+    if given:
+        raise UserError(f"{given[0]} has no meaning {reason}. Leave it out.")
+
+
 def flag_values() -> dict[str, Any]:
     """Every flag of this job by name, for the record."""
     own = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
@@ -165,6 +182,30 @@ def open_shards(pattern: str) -> tuple[list[str], Schema]:
     schema = detect.detect(paths)
     logging.info("%s: %d shard(s), %s", pattern, len(paths), schema)
     return paths, schema
+
+
+def make_reader(run: runs.Run, pattern: str, batch_size: int, **settings) -> Reader:
+    """A reader of shards for the model of a run, as the flags over data say.
+
+    Args:
+        run: the run.
+        pattern: of the shards.
+        batch_size: examples a batch.
+        **settings: of the reader besides.
+
+    Raises:
+        UserError: nothing matches, nothing can be read, or the records do not fit the model.
+    """
+    paths, found = open_shards(pattern)
+    return Reader(
+        paths,
+        run.config.schema.match(found, pattern),
+        run.config.num_classes,
+        batch_size,
+        max_frames=run.config.preprocessing["max_frames"],
+        log=read_log(),
+        **settings,
+    )
 
 
 def check_output_file(path: str) -> None:

@@ -4,6 +4,8 @@ For example:
 
     python -m yt8m.score --submission_file=submission.csv \
         --eval_data_pattern='data/validate*.tfrecord'
+
+The first line of the file says whether it is of videos or, as in 2019, of segments.
 """
 
 from __future__ import annotations
@@ -13,7 +15,16 @@ import dataclasses
 import numpy as np
 from absl import flags, logging
 
-from yt8m import evaluation, jobs, labels, metrics, report, submission
+from yt8m import (
+    evaluation,
+    jobs,
+    labels,
+    metrics,
+    report,
+    segment_score,
+    segment_submission,
+    submission,
+)
 from yt8m.data.reader import Reader
 from yt8m.data.schema import VIDEO
 from yt8m.errors import UserError
@@ -28,6 +39,12 @@ def define_flags() -> None:
     jobs.define_path("submission_file", "The submission to score.")
     flags.DEFINE_string("eval_data_pattern", None, "Shards with the labels.", required=True)
     flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
+    flags.DEFINE_boolean(
+        "segment_labels", None, "Whether the file is of segments; by default its first line says."
+    )
+    jobs.define_path(
+        "segment_label_ids_file", "Classes whose ratings count: a CSV with the header Index.", ""
+    )
     flags.DEFINE_integer(
         "num_classes", None, "Size of the vocabulary; by default that of YouTube-8M or AudioSet, "
         "whichever the records are.", lower_bound=1,
@@ -38,15 +55,52 @@ def define_flags() -> None:
 def main() -> None:
     """Scores as the flags say."""
     args = flags.FLAGS
+    of_segments = _is_of_segments(args.submission_file, args.segment_labels)
+    if of_segments:
+        jobs.refuse_flags(["top_k"], "for a file of segments, where every rating counts")
+    else:
+        jobs.refuse_flags(["segment_label_ids_file"], "for a file of videos")
     paths, schema = jobs.open_shards(args.eval_data_pattern)
-    # The context of a tf.SequenceExample reads as a tf.Example: ids and labels need no frames.
-    labels_only = dataclasses.replace(schema, kind=VIDEO, features=())
     num_classes = args.num_classes or schema.default_num_classes()
-    reader = Reader(paths, labels_only, num_classes, args.batch_size, log=jobs.read_log())
-    length = min(max(args.top_k, _LIST_LENGTH), num_classes)
-    predictions = Predictions.read(args.submission_file, num_classes, length)
-    results = score(predictions, reader, args.top_k).result()
-    report.print_table(f"{args.submission_file} on {args.eval_data_pattern}", results)
+    settings = {"batch_size": args.batch_size, "log": jobs.read_log()}
+    if of_segments:
+        settings["segment_classes"] = _classes(args.segment_label_ids_file, num_classes)
+        ratings = segment_score.make_reader(paths, schema, num_classes, **settings)
+        state = segment_score.score(args.submission_file, ratings)
+    else:
+        # The context of a tf.SequenceExample reads as a tf.Example: labels need no frames.
+        labels_only = dataclasses.replace(schema, kind=VIDEO, features=())
+        reader = Reader(paths, labels_only, num_classes, **settings)
+        length = min(max(args.top_k, _LIST_LENGTH), num_classes)
+        predictions = Predictions.read(args.submission_file, num_classes, length)
+        state = score(predictions, reader, args.top_k)
+    report.print_table(f"{args.submission_file} on {args.eval_data_pattern}", state.result())
+
+
+def _is_of_segments(path: str, expected: bool | None) -> bool:
+    """Whether the first line of a submission is that of segments.
+
+    A file with another first line is taken for one of videos, and refused when it is read.
+
+    Raises:
+        UserError: the file cannot be read, or is not what --segment_labels says.
+    """
+    header = submission.read_header(path)
+    found = header == segment_submission.HEADER
+    if expected is None or expected == found:
+        return found
+    wanted = segment_submission.HEADER if expected else submission.HEADER
+    raise UserError(
+        f"{path} does not fit --{'' if expected else 'no'}segment_labels: its first line must be "
+        f"{wanted}. Received: {header[:80]!r}."
+    )
+
+
+def _classes(label_ids_file: str, num_classes: int) -> tuple[int, ...] | None:
+    """The classes whose ratings count; None for all."""
+    if not label_ids_file:
+        return None
+    return tuple(segment_submission.read_label_ids(label_ids_file, num_classes).tolist())
 
 
 @dataclasses.dataclass(frozen=True)

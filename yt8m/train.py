@@ -15,6 +15,7 @@ import keras
 from absl import flags, logging
 
 from yt8m import (
+    averages,
     checkpoints,
     distribution,
     evaluation,
@@ -25,6 +26,8 @@ from yt8m import (
     optimizers,
     report,
     runs,
+    segment_submission,
+    segments,
     specs,
     transfer,
 )
@@ -131,7 +134,8 @@ def main() -> None:
     paths, schema = jobs.open_shards(args.train_data_pattern)
     schema = schema.select(tuple(args.feature_names), jobs.parse_ints("feature_sizes"))
     num_classes = args.num_classes or schema.default_num_classes()
-    evaluate = _evaluator(args, schema, num_classes)
+    of_segments = _segment_settings(args, num_classes)
+    evaluate = _evaluator(args, schema, num_classes, of_segments)
     teacher = _teacher(args, paths, num_classes)
     source = _source(args)
     keras.utils.set_random_seed(args.seed)
@@ -141,7 +145,7 @@ def main() -> None:
             trainer = _make_trainer(args, schema, num_classes)
             if source is not None:
                 transfer.initialize(trainer.model, source, args.normalize)
-            weights = training_lib.Weights(trainer, _history(args))
+            weights = averages.Weights(trainer, _history(args))
     except ValueError as error:
         raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
@@ -155,6 +159,7 @@ def main() -> None:
         drop_remainder=True,
         shuffle_buffer=args.shuffle_buffer,
         log=jobs.read_log(),
+        **of_segments,
         **evaluation.static_shapes(args.jit_compile),
     )
     evaluation.check_labels(reader)
@@ -170,27 +175,53 @@ def main() -> None:
         args.seed,
         evaluate,
         watched=args.eval_data_pattern,
+        metric="map_at_k" if args.segment_labels else "gap",
         teacher=teacher,
     )
-    best = "" if end.best is None else f", best GAP {end.best:.5f}"
+    name = "MAP@K" if args.segment_labels else "GAP"
+    best = "" if end.best is None else f", best {name} {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
 
 
-def _evaluator(args, schema: Schema, num_classes: int):
+def _segment_settings(args, num_classes: int) -> dict:
+    """What tells a reader to cut out rated segments; nothing without --segment_labels."""
+    if not args.segment_labels:
+        jobs.refuse_flags(["segment_label_ids_file"], "without --segment_labels")
+        return {}
+    if not losses.label_weighted(losses.get(args.loss.name, **args.loss.arguments)):
+        raise UserError(
+            "--segment_labels needs a loss of each class by itself, such as cross_entropy, as only "
+            f"some classes of a segment are rated. Received: --loss={args.loss}."
+        )
+    if args.teacher:
+        raise UserError("--teacher scores whole videos, so it does not go with --segment_labels.")
+    path = args.segment_label_ids_file
+    ids = segment_submission.read_label_ids(path, num_classes).tolist() if path else None
+    return {"segment_labels": True, "segment_classes": ids and tuple(ids)}
+
+
+def _evaluator(args, schema: Schema, num_classes: int, of_segments: dict):
     """The function from a model and a step to metrics; None without --eval_data_pattern."""
     if not args.eval_data_pattern:
         return None
     paths, found = jobs.open_shards(args.eval_data_pattern)
     found = schema.match(found, args.eval_data_pattern)
     make_reader = functools.partial(
-        Reader, paths, found, num_classes, args.batch_size, max_frames=args.max_frames
+        Reader,
+        paths,
+        found,
+        num_classes,
+        args.batch_size,
+        max_frames=args.max_frames,
+        **of_segments,
     )
+    judge = segments.evaluate_segments if of_segments else evaluation.evaluate
 
     evaluation.check_labels(make_reader())
 
     def evaluate(model: keras.Model, step: int) -> dict[str, float]:
         reader = make_reader(log=jobs.read_log(), **evaluation.static_shapes())
-        state = evaluation.evaluate(model, reader, losses.for_evaluation(args.loss))
+        state = judge(model, reader, losses.for_evaluation(args.loss))
         results = state.result()
         folder = os.path.join(args.train_dir, runs.EVAL)
         details = {"eval_data_pattern": args.eval_data_pattern, "step": step}
@@ -203,8 +234,7 @@ def _evaluator(args, schema: Schema, num_classes: int):
 def _teacher(args, paths: list[str], num_classes: int) -> TeacherScores | None:
     """The teacher's scores of the training shards; None without --teacher."""
     if not args.teacher:
-        if args.teacher_dir:
-            raise UserError("--teacher_dir needs --teacher, the teacher's name.")
+        jobs.refuse_flags(["teacher_dir", "distillation"], "without --teacher")
         return None
     if not losses.takes_soft_labels(losses.get(args.loss.name, **args.loss.arguments)):
         raise UserError(
@@ -220,10 +250,10 @@ def _source(args) -> runs.Run | None:
     return runs.load(args.init_from) if args.init_from and not goes_on else None
 
 
-def _history(args) -> checkpoints.History | None:
+def _history(args) -> averages.History | None:
     if args.average_checkpoints == 1:
         return None
-    return checkpoints.History(args.train_dir, args.average_checkpoints)
+    return averages.History(args.train_dir, args.average_checkpoints)
 
 
 def _make_trainer(args, schema: Schema, num_classes: int) -> modeling.Trainer:
@@ -273,6 +303,8 @@ def _run_config(args, schema: Schema, num_classes: int) -> runs.RunConfig:
             "shuffle_buffer": args.shuffle_buffer,
             "average_checkpoints": args.average_checkpoints,
             "init_from": args.init_from,
+            "segment_labels": args.segment_labels,
+            "segment_label_ids_file": args.segment_label_ids_file,
             "teacher": args.teacher,
             "teacher_dir": args.teacher_dir,
             "distillation": args.distillation if args.teacher else 0.0,

@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import logging
 from keras import ops
 
-from yt8m import checkpoints, modeling, runs
+from yt8m import averages, checkpoints, modeling, runs
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.reader import Reader
 from yt8m.data.teacher import TeacherScores
@@ -22,6 +22,14 @@ from yt8m.errors import UserError
 from yt8m.progress import ProgressReport
 
 _LOG_STEPS = 10
+# Metrics that an evaluation is reported by, of those that it has, and their names.
+_REPORTED = {
+    "map_at_k": "MAP@K",
+    "gap": "GAP",
+    "hit_at_1": "Hit@1",
+    "map": "mAP",
+    "loss": "loss",
+}
 
 
 @dataclasses.dataclass
@@ -32,7 +40,7 @@ class Position:
         epoch: the epoch, from 0.
         step_in_epoch: batches of this epoch that are done.
         step: batches done in all.
-        best: the best value of the watched metric, None before the first evaluation.
+        best: the best value of the metric, None before the first evaluation.
         saved_step: the step of the last evaluation, or without validation data of the last save.
         watched: the validation data that `best` is of.
     """
@@ -75,54 +83,6 @@ class Schedule:
         return max(left, 1)
 
 
-class Weights:
-    """The model that is evaluated and saved: the trained weights, or an average of them.
-
-    An exponential moving average over steps, where the optimizer keeps one; the mean over the
-    last evaluations, where `history` is given; or the mean of moving averages, where both are.
-
-    Args:
-        trainer: the compiled trainer; whether its optimizer keeps an average decides.
-        history: what holds the weights of the last evaluations, or None.
-    """
-
-    def __init__(self, trainer: modeling.Trainer, history: checkpoints.History | None = None):
-        optimizer = trainer.optimizer
-        self._use_ema = getattr(optimizer, "inner_optimizer", optimizer).use_ema
-        self._history = history
-        self._average = None
-        if self._use_ema or history is not None:
-            self._average = keras.models.clone_model(trainer.model)
-        self.model = modeling.classifier(self._average or trainer.model)
-        # Keras ends every `fit` by overwriting the weights with their average. Training goes on
-        # from the weights themselves, so the average is taken here and only here.
-        self._write_average = optimizer.finalize_variable_values
-        optimizer.finalize_variable_values = lambda trainable_variables: None
-
-    def update(self, trainer: modeling.Trainer, step: int) -> keras.Model:
-        """Brings the model up to date and returns it.
-
-        Values are copied: with JAX an assignment shares the buffer, and the next step of training
-        or of prediction gives its buffers up.
-        """
-        if self._average is None:
-            return self.model
-        for mine, theirs in zip(self._average.variables, trainer.model.variables, strict=True):
-            mine.assign(ops.copy(theirs))
-        if self._use_ema:
-            self._write_average(self._average.trainable_variables)
-            for mine in self._average.trainable_variables:
-                mine.assign(ops.copy(mine))
-        if self._history is not None:
-            self._history.average(self._average.weights, step)
-        return self.model
-
-    def resume(self, step: int) -> None:
-        """Forgets what was evaluated after the step that training goes on from."""
-        if self._history is not None:
-            self._history.forget_after(step)
-
-
 class RunCallback(keras.callbacks.Callback):
     """Keeps the run directory while `fit` trains: evaluates, saves, checkpoints, logs, stops.
 
@@ -134,6 +94,7 @@ class RunCallback(keras.callbacks.Callback):
         batch_size: examples a step.
         progress: where to report.
         evaluate: model and step -> metrics by name, or None without validation data.
+        metric: the metric that tells which model is best.
     """
 
     def __init__(
@@ -141,10 +102,11 @@ class RunCallback(keras.callbacks.Callback):
         train_dir: str,
         position: Position,
         schedule: Schedule,
-        weights: Weights,
+        weights: averages.Weights,
         batch_size: int,
         progress: ProgressReport,
         evaluate: Callable[[keras.Model, int], dict[str, float]] | None,
+        metric: str = "gap",
     ):
         super().__init__()
         self.train_dir = train_dir
@@ -154,6 +116,7 @@ class RunCallback(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.progress = progress
         self.evaluate = evaluate
+        self.metric = metric
         self._note = ""
         self._writers = {
             name: tf.summary.create_file_writer(os.path.join(train_dir, runs.LOGS, name))
@@ -222,15 +185,16 @@ class RunCallback(keras.callbacks.Callback):
             return
         results = self.evaluate(model, self.position.step)
         self._log("eval", results)
-        best = self.position.best
-        logging.info(
-            "Step %d: GAP %.5f, Hit@1 %.4f, mAP %.4f, loss %.4g%s.",
-            *(self.position.step, results["gap"], results["hit_at_1"]),
-            *(results["map"], results["loss"]),
-            " (best so far)" if best is None or results["gap"] > best else f" (best: {best:.5f})",
-        )
-        if best is None or results["gap"] > best:
-            self.position.best = results["gap"]
+        value, best = results[self.metric], self.position.best
+        reported = [
+            f"{title} {results[name]:.5g}"
+            for name, title in _REPORTED.items()
+            if results.get(name) is not None
+        ]
+        note = " (best so far)" if best is None or value > best else f" (best: {best:.5g})"
+        logging.info("Step %d: %s%s.", self.position.step, ", ".join(reported), note)
+        if best is None or value > best:
+            self.position.best = value
             runs.save_model(self.train_dir, model)
 
     def _check_divergence(self, loss: float) -> None:
@@ -265,12 +229,13 @@ class RunCallback(keras.callbacks.Callback):
 def train(
     train_dir: str,
     trainer: modeling.Trainer,
-    weights: Weights,
+    weights: averages.Weights,
     reader: Reader,
     schedule: Schedule,
     seed: int,
     evaluate: Callable[[keras.Model, int], dict[str, float]] | None = None,
     watched: str = "",
+    metric: str = "gap",
     teacher: TeacherScores | None = None,
 ) -> Position:
     """Trains, from the run's last checkpoint if it has one.
@@ -282,9 +247,9 @@ def train(
         reader: of the training shards; its order is fixed by `seed` and the epoch.
         schedule: how long, and what to do on the way.
         seed: of the order of the data.
-        evaluate: model and step -> metrics by name, of which `gap` decides which model is best;
-            None keeps the last.
+        evaluate: model and step -> metrics by name; None keeps the last model.
         watched: names the data that `evaluate` is on; another name judges anew what is best.
+        metric: the metric of `evaluate` that decides which model is best.
         teacher: whose scores the trainer learns besides the labels, or None.
 
     Returns:
@@ -304,7 +269,7 @@ def train(
     total = schedule.remaining_examples(position, reader)
     with clear_errors(reader), ProgressReport("Training", total) as progress:
         callback = RunCallback(
-            train_dir, position, schedule, weights, reader.batch_size, progress, evaluate
+            train_dir, position, schedule, weights, reader.batch_size, progress, evaluate, metric
         )
         callback.set_model(trainer)
         with callback.writers():

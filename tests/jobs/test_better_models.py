@@ -116,7 +116,7 @@ def test_a_submission_teaches(tmp_path, shards, run_dir):
     ("flags", "message"),
     [
         ({"teacher": "t", "loss": "warp"}, "--teacher needs a loss that takes probabilities"),
-        ({"teacher_dir": "t"}, "--teacher_dir needs --teacher"),
+        ({"teacher_dir": "t"}, "--teacher_dir has no meaning without --teacher"),
     ],
 )
 def test_what_does_not_go_together_is_refused(tmp_path, training_flags, flags, message):

@@ -51,16 +51,19 @@ class PooledPairs:
         labels = (self._codes.concatenate() & 1).astype(bool)
         return average_precision(self._scores.concatenate(), labels, num_positives)
 
-    def class_average_precision(self, num_positives: np.ndarray) -> np.ndarray:
+    def class_average_precision(
+        self, num_positives: np.ndarray, cut: int | None = None
+    ) -> np.ndarray:
         """Returns the average precision of each class's pairs.
 
         Args:
             num_positives: (num_classes,), videos that have the class, whether listed or not.
+            cut: number of places of each class that count, from the best. All if None.
 
         Returns:
             (num_classes,), float64; NaN for a class without a positive.
         """
         codes = self._codes.concatenate()
         return grouped_average_precision(
-            self._scores.concatenate(), (codes & 1).astype(bool), codes >> 1, num_positives
+            self._scores.concatenate(), (codes & 1).astype(bool), codes >> 1, num_positives, cut
         )

@@ -1,0 +1,385 @@
+"""Segments of 2019: evaluated, predicted and scored by jobs as a user runs them."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from job_runner import NUM_CLASSES, check, command, run_job, run_process, succeed
+
+from yt8m import runs
+
+
+def value(printed: str, metric: str) -> float:
+    """A number from a printed table."""
+    line = next(line for line in printed.splitlines() if f" {metric} " in line)
+    return float(line.split("│")[2])
+
+
+def expect_error(module: str, *parts: object, **flags) -> None:
+    """Runs a job that must fail with one line that holds all of `parts`."""
+    result = run_job(module, **flags)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith(("ERROR:", "FATAL"))]
+    assert len(errors) == 1, result.stderr
+    for part in parts:
+        assert str(part) in errors[0], errors[0]
+
+
+def videos(pattern: Path) -> list[tf.train.SequenceExample]:
+    """The records of shards, in order."""
+    paths = sorted(str(path) for path in pattern.parent.glob(pattern.name))
+    records = tf.data.TFRecordDataset(paths).as_numpy_iterator()
+    return [tf.train.SequenceExample.FromString(record) for record in records]
+
+
+def name_of(video: tf.train.SequenceExample) -> str:
+    return video.context.feature["id"].bytes_list.value[0].decode()
+
+
+def frames_of(video: tf.train.SequenceExample, feature: str) -> np.ndarray:
+    """(frames, size) uint8."""
+    frames = video.feature_lists.feature_list[feature].feature
+    return np.array([list(frame.bytes_list.value[0]) for frame in frames], np.uint8)
+
+
+def predict(model, video: tf.train.SequenceExample, start: int) -> np.ndarray:
+    """What the model says of the 5 frames from a start on, (num_classes,)."""
+    inputs = {f: frames_of(video, f)[None, start : start + 5] for f in ("rgb", "audio")}
+    return np.asarray(model.predict_on_batch(inputs | {"num_frames": np.array([5])}))[0]
+
+
+def ratings_of(video: tf.train.SequenceExample) -> list[tuple[int, int, float]]:
+    """(start, class, score) of each rating."""
+    features = video.context.feature
+    return list(
+        zip(
+            features["segment_start_times"].int64_list.value,
+            features["segment_labels"].int64_list.value,
+            features["segment_scores"].float_list.value,
+            strict=True,
+        )
+    )
+
+
+def recompute(run_dir, pattern, only=range(NUM_CLASSES)) -> dict:
+    """MAP, GAP and loss by hand, from the records and the model: no scores are equal."""
+    model = runs.load(str(run_dir)).model
+    by_class, losses = {c: [] for c in only}, []
+    for video in videos(pattern):
+        for start, class_id, score in ratings_of(video):
+            if class_id in by_class:
+                p = float(predict(model, video, start)[class_id])
+                by_class[class_id].append((p, score == 1.0))
+                losses.append(-np.log((p if score == 1.0 else 1 - p) + 1e-5))
+
+    def precision(pairs):
+        hits = [hit for _, hit in sorted(pairs, reverse=True)]
+        return sum(sum(hits[: i + 1]) / (i + 1) for i, hit in enumerate(hits) if hit) / sum(hits)
+
+    positive = [pairs for pairs in by_class.values() if any(hit for _, hit in pairs)]
+    pool = [pair for pairs in by_class.values() for pair in pairs]
+    assert len({p for p, _ in pool}) == len(pool)
+    return {
+        "map_at_k": np.mean([precision(pairs) for pairs in positive]),
+        "gap": precision(pool),
+        "loss": np.mean(losses),
+        "num_ratings": len(pool),
+        "num_classes_with_positives": len(positive),
+    }
+
+
+@pytest.fixture(scope="module")
+def label_ids(tmp_path_factory) -> Path:
+    """A list of some of the classes."""
+    path = tmp_path_factory.mktemp("vocabulary") / "segment_label_ids.csv"
+    path.write_text("Index\n4\n0\n1\n7\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def submission(run_dir, shards, tmp_path_factory) -> Path:
+    """The segments of the rated videos, predicted by a run that was trained on whole videos."""
+    path = tmp_path_factory.mktemp("segments") / "new" / "submission.csv"
+    succeed(
+        "yt8m.inference",
+        train_dir=run_dir,
+        input_data_pattern=shards / "segment" / "validate*.tfrecord",
+        output_file=path,
+        segment_labels=True,
+        batch_size=32,
+    )
+    return path
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["all", "listed"])
+def test_eval_and_score_agree_with_the_records(listed, run_dir, shards, label_ids, submission):
+    pattern = shards / "segment" / "validate*.tfrecord"
+    flags = {"segment_label_ids_file": label_ids} if listed else {}
+    before = set((run_dir / "eval").iterdir())
+    printed = succeed(
+        "yt8m.eval", train_dir=run_dir, eval_data_pattern=pattern, segment_labels=True, **flags
+    )
+    written = set((run_dir / "eval").iterdir()) - before
+    results = json.loads(next(p for p in written if p.suffix == ".json").read_text())
+    wanted = recompute(run_dir, pattern, {4, 0, 1, 7} if listed else range(NUM_CLASSES))
+    for name, number in wanted.items():
+        assert results[name] == pytest.approx(number, rel=1e-4), name
+    assert results["segment_labels"] is True and results["skipped_segments"] == 0
+    assert results["segment_label_ids_file"] == (str(label_ids) if listed else "")
+    assert f"{results['map_at_k']:.5f}" in printed
+    with open(next(p for p in written if p.suffix == ".csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["class", "rated", "positives", "average_precision"]
+    assert sum(int(row["rated"]) for row in rows) == results["num_ratings"]
+    scored = succeed(
+        "yt8m.score",
+        submission_file=submission,
+        eval_data_pattern=pattern,
+        num_classes=NUM_CLASSES,
+        segment_labels=True,
+        **flags,
+    )
+    for name in ("map_at_k", "num_ratings", "num_classes_with_positives"):
+        assert value(scored, name) == pytest.approx(results[name], abs=1e-5)
+    assert " gap " not in scored
+
+
+def test_the_file_has_every_full_segment_best_first(run_dir, shards, submission):
+    lines = submission.read_text().splitlines()
+    assert lines[0] == "Class,Segments"
+    assert [line.split(",")[0] for line in lines[1:]] == [str(c) for c in range(NUM_CLASSES)]
+    records = videos(shards / "segment" / "validate*.tfrecord")
+    starts = {name_of(video): range(0, len(frames_of(video, "rgb")) - 4, 5) for video in records}
+    segments = {f"{name}:{start}" for name, found in starts.items() for start in found}
+    model = runs.load(str(run_dir)).model
+    scores = {
+        f"{name_of(video)}:{start}": predict(model, video, start)
+        for video in records
+        for start in starts[name_of(video)]
+    }
+    for class_id, line in enumerate(lines[1:]):
+        listed = line.split(",")[1].split(" ")
+        assert len(listed) == len(segments) and set(listed) == segments
+        falling = [scores[segment][class_id] for segment in listed]
+        assert np.all(np.diff(falling) <= 1e-6)
+    assert [path.name for path in submission.parent.iterdir()] == ["submission.csv"]
+
+
+def test_the_best_of_unrated_videos(run_dir, shards, label_ids, tmp_path):
+    result = run_job(
+        "yt8m.inference",
+        train_dir=run_dir,
+        input_data_pattern=shards / "frame" / "validate*.tfrecord",
+        output_file=tmp_path / "out.csv",
+        segment_labels=True,
+        segment_label_ids_file=label_ids,
+        segment_max_pred=3,
+    )
+    check(result)
+    lines = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == ["0", "1", "4", "7"]
+    assert all(len(line.split(",")[1].split(" ")) == 3 for line in lines)
+    frames = [len(frames_of(v, "rgb")) for v in videos(shards / "frame" / "validate*.tfrecord")]
+    short = sum(number < 5 for number in frames)
+    assert short and f"{short} of 100 videos have fewer than the 5 frames" in result.stderr
+    assert f"the best of {sum(number // 5 for number in frames)} segments" in result.stdout
+
+
+def test_videos_that_come_twice(run_dir, shards, submission, tmp_path):
+    """A segment stands once in a line, and a rating that comes twice counts twice."""
+    source = shards / "segment"
+    for path in source.glob("validate*.tfrecord"):
+        shutil.copy(path, tmp_path / path.name)
+        shutil.copy(path, tmp_path / f"copy-{path.name}")
+    result = run_job(
+        "yt8m.inference",
+        train_dir=run_dir,
+        input_data_pattern=tmp_path / "*.tfrecord",
+        output_file=tmp_path / "out.csv",
+        segment_labels=True,
+    )
+    check(result)
+    # Those shorter than a segment are not among them.
+    assert "of 200 videos have the id of an earlier one" in result.stderr
+    flags = {"num_classes": NUM_CLASSES, "eval_data_pattern": tmp_path / "*.tfrecord"}
+    scored = succeed("yt8m.score", submission_file=tmp_path / "out.csv", **flags)
+    evaluated = succeed(
+        "yt8m.eval",
+        train_dir=run_dir,
+        eval_data_pattern=tmp_path / "*.tfrecord",
+        segment_labels=True,
+    )
+    once = succeed(
+        "yt8m.score",
+        submission_file=submission,
+        eval_data_pattern=source / "validate*.tfrecord",
+        num_classes=NUM_CLASSES,
+    )
+    assert value(scored, "num_ratings") == 2 * value(once, "num_ratings")
+    assert value(scored, "map_at_k") == pytest.approx(value(evaluated, "map_at_k"), abs=1e-5)
+
+
+def test_videos_in_two_shards_are_scored_twice(run_dir, shards, tmp_path):
+    """The submission of whole videos: as many times as it is labelled."""
+    source = shards / "frame" / "validate0000.tfrecord"
+    flags = {"train_dir": run_dir, "input_data_pattern": source}
+    succeed("yt8m.inference", output_file=tmp_path / "out.csv", **flags)
+    flags = {"submission_file": tmp_path / "out.csv", "num_classes": NUM_CLASSES}
+    once = succeed("yt8m.score", eval_data_pattern=source, segment_labels=False, **flags)
+    shutil.copy(source, tmp_path / "copy.tfrecord")
+    twice = succeed(
+        "yt8m.score", eval_data_pattern=f"{source},{tmp_path / 'copy.tfrecord'}", **flags
+    )
+    assert value(twice, "num_examples") == 2 * value(once, "num_examples")
+    assert value(twice, "hit_at_1") == value(once, "hit_at_1")
+
+
+def test_jax_predicts_the_same(run_dir, shards, submission, label_ids, tmp_path):
+    flags = {"train_dir": run_dir, "segment_labels": True, "batch_size": 64}
+    pattern = shards / "segment" / "validate*.tfrecord"
+    output = tmp_path / "out.csv"
+    job = command("yt8m.inference", input_data_pattern=pattern, output_file=output, **flags)
+    check(run_process(job, KERAS_BACKEND="jax"))
+    assert [set(line.split(",")[1].split()) for line in output.read_text().splitlines()[1:]] == [
+        set(line.split(",")[1].split()) for line in submission.read_text().splitlines()[1:]
+    ]
+    job = command("yt8m.eval", eval_data_pattern=pattern, **flags)
+    printed = check(run_process(job, KERAS_BACKEND="jax"))
+    wanted = recompute(run_dir, pattern)
+    for name in ("map_at_k", "gap", "loss"):
+        assert value(printed, name) == pytest.approx(wanted[name], abs=1e-4)
+
+
+def test_from_synthetic_shards_to_a_score(tmp_path):
+    """Every step with its defaults, on rated shards, that are trained on as whole videos."""
+    for seed, (prefix, count) in enumerate({"train": 64, "validate": 30}.items()):
+        flags = {"kind": "segment", "prefix": prefix, "num_videos": count, "seed": seed}
+        flags |= {"num_shards": 2, "num_classes": NUM_CLASSES, "first_id": 1000 * seed}
+        succeed("yt8m.data.synthetic", output_dir=tmp_path / "data", **flags)
+    train, validate = (tmp_path / "data" / f"{name}*" for name in ("train", "validate"))
+    succeed(
+        "yt8m.train",
+        train_dir=tmp_path / "run",
+        train_data_pattern=train,
+        eval_data_pattern=validate,
+        num_classes=NUM_CLASSES,
+        model="average",
+        batch_size=32,
+        num_epochs=1,
+    )
+    flags = {"train_dir": tmp_path / "run", "segment_labels": True}
+    evaluated = succeed("yt8m.eval", eval_data_pattern=validate, **flags)
+    output = tmp_path / "out.csv"
+    succeed("yt8m.inference", input_data_pattern=validate, output_file=output, **flags)
+    flags = {"eval_data_pattern": validate, "num_classes": NUM_CLASSES}
+    scored = succeed("yt8m.score", submission_file=output, **flags)
+    assert value(scored, "map_at_k") == pytest.approx(value(evaluated, "map_at_k"), abs=1e-5)
+    assert 0.3 < value(scored, "map_at_k") < 1
+
+
+def test_flags_that_do_nothing_are_refused(run_dir, shards, submission, label_ids, tmp_path):
+    pattern = shards / "segment" / "validate*.tfrecord"
+    flags = {"train_dir": run_dir, "eval_data_pattern": pattern}
+    message = "--top_k has no meaning with --segment_labels"
+    expect_error("yt8m.eval", message, segment_labels=True, top_k=20, **flags)
+    message = "--segment_label_ids_file has no meaning without --segment_labels"
+    expect_error("yt8m.eval", message, segment_label_ids_file=label_ids, **flags)
+    flags = {"train_dir": run_dir, "input_data_pattern": pattern, "output_file": tmp_path / "o"}
+    expect_error("yt8m.inference", message, segment_label_ids_file=label_ids, **flags)
+    message = "--segment_max_pred has no meaning without --segment_labels"
+    expect_error("yt8m.inference", message, segment_max_pred=9, **flags)
+    message = "--top_k has no meaning with --segment_labels"
+    expect_error("yt8m.inference", message, segment_labels=True, top_k=1000, **flags)
+    flags = {"submission_file": submission, "eval_data_pattern": pattern}
+    expect_error("yt8m.score", "--top_k has no meaning for a file of segments", top_k=5, **flags)
+
+
+def test_a_file_that_is_not_what_the_flag_says(shards, submission, label_ids, tmp_path):
+    flags = {"eval_data_pattern": shards / "segment" / "validate*.tfrecord"}
+    expect_error(
+        "yt8m.score",
+        "does not fit --nosegment_labels: its first line must be VideoId,LabelConfidencePairs",
+        submission_file=submission,
+        segment_labels=False,
+        **flags,
+    )
+    (tmp_path / "videos.csv").write_text("VideoId,LabelConfidencePairs\na,1 0.5\n")
+    flags["submission_file"] = tmp_path / "videos.csv"
+    message = "does not fit --segment_labels: its first line must be Class,Segments"
+    expect_error("yt8m.score", message, segment_labels=True, **flags)
+    message = "--segment_label_ids_file has no meaning for a file of videos"
+    expect_error("yt8m.score", message, segment_label_ids_file=label_ids, **flags)
+    flags["submission_file"] = tmp_path / "none.csv"
+    expect_error("yt8m.score", "Cannot read", "none.csv", **flags)
+
+
+def test_records_without_ratings(run_dir, shards, submission):
+    pattern = shards / "frame" / "validate*.tfrecord"
+    flags = {"eval_data_pattern": pattern, "segment_labels": True}
+    expect_error("yt8m.eval", "segment_labels, segment_start_times", train_dir=run_dir, **flags)
+    expect_error("yt8m.score", "scored on records with", submission_file=submission, **flags)
+
+
+def test_a_run_of_video_level_records(shards, tmp_path):
+    pattern = shards / "video" / "train*.tfrecord"
+    succeed(
+        "yt8m.train",
+        train_dir=tmp_path / "run",
+        train_data_pattern=pattern,
+        model="logistic",
+        num_classes=NUM_CLASSES,
+        batch_size=32,
+        max_steps=1,
+    )
+    flags = {"train_dir": tmp_path / "run", "segment_labels": True}
+    output = {"output_file": tmp_path / "out.csv"}
+    message = "--segment_labels needs frame-level records"
+    expect_error("yt8m.inference", message, input_data_pattern=pattern, **output, **flags)
+    pattern = shards / "segment" / "validate*.tfrecord"
+    expect_error("yt8m.inference", "do not fit", input_data_pattern=pattern, **output, **flags)
+    expect_error("yt8m.eval", "do not fit", eval_data_pattern=pattern, **flags)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_bad_lists_of_classes(run_dir, shards, submission, tmp_path):
+    """One sentence each is tested with the reader of the list; here that all jobs use it."""
+    path = tmp_path / "ids.csv"
+    path.write_text("Index\n3\n12\n")
+    flags = {"segment_label_ids_file": path, "segment_labels": True}
+    pattern = shards / "segment" / "validate*.tfrecord"
+    message = "line 3 names class 12, but the vocabulary has 12 classes"
+    expect_error("yt8m.eval", message, train_dir=run_dir, eval_data_pattern=pattern, **flags)
+    expect_error(
+        "yt8m.inference",
+        message,
+        train_dir=run_dir,
+        input_data_pattern=pattern,
+        output_file=tmp_path / "out.csv",
+        **flags,
+    )
+    assert not (tmp_path / "out.csv").exists()
+    expect_error(
+        "yt8m.score",
+        message,
+        submission_file=submission,
+        eval_data_pattern=pattern,
+        num_classes=NUM_CLASSES,
+        **flags,
+    )
+
+
+def test_more_segments_than_memory(run_dir, shards, tmp_path):
+    expect_error(
+        "yt8m.inference",
+        "Lower --segment_max_pred",
+        train_dir=run_dir,
+        input_data_pattern=shards / "segment" / "validate*.tfrecord",
+        output_file=tmp_path / "out.csv",
+        segment_labels=True,
+        segment_max_pred=10**13,
+    )
