@@ -20,6 +20,7 @@ MAY_IMPORT = {
 RESTRICTED = {*MAY_IMPORT, "tensorflow"}
 # The parts of yt8m that work on every backend, without TensorFlow.
 WITHOUT_TENSORFLOW = (
+    "yt8m/averages.py",
     "yt8m/checkpoints.py",
     "yt8m/errors.py",
     "yt8m/labels.py",
@@ -27,11 +28,17 @@ WITHOUT_TENSORFLOW = (
     "yt8m/metrics",
     "yt8m/modeling.py",
     "yt8m/optimizers.py",
+    "yt8m/packing.py",
     "yt8m/preprocessing.py",
+    "yt8m/quantization.py",
     "yt8m/runs.py",
     "yt8m/score_losses.py",
+    "yt8m/segment_submission.py",
     "yt8m/specs.py",
     "yt8m/submission.py",
+    "yt8m/top_segments.py",
+    "yt8m/transfer.py",
+    "yt8m/vocabulary.py",
     "yt8m/data/__init__.py",
     "yt8m/data/schema.py",
 )

@@ -32,6 +32,20 @@ MEDIAPIPE = {
     "RGB/feature/floats": [[0.5] * 8] * 2,
     "RGB/feature/timestamp": [[0], [1]],
 }
+MEDIAPIPE_FEATURES = (
+    Feature("rgb", 8, "float32", "RGB/feature/floats"),
+    Feature("audio", 6, "float32", "AUDIO/feature/floats"),
+)
+# The context that MediaPipe's extractor leaves behind: no id and no labels.
+EXTRACTED = {
+    "clip/data_path": [b"/videos/a.mp4"],
+    "clip/start/timestamp": [0],
+    "clip/end/timestamp": [120_000_000],
+    "RGB/feature/dimensions": [8],
+    "RGB/feature/rate": [1.0],
+    "AUDIO/feature/dimensions": [6],
+    "AUDIO/feature/rate": [1.0],
+}
 
 KINDS = {
     "video-level": (example(**ID, **MEANS), Schema(VIDEO, (MEAN_RGB, MEAN_AUDIO)), 3862),
@@ -69,13 +83,22 @@ KINDS = {
     ),
     "mediapipe": (
         sequence(MEDIAPIPE, **ID),
-        Schema(
-            FRAME,
-            (
-                Feature("rgb", 8, "float32", "RGB/feature/floats"),
-                Feature("audio", 6, "float32", "AUDIO/feature/floats"),
-            ),
-        ),
+        Schema(FRAME, MEDIAPIPE_FEATURES),
+        3862,
+    ),
+    "mediapipe as its extractor writes": (
+        sequence(MEDIAPIPE, **EXTRACTED),
+        Schema(FRAME, MEDIAPIPE_FEATURES, id_key="clip/data_path"),
+        3862,
+    ),
+    "mediapipe with labels and a name": (
+        sequence(MEDIAPIPE, **EXTRACTED, **{"clip/media_id": [b"a"], "clip/label/index": [7]}),
+        Schema(FRAME, MEDIAPIPE_FEATURES, id_key="clip/media_id", labels_key="clip/label/index"),
+        3862,
+    ),
+    "mediapipe with the keys of YouTube-8M": (
+        sequence(MEDIAPIPE, **EXTRACTED, **ID, **{"clip/label/index": [7]}),
+        Schema(FRAME, MEDIAPIPE_FEATURES),
         3862,
     ),
     "own vectors": (

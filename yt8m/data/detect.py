@@ -12,8 +12,9 @@ from yt8m.data import tfrecord
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
 from yt8m.errors import UserError
 
-ID_KEYS = ("id", "video_id")
-LABELS_KEY = "labels"
+# Of YouTube-8M and AudioSet; of MediaPipe's MediaSequence, whose first two are often missing.
+ID_KEYS = ("id", "video_id", "example/id", "clip/media_id", "clip/data_path")
+LABELS_KEYS = ("labels", "clip/label/index")
 SEGMENT_LABELS_KEY = "segment_labels"
 # The order in which the published models join features; others follow by name.
 _ORDER = ("mean_rgb", "mean_audio", "rgb", "audio", "audio_embedding")
@@ -51,12 +52,20 @@ def detect(paths: list[str]) -> Schema:
 
 def _first_schema(records: Iterator[bytes], path: str) -> Schema | None:
     first = itertools.islice(records, _MAX_RECORDS)
-    schemas = (_schema_of_record(record, path) for record in first)
+    schemas = (schema_of_record(record, path) for record in first)
     return next((schema for schema in schemas if schema is not None), None)
 
 
-def _schema_of_record(record: bytes, path: str) -> Schema | None:
-    """The schema of one serialised record; None where it has no frame to take a size from."""
+def schema_of_record(record: bytes, path: str) -> Schema | None:
+    """The schema of one serialised record; None where it has no frame to take a size from.
+
+    Args:
+        record: a serialised tf.Example or tf.SequenceExample.
+        path: where it is from, for the error.
+
+    Raises:
+        UserError: it is neither, or of no known kind.
+    """
     example = tf.train.SequenceExample()
     try:
         example.ParseFromString(record)
@@ -80,7 +89,7 @@ def _schema_of_record(record: bytes, path: str) -> Schema | None:
         kind=FRAME if lists else VIDEO,
         features=tuple(sorted(features, key=_rank)),
         id_key=id_key,
-        labels_key=LABELS_KEY,
+        labels_key=next((key for key in LABELS_KEYS if key in context), LABELS_KEYS[0]),
         segments=SEGMENT_LABELS_KEY in context,
     )
 

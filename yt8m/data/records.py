@@ -71,14 +71,8 @@ def parse_sequence(
     context_spec: dict | None = None,
 ) -> tuple[dict, dict[str, tf.Tensor]]:
     """Parses one tf.SequenceExample to its context and its frames (with `num_frames`)."""
-    lists = {
-        f.key: tf.io.FixedLenSequenceFeature([], tf.string)
-        if f.dtype == "uint8"
-        else tf.io.FixedLenSequenceFeature([f.size], tf.float32)
-        for f in schema.features
-    }
     context, sequences = tf.io.parse_single_sequence_example(
-        serialized, _context_spec(schema) | (context_spec or {}), lists
+        serialized, _context_spec(schema) | (context_spec or {}), lists_spec(schema)
     )
     lengths = [tf.shape(sequences[f.key])[0] for f in schema.features]
     same = tf.reduce_all(tf.equal(tf.stack(lengths), lengths[0]))
@@ -99,6 +93,16 @@ def parse_sequence(
 MISMATCH = "the features of a record have different numbers of frames:"
 OUTSIDE = "a label is outside the vocabulary:"
 WRONG_SIZE = "a frame has the wrong number of bytes:"
+
+
+def lists_spec(schema: Schema) -> dict:
+    """What to parse of the lists of a frame-level record: byte strings, or vectors of floats."""
+    return {
+        f.key: tf.io.FixedLenSequenceFeature([], tf.string)
+        if f.dtype == "uint8"
+        else tf.io.FixedLenSequenceFeature([f.size], tf.float32)
+        for f in schema.features
+    }
 
 
 def _context_spec(schema: Schema) -> dict:

@@ -128,6 +128,6 @@ class Schema:
 
     def default_num_classes(self) -> int:
         """The vocabulary such records have: AudioSet 527, YouTube-8M 2017 4716, later 3862."""
-        if "audio_embedding" in (feature.key for feature in self.features):
+        if "audio_embedding" in self.feature_names:
             return 527
         return 4716 if self.id_key == "video_id" else 3862

@@ -1,0 +1,305 @@
+r"""Exports a run: as a SavedModel to serve, as one archive to hand in, or both.
+
+    python -m yt8m.export --train_dir=runs/netvlad --output_dir=exported \
+        --vocabulary_file=vocabulary.csv --float16 --output_model_tgz=model.tgz
+
+The SavedModel needs TensorFlow and nothing of this project, see `yt8m.serving` for what it takes
+and answers; `export.json` in its folder says what it is. The archive holds the run, without its
+checkpoints and logs. `--float16` halves the SavedModel and takes two fifths off the archive;
+`--int8` makes a quarter of the SavedModel. What that costs is measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags, logging
+
+from yt8m import (
+    evaluation,
+    jobs,
+    labels,
+    metrics,
+    packing,
+    quantization,
+    report,
+    runs,
+    serving,
+    vocabulary,
+    whole_folder,
+)
+from yt8m.data.reader import Reader
+from yt8m.errors import UserError
+
+CONFIG = "export.json"
+# What an export consists of: a folder that holds anything else is not replaced.
+_PARTS = {CONFIG, "saved_model.pb", "variables", "assets", "fingerprint.pb"}
+
+
+def define_flags() -> None:
+    """Defines the flags of this job."""
+    jobs.define_path("train_dir", "Folder of the run.")
+    jobs.define_path(
+        "output_dir", "Folder for the SavedModel. An export that is there is replaced.", ""
+    )
+    jobs.define_path("output_model_tgz", "Archive to pack the run into, at most 1 GB.", "")
+    flags.DEFINE_integer("top_k", 20, "Classes the SavedModel answers a video.", lower_bound=1)
+    jobs.define_path(
+        "vocabulary_file",
+        "CSV with the names of the classes: vocabulary.csv of YouTube-8M, or "
+        "class_labels_indices.csv of AudioSet. By default none are answered.",
+        "",
+    )
+    flags.DEFINE_boolean("float16", False, "Store large weights as float16; compute in float32.")
+    flags.DEFINE_boolean(
+        "int8", False, "Store large weights as int8 with a scale a channel; compute in float32."
+    )
+    flags.DEFINE_string(
+        "eval_data_pattern", "", "Shards to compare the run and its export on; with --float16 or "
+        "--int8 by default those that its training evaluated on.",
+    )  # fmt: skip
+    jobs.define_data_flags(batch_size=1024)
+
+
+def main() -> None:
+    """Exports as the flags say."""
+    args = flags.FLAGS
+    method = _check_flags(args)
+    config = runs.read_config(args.train_dir)
+    names = None
+    if args.vocabulary_file:
+        names = vocabulary.read(args.vocabulary_file, config.num_classes)
+    run = runs.load(args.train_dir)
+    _check_weights(run)
+    reader = _open_reader(args, run, method)
+    if args.output_model_tgz:
+        logging.info("Packing %s.", args.output_model_tgz)
+        size = packing.pack(args.output_model_tgz, args.train_dir, method)
+        print(f"Packed {args.train_dir} in {size:,} bytes: {args.output_model_tgz}")
+    if args.output_dir:
+        export(run, args.output_dir, args.top_k, method, names, reader)
+    elif reader:
+        packed = runs.load(args.train_dir).model
+        packing.round_weights(packed, method)
+        _print_comparison(compare(run.model, _top_k(packed, args.top_k), reader, args.top_k))
+
+
+def export(
+    run: runs.Run,
+    output_dir: str,
+    top_k: int = 20,
+    method: str = quantization.FLOAT32,
+    names: list[str] | None = None,
+    reader: Reader | None = None,
+) -> dict:
+    """Writes a run as a SavedModel with an export.json, and prints what it gives.
+
+    Args:
+        run: see `runs.load`.
+        output_dir: the folder; it appears when it is whole, in place of an earlier export.
+        top_k: classes to answer a video, at most all.
+        method: how large weights are stored, see `quantization.store`.
+        names: of the classes; None answers none.
+        reader: of the shards to compare the run and what was written on; None compares nothing.
+
+    Returns:
+        What export.json holds.
+
+    Raises:
+        UserError: the folder cannot be written, or the records do not fit.
+    """
+    config = run.config
+    top_k = min(top_k, config.num_classes)
+    with whole_folder.writing(output_dir, _PARTS, CONFIG) as folder:
+        logging.info("Writing %s.", output_dir)
+        max_frames = config.preprocessing["max_frames"]
+        try:
+            with runs.writing(output_dir), _quiet():
+                weights = serving.save(
+                    folder, run.model, config.schema, max_frames, top_k, method, names
+                )
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0]
+            raise UserError(f"Cannot write {output_dir}: {reason}") from error
+        comparison = None
+        if reader:
+            comparison = compare(run.model, serving.load(folder), reader, top_k)
+        description = _describe(config, top_k, method, names is not None) | {
+            "weights_bytes": weights,
+            "weights_bytes_of_run": sum(_num_bytes(v) for v in run.model.variables),
+            "comparison": comparison,
+        }
+        runs.write_json(os.path.join(folder, CONFIG), description)
+    print(
+        f"Exported {config.model}, weights {description['weights_bytes_of_run']:,} -> {weights:,} "
+        f"bytes, {method}: {output_dir}"
+    )
+    if comparison:
+        _print_comparison(comparison)
+    return description
+
+
+def compare(
+    model: keras.Model,
+    exported: Callable[[dict[str, np.ndarray]], tuple[np.ndarray, np.ndarray]],
+    reader: Reader,
+    top_k: int,
+) -> dict:
+    """Evaluates a model and its export, in one pass over shards.
+
+    Args:
+        model: from stored features to probabilities.
+        exported: from a batch to the scores and the ids of the `top_k` best classes.
+        reader: of the shards.
+        top_k: classes a video that GAP pools.
+
+    Returns:
+        GAP of the model (`gap_before`) and of the export (`gap_after`), their difference
+        (`gap_lost`), the number of videos, and the shards.
+
+    Raises:
+        UserError: the records do not fit, or a score is not finite.
+    """
+    answers = (_top_k(model, top_k), exported)
+    states = [metrics.Evaluation(reader.num_classes, top_k) for _ in answers]
+    for batch in evaluation.batches(reader, "Comparing"):
+        truth = labels.multi_hot_array(batch["labels"], reader.num_classes)
+        for answer, state in zip(answers, states, strict=True):
+            scores, classes = answer(batch)
+            evaluation.check_finite(scores, batch, reader)
+            state.update_top_k(scores, classes, truth)
+    results = [state.result() for state in states]
+    before, after = (result["gap"] for result in results)
+    return {
+        "gap_before": before,
+        "gap_after": after,
+        "gap_lost": round(before - after, 5) + 0.0,  # No minus before a zero.
+        "num_examples": results[0]["num_examples"],
+        "shards": reader.paths,
+    }
+
+
+def _top_k(model: keras.Model, top_k: int) -> evaluation.Predictor:
+    best = keras.ops.top_k(model.output, min(top_k, model.output.shape[-1]))
+    return evaluation.predictor(keras.Model(model.input, list(best)))
+
+
+def _print_comparison(comparison: dict) -> None:
+    shown = {name: value for name, value in comparison.items() if name != "shards"}
+    report.print_table("The run and its export:", shown)
+
+
+def _check_flags(args) -> str:
+    """Fails before the work where the flags or the outputs do not go together.
+
+    Returns:
+        How large weights are to be stored.
+    """
+    if not args.output_dir and not args.output_model_tgz:
+        raise UserError("Nothing to write. Pass --output_dir, --output_model_tgz, or both.")
+    if args.float16 and args.int8:
+        raise UserError("--float16 and --int8 exclude each other. Pass one of them.")
+    if args.int8 and args.output_model_tgz:
+        raise UserError(
+            "--int8 is for --output_dir only: --output_model_tgz packs a run, whose weights are "
+            "float32. Pack it by itself, with --float16 or as it is."
+        )
+    if not args.output_dir:
+        jobs.refuse_flags(["vocabulary_file", "top_k"], "without --output_dir")
+        if not args.float16:
+            jobs.refuse_flags(["eval_data_pattern"], "without --output_dir or --float16")
+    if args.output_dir:
+        _check_output_dir(args.output_dir)
+    if args.output_model_tgz:
+        _check_archive(args.output_model_tgz, args.output_dir)
+    chosen = {quantization.FLOAT16: args.float16, quantization.INT8: args.int8}
+    return next((method for method in chosen if chosen[method]), quantization.FLOAT32)
+
+
+def _check_output_dir(path: str) -> None:
+    if keras.config.backend() != "tensorflow":
+        raise UserError(
+            "A SavedModel is made by TensorFlow, but the backend is "
+            f"{keras.config.backend()}. Set KERAS_BACKEND=tensorflow: the run loads there too."
+        )
+    whole_folder.check(path, _PARTS, CONFIG)
+
+
+def _check_archive(path: str, output_dir: str) -> None:
+    if not path.endswith((".tgz", ".tar.gz")):
+        raise UserError(f"--output_model_tgz must end in .tgz or .tar.gz. Received: {path}.")
+    folders = pathlib.Path(path).resolve().parents
+    if output_dir and pathlib.Path(output_dir).resolve() in folders:
+        raise UserError(f"{path} lies in --output_dir, which is replaced as a whole. Move it out.")
+    jobs.check_output_file(path)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides what TensorFlow says of names inside a SavedModel and of temporary files."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _check_weights(run: runs.Run) -> None:
+    for variable in run.model.variables:
+        if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+            raise UserError(
+                f"The model of {run.train_dir} holds NaN or infinity in {variable.path}: its "
+                "training diverged. Train again with a lower --base_learning_rate."
+            )
+
+
+def _open_reader(args, run: runs.Run, method: str) -> Reader | None:
+    """The shards to compare on, None for none. What a flag asks for must be there and fit."""
+    if args.eval_data_pattern:
+        return _labelled(run, args.eval_data_pattern, args.batch_size)
+    if method == quantization.FLOAT32:
+        return None
+    pattern = run.config.flags.get("eval_data_pattern")
+    reason = f"{args.train_dir} was trained without shards to evaluate on."
+    try:
+        if pattern:
+            return _labelled(run, pattern, args.batch_size)
+    except UserError as error:
+        reason = str(error)
+    logging.warning(
+        "What --%s costs is unknown: %s Pass --eval_data_pattern to learn it.", method, reason
+    )
+    return None
+
+
+def _labelled(run: runs.Run, pattern: str, batch_size: int) -> Reader:
+    reader = jobs.make_reader(run, pattern, batch_size, **evaluation.static_shapes())
+    evaluation.check_labels(reader)
+    return reader
+
+
+def _describe(config: runs.RunConfig, top_k: int, method: str, has_names: bool) -> dict:
+    run = config.to_json()
+    kept = ("model", "schema", "num_classes", "preprocessing", "git_commit")
+    return {name: run[name] for name in kept} | {
+        "top_k": top_k,
+        "names": has_names,
+        "quantization": method,
+        "versions": runs.package_versions(),
+        "versions_of_run": run["versions"],
+    }
+
+
+def _num_bytes(variable: keras.Variable) -> int:
+    return keras.ops.convert_to_numpy(variable).nbytes
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)

@@ -1,0 +1,95 @@
+"""A run in one archive, as the rules of the 2018 competition ask for. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import tarfile
+import tempfile
+import zipfile
+
+import keras
+
+from yt8m import quantization, runs
+from yt8m.errors import UserError
+
+# The rule says 1 GB and not which; the smaller reading is safe with both.
+MAX_BYTES = 1_000_000_000
+_METADATA = "metadata.json"
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def pack(path: str, train_dir: str, method: str = quantization.FLOAT32) -> int:
+    """Packs what inference needs of a run: a folder with run.json and model.keras.
+
+    The archive has no times and no owners in it, so that a run always gives the same one.
+
+    Args:
+        path: the archive, a tar file compressed with gzip; it appears when it is whole. The folder
+            in it has its name, without `.tgz` or `.tar.gz`.
+        train_dir: the run.
+        method: `float16` rounds the weights of the model in the archive. They are still float32,
+            so that they are read as before, and their zeros compress well: to about 0.6.
+
+    Returns:
+        The bytes of the archive.
+
+    Raises:
+        UserError: it is above 1 GB (10^9 bytes), or cannot be written.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    with runs.writing(path), tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder) as temporary:
+        model = os.path.join(train_dir, runs.MODEL)
+        if method == quantization.FLOAT16:
+            model = _rounded_copy(train_dir, os.path.join(temporary, runs.MODEL))
+        files = {runs.CONFIG: os.path.join(train_dir, runs.CONFIG), runs.MODEL: model}
+        archive = os.path.join(temporary, name)
+        _write_archive(archive, re.sub(r"(\.tgz|\.tar\.gz)$", "", name) or "run", files)
+        size = os.path.getsize(archive)
+        if size > MAX_BYTES:
+            raise UserError(
+                f"{path} would take {size:,} bytes, more than the {MAX_BYTES:,} that the "
+                "competition allows, so it was not written. Pass --float16, or train a smaller "
+                "model."
+            )
+        os.replace(archive, path)
+    return size
+
+
+def round_weights(model: keras.Model, method: str) -> None:
+    """Rounds the weights of a model where they are, as `quantization.store` does."""
+    for variable in model.variables:
+        stored = quantization.store(keras.ops.convert_to_numpy(variable), method)
+        variable.assign(stored.restore())
+
+
+def _rounded_copy(train_dir: str, path: str) -> str:
+    """Writes the run's model with its weights rounded to float16, without the time of writing."""
+    model = runs.load(train_dir).model
+    round_weights(model, quantization.FLOAT16)
+    saved = f"{path}.new.keras"
+    model.save(saved)
+    with (
+        zipfile.ZipFile(os.path.join(train_dir, runs.MODEL)) as original,
+        zipfile.ZipFile(saved) as source,
+        zipfile.ZipFile(path, "w") as target,
+    ):
+        for name in sorted(source.namelist()):
+            data = (original if name == _METADATA else source).read(name)
+            target.writestr(zipfile.ZipInfo(name, _NO_TIME), data)
+    os.remove(saved)
+    return path
+
+
+def _write_archive(path: str, folder: str, files: dict[str, str]) -> None:
+    with (
+        open(path, "wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
+        for name, source in sorted(files.items()):
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            with open(source, "rb") as content:
+                entry.size = os.fstat(content.fileno()).st_size
+                archive.addfile(entry, content)

@@ -1,0 +1,84 @@
+"""An output folder that appears whole, in place of an earlier one of its kind or of none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+from yt8m import jobs, runs
+from yt8m.errors import UserError
+
+
+def check(path: str, parts: set[str], sign: str) -> None:
+    """Fails before the work, not after it, where the folder cannot be written.
+
+    Args:
+        path: the folder.
+        parts: what a folder of its kind may hold.
+        sign: the one of them that tells it from others.
+
+    Raises:
+        UserError: it cannot be written, or there is something that would be lost.
+    """
+    if "://" in path:
+        raise UserError(f"Cannot write {path}: name a local folder, and copy it afterwards.")
+    is_folder = os.path.isdir(path)
+    jobs.check_output_file(f"{os.path.realpath(path)}.new" if is_folder else path)
+    _check_replaceable(path, parts, sign)
+
+
+def _check_replaceable(path: str, parts: set[str], sign: str) -> None:
+    if not os.path.lexists(path):
+        return
+    if not os.path.isdir(path):
+        raise UserError(f"Cannot write {path}: it is no folder. Name a new one.")
+    found = set(os.listdir(path))
+    if found and not (sign in found and found <= parts):
+        others = ", ".join(sorted(found - parts)[:3]) or f"no {sign}"
+        raise UserError(
+            f"Cannot write {path}: only an earlier output of this job is replaced, and it holds "
+            f"{others}. Name a new folder, or delete it."
+        )
+
+
+@contextlib.contextmanager
+def writing(path: str, parts: set[str], sign: str) -> Iterator[str]:
+    """A folder to write to, which gets its name when the block ends without an error.
+
+    Args:
+        path: its name then; what is there is deleted.
+        parts: see `check`, which is asked again before that.
+        sign: likewise.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        UserError: it cannot be written, or there is something that would be lost.
+    """
+    temporary = _temporary(path)
+    with runs.writing(path):
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.makedirs(temporary)
+    try:
+        yield temporary
+        _check_replaceable(path, parts, sign)
+        with runs.writing(path):
+            final = os.path.realpath(path)
+            if os.path.isdir(final):
+                earlier = tempfile.mkdtemp(prefix=".tmp-", dir=os.path.dirname(final))
+                os.replace(final, earlier)
+                os.replace(temporary, final)
+                shutil.rmtree(earlier, ignore_errors=True)
+            else:
+                os.replace(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: str) -> str:
+    folder, name = os.path.split(os.path.realpath(path))
+    return os.path.join(folder, f".tmp-{name}")
