@@ -2,8 +2,8 @@
 
 import pytest
 
-from yt8m import whole_folder
 from yt8m.errors import UserError
+from yt8m.serving import whole_folder
 
 PARTS, SIGN = {"sign.json", "data"}, "sign.json"
 

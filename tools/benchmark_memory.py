@@ -36,6 +36,7 @@ _SEGMENTS_A_VIDEO = 60
 _SEGMENTS_A_CLASS = 100_000
 _RATINGS_A_VIDEO = 5
 _TOP_K = 20
+_ENSEMBLE_FILES = 20
 _FEATURE = Feature("mean_rgb", 4, "float32", "mean_rgb")
 # Runs a command and prints its peak in kilobytes (on macOS in bytes): a process inherits the peak
 # of the one that starts it, so that one must be small.
@@ -189,6 +190,27 @@ def _segment_score(folder: str, num_videos: int) -> list[str]:
     return ["yt8m.score", f"--submission_file={path}", f"--eval_data_pattern={pattern}"]
 
 
+def _ensemble(folder: str, num_videos: int) -> list[str]:
+    """Twenty files of the same videos, whose lists differ in a third of their classes."""
+    rng = np.random.default_rng(0)
+    likely = np.argsort(rng.random((1000, _VIDEO_CLASSES)), axis=1)[:, : _TOP_K * 3 // 2]
+    for number in range(_ENSEMBLE_FILES):
+        classes = rng.permuted(likely, axis=1)[:, :_TOP_K]
+        scores = -np.sort(-(rng.random((len(likely), _TOP_K)) ** 4), axis=1)
+        rows = submission.format_rows(["-"] * len(likely), classes, scores)
+        lists = [line.partition(",")[2] for line in rows]
+        with runs.atomic_file(os.path.join(folder, f"{number:02d}.csv")) as file:
+            file.write(submission.HEADER + "\n")
+            for video in range(num_videos):
+                file.write(f"{_video_id(video)},{lists[7 * video % len(lists)]}")
+    return [
+        "yt8m.ensemble",
+        f"--input_files={folder}/*.csv",
+        f"--output_file={folder}/out/submission.csv",
+        "--method=rank",
+    ]
+
+
 # Name -> a function that prepares files in a folder, for so many videos, and returns the module to
 # run and its flags.
 MEASUREMENTS: dict[str, Callable[[str, int], list[str]]] = {
@@ -196,6 +218,7 @@ MEASUREMENTS: dict[str, Callable[[str, int], list[str]]] = {
     "video_inference": _video_inference,
     "video_score": _video_score,
     "segment_score": _segment_score,
+    "ensemble": _ensemble,
 }
 _STREAMS: dict[str, Callable[[int], None]] = {"segments": _stream_segments}
 

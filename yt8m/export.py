@@ -26,16 +26,12 @@ from yt8m import (
     jobs,
     labels,
     metrics,
-    packing,
-    quantization,
     report,
     runs,
-    serving,
-    vocabulary,
-    whole_folder,
 )
 from yt8m.data.reader import Reader
 from yt8m.errors import UserError
+from yt8m.serving import packing, quantization, saved_model, vocabulary, whole_folder
 
 CONFIG = "export.json"
 # What an export consists of: a folder that holds anything else is not replaced.
@@ -121,7 +117,7 @@ def export(
         max_frames = config.preprocessing["max_frames"]
         try:
             with runs.writing(output_dir), _quiet():
-                weights = serving.save(
+                weights = saved_model.save(
                     folder, run.model, config.schema, max_frames, top_k, method, names
                 )
         except tf.errors.OpError as error:
@@ -129,7 +125,7 @@ def export(
             raise UserError(f"Cannot write {output_dir}: {reason}") from error
         comparison = None
         if reader:
-            comparison = compare(run.model, serving.load(folder), reader, top_k)
+            comparison = compare(run.model, saved_model.load(folder), reader, top_k)
         description = _describe(config, top_k, method, names is not None) | {
             "weights_bytes": weights,
             "weights_bytes_of_run": sum(_num_bytes(v) for v in run.model.variables),

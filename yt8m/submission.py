@@ -59,13 +59,13 @@ def read_rows(path: str, num_classes: int) -> Iterator[tuple[str, list[int], lis
 
 
 def read_header(path: str) -> str:
-    """The first line of a CSV file, without its line end; it tells the kind of a submission.
+    """The first line of a CSV file, without quotes and line end; the kind of a submission.
 
     Raises:
         UserError: the file cannot be read.
     """
     with _opened(path) as file:
-        return file.readline(len(HEADER) + 80).strip()
+        return ",".join(next(csv.reader([file.readline(len(HEADER) + 80).strip()]), []))
 
 
 def read_lines(path: str, header: str) -> Iterator[tuple[int, list[str]]]:

@@ -14,8 +14,9 @@ import pytest
 import tensorflow as tf
 from job_runner import NUM_CLASSES, check, command, run_job, run_process, succeed
 
-from yt8m import export, jobs, losses, modeling, packing, runs, serving, specs
+from yt8m import export, jobs, losses, modeling, runs, specs
 from yt8m.errors import UserError
+from yt8m.serving import packing, saved_model
 
 MODELS = {
     "frame": "netvlad(clusters=8, hidden=64, relu=True, gating=True, head=moe(gating=True))",
@@ -215,7 +216,7 @@ def test_an_export_that_fails_leaves_what_was_there(made, tmp_path, monkeypatch)
         tf.saved_model.save(tf.Module(), folder)
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
-    monkeypatch.setattr(serving, "save", fail)
+    monkeypatch.setattr(saved_model, "save", fail)
     for name in ("exported", "new"):
         with pytest.raises(UserError, match=f"Cannot write .*{name}: No space left"):
             export.export(run, str(tmp_path / name))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from yt8m import quantization
+from yt8m.serving import quantization
 
 
 def matrix(rows=40, columns=30, seed=0) -> np.ndarray:

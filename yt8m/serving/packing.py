@@ -11,8 +11,9 @@ import zipfile
 
 import keras
 
-from yt8m import quantization, runs
+from yt8m import runs
 from yt8m.errors import UserError
+from yt8m.serving import quantization
 
 # The rule says 1 GB and not which; the smaller reading is safe with both.
 MAX_BYTES = 1_000_000_000

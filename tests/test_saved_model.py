@@ -9,8 +9,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from toy_records import FRAMES, VIDEOS, frame_batch
 
-from yt8m import modeling, serving, specs
+from yt8m import modeling, specs
 from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.serving import saved_model
 
 NUM_CLASSES = 7
 FLOATS = Schema(FRAME, tuple(Feature(f.name, f.size, "float32", f.key) for f in FRAMES.features))
@@ -33,7 +34,7 @@ def make_model(spec: str, schema: Schema, seed: int = 0) -> keras.Model:
 def export(folder, model: keras.Model, schema: Schema = FRAMES, **settings):
     """Writes a SavedModel and loads it."""
     settings = {"max_frames": 300, "top_k": NUM_CLASSES} | settings
-    serving.save(str(folder), model, schema, **settings)
+    saved_model.save(str(folder), model, schema, **settings)
     return tf.saved_model.load(str(folder))
 
 
@@ -185,7 +186,7 @@ def test_no_weight_is_in_the_graph(tmp_path):
     sizes, counts = [], []
     for hidden in (500, 999):
         model = make_model(f"hidden(units={hidden})", VIDEOS)
-        serving.save(str(tmp_path / str(hidden)), model, VIDEOS, 300, 3, "int8")
+        saved_model.save(str(tmp_path / str(hidden)), model, VIDEOS, 300, 3, "int8")
         sizes.append((tmp_path / str(hidden) / "saved_model.pb").stat().st_size)
         counts.append(model.count_params())
     assert counts[1] - counts[0] > 10_000
@@ -232,7 +233,7 @@ def test_no_operation_of_cudnn_is_in_the_graph(monkeypatch, tmp_path):
     model = make_model("lstm(cells=8)", FRAMES)
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
     assert [layer.use_cudnn for layer in layers] == ["auto"] * len(layers)
-    serving.save(str(tmp_path), model, FRAMES, 300, 3)
+    saved_model.save(str(tmp_path), model, FRAMES, 300, 3)
     found = operations(tmp_path)
     assert "MatMul" in found
     assert not [name for name in found if "Cudnn" in name]

@@ -21,9 +21,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from yt8m import quantization
 from yt8m.data import requests
 from yt8m.data.schema import FRAME, Schema
+from yt8m.serving import quantization
 
 SERIALIZED = "serialized"
 FEATURES = "features"

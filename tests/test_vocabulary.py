@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from yt8m import vocabulary
 from yt8m.errors import UserError
+from yt8m.serving import vocabulary
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

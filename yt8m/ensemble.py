@@ -1,0 +1,230 @@
+r"""Joins the submissions of several models into one that is better than each.
+
+For example, with weights that are fitted where labels are known and used where they are not:
+
+    python -m yt8m.ensemble --input_files='validate_*.csv' --fit_on='data/validate*.tfrecord' \
+        --output_file=validate.csv
+    python -m yt8m.ensemble --input_files='test_*.csv' --weights=0.6,0.4 --output_file=test.csv
+
+The files are of videos or, as in 2019, of segments; their first lines say which.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import math
+import os
+
+import numpy as np
+from absl import flags
+from rich.console import Console
+from rich.table import Table
+
+from yt8m import jobs, segment_score, segment_submission, submission
+from yt8m.data.reader import Reader
+from yt8m.data.schema import VIDEO
+from yt8m.ensembling import labels
+from yt8m.ensembling.fitting import Fit, fit
+from yt8m.ensembling.segments import SegmentEnsemble
+from yt8m.ensembling.videos import METHODS, VideoEnsemble
+from yt8m.errors import UserError
+from yt8m.metrics.segment_evaluation import CUT
+
+# Where no shards tell the vocabulary, any class below this is taken.
+_MOST_CLASSES = 1 << 20
+
+
+def define_flags() -> None:
+    """Defines the flags of this job."""
+    flags.DEFINE_string(
+        "input_files", None, "Submissions: globs, with commas between them.", required=True
+    )
+    jobs.define_path("output_file", "The submission to write.")
+    flags.DEFINE_enum(
+        "method",
+        "mean",
+        METHODS,
+        "Of the scores: the arithmetic or the geometric mean; or the mean of scores made from the "
+        "ranks in each file.",
+    )
+    flags.DEFINE_list(
+        "weights", None, "A number a file, in their order; only the ratios matter. Default: equal."
+    )
+    flags.DEFINE_string(
+        "fit_on", None, "Labelled shards of these videos: finds the weights that score best there."
+    )
+    flags.DEFINE_integer("top_k", 20, "Classes to write for each video.", lower_bound=1)
+    flags.DEFINE_integer(
+        "segment_max_pred", CUT, "Segments to write for each class.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "num_classes", None, "Size of the vocabulary; by default that of the shards of --fit_on, "
+        "and without these any.", lower_bound=1,
+    )  # fmt: skip
+    jobs.define_data_flags(batch_size=1024)
+
+
+def main() -> None:
+    """Joins submissions as the flags say."""
+    args = flags.FLAGS
+    paths = input_files(args.input_files)
+    check_output(args.output_file, paths)
+    of_segments = are_of_segments(paths)
+    _refuse_flags(of_segments, args.fit_on)
+    weights = parse_weights(args.weights, paths)
+    num_classes = args.num_classes or _MOST_CLASSES
+    if args.fit_on:
+        reader = _label_reader(of_segments, args.fit_on, args.num_classes, args.batch_size)
+        num_classes = reader.num_classes
+    ensemble = (SegmentEnsemble if of_segments else VideoEnsemble)(paths, args.method, num_classes)
+    if args.fit_on:
+        if of_segments:
+            objective = labels.segment_objective(ensemble, reader)
+        else:
+            objective = labels.video_objective(ensemble, reader, args.top_k)
+        fitted = fit(objective, len(paths))
+        print_fit(f"{objective.title} of {args.fit_on}", paths, fitted)
+        weights = fitted.weights / fitted.weights.max()
+    most = args.segment_max_pred if of_segments else args.top_k
+    count = ensemble.write(args.output_file, weights, most)
+    print(f"Wrote {count} {'classes' if of_segments else 'videos'}: {args.output_file}")
+
+
+def _label_reader(
+    of_segments: bool, pattern: str, num_classes: int | None, batch_size: int
+) -> Reader:
+    """A reader of the labels of shards, or of the ratings of their segments.
+
+    Raises:
+        UserError: nothing matches, nothing can be read, or the records have no ratings.
+    """
+    paths, schema = jobs.open_shards(pattern)
+    num_classes = num_classes or schema.default_num_classes()
+    settings = {"batch_size": batch_size, "log": jobs.read_log()}
+    if of_segments:
+        return segment_score.make_reader(paths, schema, num_classes, **settings)
+    # The context of a tf.SequenceExample reads as a tf.Example: ids and labels need no frames.
+    labels_only = dataclasses.replace(schema, kind=VIDEO, features=())
+    return Reader(paths, labels_only, num_classes, **settings)
+
+
+def _refuse_flags(of_segments: bool, fit_on: str | None) -> None:
+    """Fails where a flag is given that would do nothing."""
+    if of_segments:
+        jobs.refuse_flags(["top_k"], "for files of segments, which --segment_max_pred cuts")
+    else:
+        jobs.refuse_flags(["segment_max_pred"], "for files of videos, which --top_k cuts")
+    if fit_on:
+        jobs.refuse_flags(["weights"], "with --fit_on, which finds the weights")
+    else:
+        jobs.refuse_flags(["batch_size", "on_corrupt_shard"], "without --fit_on, which reads")
+
+
+def input_files(pattern: str) -> list[str]:
+    """Lists the files that globs name, sorted within each glob.
+
+    Args:
+        pattern: globs with commas between them.
+
+    Raises:
+        UserError: a glob matches nothing, or a file is named twice.
+    """
+    paths: list[str] = []
+    for part in filter(None, (part.strip() for part in pattern.split(","))):
+        name = os.path.expanduser(part)
+        found = [name] if os.path.exists(name) else sorted(glob.glob(name))
+        if not found:
+            raise UserError(f"No file matches {name} in --input_files. Check the name.")
+        paths += found
+    if not paths:
+        raise UserError("--input_files is empty. Name submissions, such as a.csv,b.csv.")
+    real = [os.path.realpath(path) for path in paths]
+    twice = next((path for path, name in zip(paths, real, strict=True) if real.count(name) > 1), "")
+    if twice:
+        raise UserError(
+            f"--input_files names {twice} twice. Name it once, and give it a larger weight."
+        )
+    return paths
+
+
+def check_output(path: str, inputs: list[str]) -> None:
+    """Fails before the work where the output cannot be written, or would replace an input.
+
+    Raises:
+        UserError: so it is.
+    """
+    jobs.check_output_file(path)
+    if os.path.realpath(path) in map(os.path.realpath, inputs):
+        raise UserError(f"--output_file={path} is one of the --input_files. Choose another name.")
+
+
+def are_of_segments(paths: list[str]) -> bool:
+    """Whether submissions are of segments; otherwise they are of videos.
+
+    Raises:
+        UserError: a file cannot be read, is no submission, or is of another kind than the first.
+    """
+    kinds = []
+    for path in paths:
+        header = submission.read_header(path)
+        if header not in (submission.HEADER, segment_submission.HEADER):
+            raise UserError(
+                f"{path} is no submission: its first line must be {submission.HEADER}, or "
+                f"{segment_submission.HEADER} for segments. Received: {header[:80]!r}."
+            )
+        kinds.append(header == segment_submission.HEADER)
+    if len(set(kinds)) > 1:
+        other = paths[kinds.index(not kinds[0])]
+        names = ("videos", "segments")
+        raise UserError(
+            f"{paths[0]} is a submission of {names[kinds[0]]}, and {other} one of "
+            f"{names[not kinds[0]]}. Join those of one kind."
+        )
+    return kinds[0]
+
+
+def parse_weights(texts: list[str] | None, paths: list[str]) -> np.ndarray:
+    """The weight of each file; equal ones where none are given.
+
+    Raises:
+        UserError: they are not one number a file, not finite, negative, or all 0.
+    """
+    if texts is None:
+        return np.ones(len(paths))
+    received = ",".join(texts)
+    try:
+        weights = [float(text) for text in texts]
+    except ValueError:
+        raise UserError(f"--weights takes numbers. Received: {received}.") from None
+    if len(weights) != len(paths):
+        raise UserError(
+            f"--weights needs one number a file. Received: {len(weights)} ({received}) for "
+            f"{len(paths)} files ({', '.join(paths)})."
+        )
+    if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+        raise UserError(f"--weights must be finite and not negative. Received: {received}.")
+    if not any(weights):
+        raise UserError(f"--weights must not all be 0. Received: {received}.")
+    return np.array(weights) / max(weights)
+
+
+def print_fit(title: str, paths: list[str], fitted: Fit) -> None:
+    """Prints what each file, equal weights and the fitted ones are worth."""
+    print(title)
+    table = Table()
+    table.add_column("file", overflow="fold")
+    table.add_column("weight", justify="right")
+    table.add_column("alone", justify="right")
+    weights = [f"{weight:.6g}" for weight in fitted.weights]
+    for path, weight, alone in zip(paths, weights, fitted.alone, strict=True):
+        table.add_row(path, weight, f"{alone:.5f}")
+    table.add_section()
+    table.add_row("all, equal weights", "", f"{fitted.equal:.5f}")
+    table.add_row("all, these weights", "", f"{fitted.value:.5f}")
+    Console().print(table)
+    print(f"For files of the same models in the same order: --weights={','.join(weights)}")
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)

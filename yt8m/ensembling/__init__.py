@@ -1,0 +1,1 @@
+"""Several submissions made one: their rows found and joined, and their weights fitted."""

@@ -1,0 +1,1 @@
+"""What leaves a run: a SavedModel with small weights and names of classes, or an archive."""
