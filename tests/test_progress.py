@@ -19,3 +19,6 @@ def test_a_log_gets_lines_with_rate_and_time_left(monkeypatch, caplog):
         report.advance(80)  # More than estimated.
         assert caplog.messages[1] == "Reading: 120 examples, 3/s."
     assert caplog.messages[-1] == "Reading: 120 examples in 40.0 s."
+    with caplog.at_level(logging.INFO, "absl"), progress.ProgressReport("Writing", unit="rows"):
+        pass
+    assert caplog.messages[-1] == "Writing: 0 rows in 0.0 s."

@@ -130,7 +130,7 @@ def _stream_segments(num_videos: int) -> None:
     """Random scores of every segment through the best of each class."""
     top = TopSegments(_SEGMENT_CLASSES, _SEGMENTS_A_CLASS)
     rng = np.random.default_rng(0)
-    with ProgressReport("Streaming videos", num_videos) as progress:
+    with ProgressReport("Streaming", num_videos, "videos") as progress:
         for count in _counts(num_videos, 16):
             scores = rng.random((count * _SEGMENTS_A_VIDEO, _SEGMENT_CLASSES), np.float32)
             top.update(scores)
@@ -294,7 +294,7 @@ def _write_rated(folder: str, num_videos: int) -> str:
 
 def _write(folder: str, num_videos: int, record: Callable[[int], bytes]) -> str:
     """Writes numbered records to ten shards and returns their pattern."""
-    with ProgressReport("Writing records", num_videos) as progress:
+    with ProgressReport("Writing", num_videos, "records") as progress:
         for shard, numbers in enumerate(np.array_split(np.arange(num_videos), 10)):
             path = os.path.join(folder, f"data{shard:04d}.tfrecord")
             with tf.io.TFRecordWriter(path) as writer:

@@ -67,7 +67,7 @@ def main() -> None:
         args.max_length_difference,
     )
     log = jobs.read_log()
-    with ProgressReport("Converting", total) as progress:
+    with ProgressReport("Converting", total, "records") as progress:
         for path, output in outputs.items():
             convert_file(path, output, converter, log, progress)
     log.finish()

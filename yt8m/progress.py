@@ -13,16 +13,18 @@ _LOG_SECONDS = 15.0
 
 
 class ProgressReport:
-    """Shows examples done, rate and time left. A context manager.
+    """Shows what is done, the rate and the time left. A context manager.
 
     Args:
         task: what is done, such as `Evaluating`.
-        total: the number of examples, exact or estimated; None if unknown.
+        total: how many there are, exact or estimated; None if unknown.
+        unit: what is counted, such as `videos`.
     """
 
-    def __init__(self, task: str, total: int | None = None):
+    def __init__(self, task: str, total: int | None = None, unit: str = "examples"):
         self.task = task
         self.total = total
+        self.unit = unit
         self.done = 0
         self._started = self._logged = time.monotonic()
         self._bar: Progress | None = None
@@ -33,7 +35,9 @@ class ProgressReport:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed:,} examples, {task.fields[rate]}{task.fields[note]}"),
+                TextColumn(
+                    f"{{task.completed:,}} {self.unit}, {{task.fields[rate]}}{{task.fields[note]}}"
+                ),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
@@ -48,10 +52,10 @@ class ProgressReport:
             self._bar.stop()
         if exception[0] is None:
             seconds = time.monotonic() - self._started
-            logging.info("%s: %d examples in %.1f s.", self.task, self.done, seconds)
+            logging.info("%s: %d %s in %.1f s.", self.task, self.done, self.unit, seconds)
 
     def advance(self, count: int, note: str = "") -> None:
-        """Adds examples done; `note` says more, such as the loss."""
+        """Adds what is done; `note` says more, such as the loss."""
         self.done += count
         now = time.monotonic()
         rate = self.done / max(now - self._started, 1e-9)
@@ -64,7 +68,8 @@ class ProgressReport:
         elif now - self._logged >= _LOG_SECONDS:
             self._logged = now
             logging.info(
-                "%s: %d examples, %.0f/s%s%s.", self.task, self.done, rate, note, self._left(rate)
+                "%s: %d %s, %.0f/s%s%s.",
+                *(self.task, self.done, self.unit, rate, note, self._left(rate)),
             )
 
     def _left(self, rate: float) -> str:

@@ -116,7 +116,7 @@ def score(path: str, reader: RatingReader) -> metrics.SegmentEvaluation:
     rated = np.flatnonzero(np.diff(ratings.ends, prepend=0))
     without_line = set(rated.tolist())
     missing = 0
-    with ProgressReport("Scoring classes", len(rated)) as progress:
+    with ProgressReport("Scoring", len(rated), "classes") as progress:
         for class_id, listed in segment_submission.read_rows(path, reader.num_classes):
             if class_id in without_line:
                 without_line.remove(class_id)

@@ -273,7 +273,10 @@ def write_submission(
         top.update(scores)
     _report(index)
     names = index.names()
-    with runs.atomic_file(path) as file, ProgressReport("Writing", len(classes)) as progress:
+    with (
+        runs.atomic_file(path) as file,
+        ProgressReport("Writing", len(classes), "classes") as progress,
+    ):
         file.write(segment_submission.HEADER + "\n")
         for column, class_id in enumerate(classes):
             file.write(segment_submission.format_row(class_id, names.of(top.best(column))))

@@ -55,7 +55,7 @@ def fit(objective: Objective, num_files: int) -> Fit:
         num_files: how many weights.
     """
     starts = [np.round(np.full(num_files, 1 / num_files), _DECIMALS), *np.eye(num_files)]
-    with ProgressReport("Fitting weights") as progress:
+    with ProgressReport("Fitting", unit="weights tried") as progress:
 
         def evaluate(weights: np.ndarray) -> float:
             value = objective(weights)

@@ -168,7 +168,7 @@ class SubmissionIndex:
             UserError: a file cannot be read, has no rows, or has two of one video or class.
         """
         rows: dict[bytes, int] = {}
-        with ProgressReport("Indexing rows") as progress:
+        with ProgressReport("Indexing", unit="rows") as progress:
             columns = [_join(path, rows, progress) for path in paths]
         missing = [np.full(len(rows) - len(column), MISSING, np.uint64) for column in columns]
         locations = [

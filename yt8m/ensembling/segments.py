@@ -66,7 +66,7 @@ class SegmentEnsemble:
         self.paths = paths
         self._gains = _GAINS[method]
         self._lines: list[dict[int, int]] = []
-        with ProgressReport("Checking classes") as progress:
+        with ProgressReport("Checking", unit="classes") as progress:
             for path in paths:
                 self._lines.append(_locate(path, num_classes, progress))
         self.classes = list(dict.fromkeys(c for lines in self._lines for c in lines))
@@ -130,7 +130,10 @@ class SegmentEnsemble:
         """
         used = [self._lines[file] for file in np.flatnonzero(weights)]
         classes = [c for c in self.classes if any(c in lines for lines in used)]
-        with runs.atomic_file(path) as file, ProgressReport("Ensembling", len(classes)) as progress:
+        with (
+            runs.atomic_file(path) as file,
+            ProgressReport("Ensembling", len(classes), "classes") as progress,
+        ):
             file.write(segment_submission.HEADER + "\n")
             for class_id in classes:
                 best = self.best(class_id, weights, most)

@@ -109,7 +109,7 @@ class VideoEnsemble:
             return Mean()
         if name == "geometric":
             return Geometric()
-        with ProgressReport("Ranking", len(self.index) * len(self.index.paths)) as progress:
+        with ProgressReport("Ranking", len(self.index) * len(self.index.paths), "rows") as progress:
             return Rank([self._ranks(file, progress) for file in range(len(self.index.paths))])
 
     def _ranks(self, file: int, progress: ProgressReport) -> ScoreRanks:
@@ -190,7 +190,10 @@ class VideoEnsemble:
             UserError: the file cannot be written, or a line is not as it should be.
         """
         ids, left_out = list(self.index.rows), 0
-        with runs.atomic_file(path) as file, ProgressReport("Ensembling", len(ids)) as progress:
+        with (
+            runs.atomic_file(path) as file,
+            ProgressReport("Ensembling", len(ids), "videos") as progress,
+        ):
             file.write(submission.HEADER + "\n")
             for rows in self.index.blocks(_BLOCK_BYTES, _BLOCK_ROWS):
                 known = self._has_weight(rows, weights)
