@@ -8,7 +8,7 @@ from keras import layers
 from frame_models.layers.deep_bag_of_frames import DeepBagOfFrames
 from frame_models.layers.join import join
 from video_models import moe
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 def build(
@@ -49,10 +49,10 @@ def build(
     if hidden < 1:
         raise ValueError(f"hidden must be positive. Received: hidden={hidden}.")
     # The second batch norm takes out every offset that this one could add.
-    norm = batch_norm(momentum, center=False)
+    norm = BatchNorm(momentum, center=False)
     joined = norm(join(frames), mask=mask)
     pooled = DeepBagOfFrames(clusters, activation, pooling, momentum)(joined, mask=mask)
     initializer = keras.initializers.RandomNormal(stddev=clusters**-0.5)
     x = layers.Dense(hidden, use_bias=False, kernel_initializer=initializer)(pooled)
-    x = batch_norm(momentum)(x)
+    x = BatchNorm(momentum)(x)
     return head(layers.Activation(activation)(x), num_classes)

@@ -9,7 +9,7 @@ from frame_models import nextvlad
 from frame_models.layers.distillation import Distillation
 from frame_models.layers.join import join
 from frame_models.layers.masked_average import MaskedAverage
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 def build(
@@ -48,7 +48,7 @@ def build(
 
     Reference:
         `MixNeXtVladModel` of the authors of Lin, Xiao and Fan, https://arxiv.org/abs/1811.05014,
-        for the competition of 2019.
+        which adds up the label losses and the branches where this averages.
     """
     if len(branches) < 2:
         raise ValueError(f"branches must be 2 or more models. Received: {len(branches)}.")
@@ -56,7 +56,7 @@ def build(
     if any(isinstance(answer, dict) for answer in answers):
         raise ValueError("A branch must answer once: no ensemble, mixture or answer a frame.")
     mean = MaskedAverage(dtype="float32")(join(frames), mask=mask)
-    mean = batch_norm(momentum, dtype="float32")(mean)
+    mean = BatchNorm(momentum, dtype="float32")(mean)
     weights = layers.Dense(len(branches), activation="softmax", dtype="float32")(mean)
     scores = _logit(ops.stack(answers, axis=1))
     mixed = ops.sum(ops.expand_dims(weights, -1) * scores, axis=1)

@@ -8,7 +8,7 @@ from keras import layers
 from frame_models.layers.each_feature import pool_each, share_sizes
 from frame_models.layers.nextvlad import NeXtVLAD
 from video_models import logistic
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 from video_models.layers.squeeze_gating import SqueezeGating
 
 
@@ -68,5 +68,5 @@ def build(
         pooled = layers.Dropout(dropout)(pooled)
     initializer = keras.initializers.VarianceScaling(2.0)
     x = layers.Dense(hidden, use_bias=False, kernel_initializer=initializer)(pooled)
-    x = batch_norm(momentum)(x)
+    x = BatchNorm(momentum)(x)
     return head(SqueezeGating(reduction, momentum)(x), num_classes)

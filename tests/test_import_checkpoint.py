@@ -94,7 +94,7 @@ def test_from_the_command_line(tmp_path):
         np.testing.assert_allclose([pairs[c] for c in range(25)], probabilities, atol=1e-5)
     again = run("tools.import_checkpoint", **import_flags(name, tmp_path / "run"))
     assert again.returncode == 1
-    assert "holds a run" in again.stderr
+    assert "is not empty" in again.stderr
 
 
 def write_checkpoint(folder: pathlib.Path, variables: dict[str, np.ndarray]) -> pathlib.Path:
@@ -158,13 +158,18 @@ def test_cells_of_older_tensorflow_have_their_later_names():
             ["no weight for the variable gating_bn/gamma"],
         ),
         ({"fully_connected/biases": None}, ["no variable fully_connected/biases for dense"]),
-        ({"fully_connected/weights": np.ones((7, 3), "float32")}, ["makes [7, 3]", "is [6, 3]"]),
+        (
+            {"fully_connected/weights": np.ones((7, 3), "float32")},
+            ["weights [7, 3] cannot make dense", "[6, 3]"],
+        ),
+        ({"fully_connected/weights": np.float32(1)}, ["weights [] cannot make dense"]),
+        ({"fully_connected/biases": np.full(3, np.nan)}, ["biases [3] is not finite"]),
         (
             {"fully_connected/biases": None, "other": np.ones(2, "float32")},
             ["no variable fully_connected/biases", "no weight for the variable other [2]"],
         ),
     ],
-    ids=["left over", "missing", "shape", "both"],
+    ids=["left over", "missing", "shape", "scalar", "nan", "both"],
 )
 def test_what_does_not_fit_is_named_and_nothing_is_set(changed, parts):
     variables = {k: v for k, v in (LOGISTIC | changed).items() if v is not None}
@@ -176,6 +181,36 @@ def test_what_does_not_fit_is_named_and_nothing_is_set(changed, parts):
         assert part in str(error.value)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_a_value_that_cannot_be_converted_is_named():
+    schema = import_checkpoint.Schema(
+        "frame", (import_checkpoint.Feature("rgb", 6, "uint8", "rgb"),)
+    )
+    model = modeling.build(specs.model("netvlad(clusters=2, hidden=4)"), schema, 3)
+    centres = {"video_VLAD/cluster_weights2": np.ones((2, 6, 2), "float32")}
+    with pytest.raises(ValueError, match=r"cluster_weights2 \[2, 6, 2\] cannot make net_vlad"):
+        tf1_weights.fill(model, centres)
+
+
+def test_one_variable_does_not_fill_two_classifiers():
+    schema = import_checkpoint.Schema(
+        "video", (import_checkpoint.Feature("mean_rgb", 6, "float32", "mean_rgb"),)
+    )
+    model = modeling.build(specs.model("ensemble(members=2, member=moe)"), schema, 3)
+    variables = {"gates/weights": np.ones((6, 9)), "experts/weights": np.ones((6, 6))}
+    with pytest.raises(ValueError, match="gates/weights would fill both mixture_of_experts.* and"):
+        tf1_weights.fill(model, variables | {"experts/biases": np.ones(6)})
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes"), [("rgb,rgb", "6,6"), ("rgb,audio", "-1,3"), ("rgb,audio", "0,3")]
+)
+def test_features_that_cannot_be(tmp_path, names, sizes):
+    prefix = write_checkpoint(tmp_path, LOGISTIC)
+    flags = {"feature_names": names, "feature_sizes": sizes, "model": "average", "num_classes": 3}
+    wrong = run("tools.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
+    assert "ERROR: --feature_names must differ and --feature_sizes be positive." in wrong.stderr
 
 
 def test_a_layer_without_a_counterpart_is_named():
@@ -193,7 +228,7 @@ def test_errors_from_the_command_line(tmp_path):
     wrong = run("tools.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
     assert wrong.returncode == 1
     (line,) = (line for line in wrong.stderr.splitlines() if line.startswith("ERROR"))
-    assert "fully_connected/weights makes [6, 3]" in line and "is [6, 4]" in line
+    assert "fully_connected/weights [6, 3] cannot make dense" in line and "[6, 4]" in line
     assert not (tmp_path / "run").exists()
 
 

@@ -61,6 +61,12 @@ def test_short_names_are_unique():
         ("average(head=moe(mix=2))", ["hyperparameter of moe", "'mix'"]),
         ("average(head=mo)", ["'mo'", "Did you mean 'moe'?"]),
         ("average(head=average)", ["head of average must be a model of features"]),
+        (
+            "mixture(branches=(moe, moe))",
+            ["branches of mixture must be a model of frames and mask"],
+        ),
+        ("mixture(branches=netvlad)", ["branches of mixture must be a tuple of models"]),
+        ("mixture(distillation=1e999)", ["distillation of mixture must be float"]),
         ("average(head=3)", ["head of average must be a model", "head=3"]),
         ("moe(gating=logistic)", ["gating of moe must be bool"]),
         ("moe(mixtures='2')", ["mixtures of moe must be int", "mixtures='2'"]),

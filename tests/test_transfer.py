@@ -47,6 +47,26 @@ def test_every_weight_is_taken_from_a_run_of_the_same_model(tmp_path):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "transformer(width=4, heads=2)",
+        "sample(model=netvlad(clusters=2, hidden=4, gating=True, head=moe(gating=True)))",
+        "mixture(branches=(transformer(width=4, heads=2), nextvlad(clusters=2, groups=2)))",
+        "lstm(cells=3, bidirectional=True)",
+        "average(head=ensemble(members=2, member=mlp(hidden=4)))",
+    ],
+)
+def test_weights_have_the_same_names_in_every_process(tmp_path, spec):
+    """The source is loaded before the model is built, as `--init_from` does."""
+    runs.start(str(tmp_path), dataclasses.replace(CONFIG, model=spec))
+    runs.save_model(str(tmp_path), modeling.classifier(build(spec, seed=1)))
+    keras.utils.clear_session()
+    source = runs.load(str(tmp_path))
+    model = modeling.build(specs.model(spec), FRAMES, 5)
+    assert transfer.initialize(model, source, "l2") == len(model.weights)
+
+
 def test_a_classifier_of_other_classes_stays_and_is_named(tmp_path, caplog):
     source, model = saved_run(tmp_path, num_classes=7), build()
     before = {variable.path: variable.numpy() for variable in model.weights}
@@ -78,6 +98,18 @@ def test_the_history_is_the_mean_of_the_last_evaluations(tmp_path):
         np.testing.assert_allclose(variable.numpy(), (2 + 4 + 8) / 3, rtol=1e-6)
     names = sorted(os.listdir(tmp_path / "checkpoints"))
     assert names == [f"weights-{step:09d}.npz" for step in (2, 3, 4)]
+
+
+def test_a_damaged_part_of_the_history_is_named_and_left_out(tmp_path, caplog):
+    history = averages.History(str(tmp_path), 3)
+    variable = keras.Variable(np.float32(0))
+    for step in (10, 20, 30):
+        if step == 30:
+            os.truncate(tmp_path / "checkpoints" / "weights-000000020.npz", 50)
+        variable.assign(float(step))
+        history.average([variable], step)
+    assert float(variable.numpy()) == pytest.approx((10 + 30) / 2)
+    assert "weights-000000020.npz cannot be read, and is left out" in caplog.text
 
 
 def test_a_resumed_training_forgets_what_came_after(tmp_path):

@@ -40,6 +40,8 @@ def main() -> None:
     if args.model is None:
         raise UserError("--model is missing: say which model the checkpoint is of.")
     schema = _schema(args)
+    if os.path.isdir(args.train_dir) and os.listdir(args.train_dir):
+        raise UserError(f"{args.train_dir} is not empty. Choose another --train_dir.")
     variables = read_variables(args.checkpoint)
     model = modeling.build(args.model, schema, args.num_classes, args.normalize)
     try:
@@ -47,10 +49,9 @@ def main() -> None:
     except ValueError as error:
         raise UserError(
             f"The checkpoint {args.checkpoint} is not one of {args.model} with "
-            f"{args.num_classes} classes: {error}. Correct --model or --num_classes."
+            f"{args.num_classes} classes: {error}. Correct --model, --num_classes, "
+            "--feature_names or --feature_sizes."
         ) from None
-    if os.path.exists(os.path.join(args.train_dir, runs.CONFIG)):
-        raise UserError(f"{args.train_dir} holds a run. Choose another --train_dir.")
     runs.start(args.train_dir, _run_config(args, schema))
     runs.save_model(args.train_dir, modeling.classifier(model))
     print(f"Imported {len(variables)} variables of {args.checkpoint}: {args.train_dir}")
@@ -88,6 +89,11 @@ def _schema(args) -> Schema:
     if len(sizes) != len(args.feature_names):
         raise UserError(
             "--feature_names and --feature_sizes must be as many. "
+            f"Received: {','.join(args.feature_names)} and {','.join(args.feature_sizes)}."
+        )
+    if min(sizes, default=0) < 1 or len(set(args.feature_names)) < len(sizes):
+        raise UserError(
+            "--feature_names must differ and --feature_sizes be positive. "
             f"Received: {','.join(args.feature_names)} and {','.join(args.feature_sizes)}."
         )
     is_frame = "frames" in args.model.inputs

@@ -47,6 +47,22 @@ class Place:
     names: tuple[str, ...]
     convert: Callable[..., np.ndarray] = lambda value: value
 
+    def value(self, given: list[np.ndarray]) -> tuple[np.ndarray | None, str]:
+        """The weight's value of the variables, and what is wrong with it, or nothing."""
+        shape = tuple(self.weight.shape)
+        shapes = [f"{n} {list(np.shape(v))}" for n, v in zip(self.names, given, strict=True)]
+        try:
+            value = self.convert(*given)
+        except (ValueError, IndexError, TypeError):
+            value = None
+        if value is None or value.shape != shape:
+            made = "" if value is None else f"; it makes {list(value.shape)}"
+            variables = " and ".join(shapes)
+            return value, f"{variables} cannot make {self.weight.path} {list(shape)}{made}"
+        if not np.isfinite(value).all():
+            return value, f"{' and '.join(shapes)} is not finite"
+        return value, ""
+
 
 def fill(model: keras.Model, variables: dict[str, np.ndarray]) -> None:
     """Sets every weight of a model from TensorFlow 1 variables.
@@ -78,12 +94,10 @@ def fill(model: keras.Model, variables: dict[str, np.ndarray]) -> None:
         if missing:
             problems.append(f"no variable {' and '.join(missing)} for {place.weight.path}")
             continue
-        values.append(place.convert(*(variables[name] for name in place.names)))
-        if values[-1].shape != tuple(place.weight.shape):
-            problems.append(
-                f"the variable {place.names[0]} makes {list(values[-1].shape)}, but "
-                f"{place.weight.path} is {list(place.weight.shape)}"
-            )
+        value, problem = place.value([variables[name] for name in place.names])
+        values.append(value)
+        problems += [problem] if problem else []
+    problems += _shared(places)
     if problems:
         raise ValueError("; ".join(problems))
     for place, value in zip(places, values, strict=True):
@@ -114,6 +128,19 @@ def clean_names(names: list[str]) -> dict[str, str]:
             parts[-1] = {"weights": "kernel", "biases": "bias"}.get(parts[-1], parts[-1])
         clean["/".join(parts)] = name
     return clean
+
+
+def _shared(places: list[Place]) -> list[str]:
+    """Variables that would fill weights of several layers of a kind, such as two classifiers."""
+    filled: dict[str, str] = {}
+    problems = []
+    for place in places:
+        if len(place.names) > 1 or place.names[0].startswith("input_bn/"):
+            continue  # Made of several, or cut by feature.
+        (name,), layer = place.names, place.weight.path.partition("/")[0]
+        if filled.setdefault(name, layer) != layer:
+            problems.append(f"the variable {name} would fill both {filled[name]} and {layer}")
+    return problems
 
 
 def _learnt(model: keras.Model) -> list[keras.Variable]:
@@ -210,9 +237,11 @@ def _pooling(layer, position: int, input_bn: _InputNorm) -> Iterator[Place]:
     if isinstance(layer, NetFV):
         yield Place(layer.scales, (f"{scope}covar_weights",))
     if isinstance(layer, NetVLAD) or (isinstance(layer, NetFV) and not layer.coupled):
-        yield Place(layer.centres, (f"{scope}cluster_weights2",), lambda value: value[0])
+        yield Place(
+            layer.centres, (f"{scope}cluster_weights2",), lambda value: np.squeeze(value, 0)
+        )
     if isinstance(layer, NetVLAGD):
-        yield Place(layer.gates, (f"{scope}gate_weights",), lambda value: value[0].T)
+        yield Place(layer.gates, (f"{scope}gate_weights",), lambda value: np.squeeze(value, 0).T)
     if isinstance(layer, GatedSoftDBoW):
         yield Place(layer.reduction, (f"{scope}dim_red",))
         yield Place(layer.expansion, (f"{scope}cluster_weights_2",))

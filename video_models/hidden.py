@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from video_models import moe
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 from video_models.layers.context_gating import ContextGating
 from video_models.layers.gated_linear_unit import GatedLinearUnit
 
@@ -51,10 +51,14 @@ def build(
         authors' code.
     """
     _check(units, gating, gate, remove_diag)
-    initializer = keras.initializers.RandomNormal(stddev=stddev) if stddev else "glorot_uniform"
+    if stddev is not None and not stddev > 0:
+        raise ValueError(f"stddev must be positive. Received: stddev={stddev}.")
+    initializer = (
+        keras.initializers.RandomNormal(stddev=stddev) if stddev is not None else "glorot_uniform"
+    )
     x = layers.Dense(units, use_bias=not relu, kernel_initializer=initializer)(features)
     if relu:
-        x = batch_norm(momentum)(x)
+        x = BatchNorm(momentum)(x)
         x = layers.Activation("relu6")(x)
     if gating:
         x = GatedLinearUnit()(x) if gate == "glu" else ContextGating(remove_diag, momentum)(x)

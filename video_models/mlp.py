@@ -75,6 +75,8 @@ def build(
     """
     if hidden < 1:
         raise ValueError(f"hidden must be positive. Received: hidden={hidden}.")
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must be at least 0 and below 1. Received: momentum={momentum}.")
     if blocks < 0:
         raise ValueError(f"blocks must be 0 or more. Received: blocks={blocks}.")
     x = _input_norm(features, input_norm, momentum)

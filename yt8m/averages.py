@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 
 import keras
 import numpy as np
+from absl import logging
 from keras import ops
 
 from yt8m import modeling, runs
@@ -17,7 +19,7 @@ _WEIGHTS_OF_STEP = re.compile(r"weights-(\d+)\.npz")
 class History:
     """The weights of the last evaluations, a file each beside the checkpoints, and their mean.
 
-    One set of weights is in memory at a time, however many there are.
+    Two sets of weights are in memory at a time, however many there are.
 
     Args:
         train_dir: the run.
@@ -35,19 +37,28 @@ class History:
         kept = self._steps()[-self.length :]
         for old in self._steps()[: -self.length]:
             os.remove(self._path(old))
-        for other in kept:
-            if other != step:
-                with np.load(self._path(other)) as file:
-                    for i, value in enumerate(values):
-                        values[i] = value + file[f"w{i}"]
+        count = 1 + sum(self._add(values, other) for other in kept if other != step)
         for variable, value in zip(variables, values, strict=True):
-            variable.assign((value / len(kept)).astype(value.dtype))
+            variable.assign((value / count).astype(value.dtype))
 
     def forget_after(self, step: int) -> None:
         """Deletes what later steps left, as training goes on from `step`."""
         for other in self._steps():
             if other > step:
                 os.remove(self._path(other))
+
+    def _add(self, values: list[np.ndarray], step: int) -> bool:
+        """Adds what a step left to `values`; a file that cannot be read is named and left out."""
+        path = self._path(step)
+        try:
+            with open(path, "rb") as stored, np.load(stored) as file:
+                held = [file[f"w{i}"] for i in range(len(values))]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            logging.warning("%s cannot be read, and is left out of the mean: %s", path, error)
+            return False
+        for i, value in enumerate(held):
+            values[i] = values[i] + value
+        return True
 
     def _write(self, values: list[np.ndarray], step: int) -> None:
         with runs.writing(self._folder):

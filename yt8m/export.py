@@ -138,6 +138,8 @@ def export(
     )
     if comparison:
         _print_comparison(comparison)
+        if config.training.get("segment_labels"):
+            print("The run learnt from segments; this GAP is of whole videos.")
     return description
 
 

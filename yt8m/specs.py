@@ -12,6 +12,7 @@ import difflib
 import functools
 import importlib
 import inspect
+import math
 import pkgutil
 import types
 import typing
@@ -193,12 +194,19 @@ def _setting(name: str, parameter: inspect.Parameter, value: Any, hint: Any) -> 
             f"Received: {parameter.name}={value!r}."
         )
     default = parameter.default
-    if inspect.isfunction(default) and value.inputs != _inputs(default):
-        raise ValueError(
-            f"{parameter.name} of {name} must be a model of {' and '.join(_inputs(default))}. "
-            f"Received: {parameter.name}={value.name}, a model of {' and '.join(value.inputs)}."
-        )
+    example = default[0] if isinstance(default, tuple) and default else default
+    if inspect.isfunction(example):
+        for given in value if isinstance(value, tuple) else (value,):
+            _check_inputs(given, _inputs(example), f"{parameter.name} of {name}")
     return float(value) if hint is float else value
+
+
+def _check_inputs(given: Spec, inputs: tuple[str, ...], where: str) -> None:
+    if given.inputs != inputs:
+        raise ValueError(
+            f"{where} must be a model of {' and '.join(inputs)}. "
+            f"Received: {given.name}, a model of {' and '.join(given.inputs)}."
+        )
 
 
 def _with_specs(value: Any) -> Any:
@@ -226,8 +234,8 @@ def unknown(what: str, name: str, valid: list[str], shown: list[str] | None = No
 
 
 def _accepts_model(hint: Any) -> bool:
-    origins = {typing.get_origin(h) or h for h in (hint, *typing.get_args(hint))}
-    return Callable in origins or Any in origins
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return any((typing.get_origin(option) or option) in (Callable, Any) for option in options)
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -244,7 +252,8 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is None or hint is type(None):
         return value is None
     if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return is_number and math.isfinite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return origin is None and isinstance(hint, type) and isinstance(value, hint)
@@ -252,6 +261,8 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _hint_name(hint: Any) -> str:
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if typing.get_origin(hint) is tuple and _accepts_model(typing.get_args(hint)[0]):
+        return "a tuple of models"
     names = ["a model" if _accepts_model(o) else getattr(o, "__name__", str(o)) for o in options]
     return " or ".join(names)
 

@@ -21,7 +21,7 @@ from absl import flags, logging
 from yt8m import evaluation, jobs, runs
 from yt8m.data.reader import Reader
 from yt8m.data.schema import VIDEO
-from yt8m.data.teacher import TeacherScores, sidecar_path
+from yt8m.data.teacher import TeacherScores, check_names, sidecar_path
 from yt8m.errors import UserError
 from yt8m.score import Predictions
 
@@ -52,60 +52,52 @@ def main() -> None:
         raise UserError("Name one teacher: either --train_dir or --submission_file.")
     reader, teacher = (_run if args.train_dir else _submission)(args)
     check_names(reader.paths, args.name, args.output_dir)
-    written, there = 0, 0
+    written, there, num_read = 0, 0, 0
     for shard in reader.paths:
         path = sidecar_path(shard, args.name, args.output_dir)
         if tf.io.gfile.exists(path) and not args.overwrite:
             there += 1
             continue
         part = dataclasses.replace(reader, paths=[shard], log=jobs.read_log())
-        scores = score_shard(part, teacher)
-        if not len(scores.ids):
-            logging.warning("The teacher knows no video of %s.", shard)
-        scores.write(path)
+        score_shard(part, teacher).write(path)
         written += 1
+        num_read += part.log.num_records
+    if written and not num_read:
+        raise UserError("Nothing could be read: the shards hold no records.")
     kept = f"; {there} were there (--overwrite writes them anew)" if there else ""
     print(f"Wrote the scores of {written} of {len(reader.paths)} shard(s){kept}.")
 
 
-def check_names(shards: list[str], name: str, folder: str) -> None:
-    """Fails where two shards would share a file, or the name is no part of a file name.
-
-    Raises:
-        UserError: as above.
-    """
-    if not name or "/" in name:
-        raise UserError(f"--name is a part of file names, without a slash. Received: {name!r}.")
-    owner: dict[str, str] = {}
-    for shard in shards:
-        path = sidecar_path(shard, name, folder)
-        if path in owner:
-            raise UserError(
-                f"{owner[path]} and {shard} would share {path}. Leave out --output_dir, or write "
-                "their scores to a folder for each."
-            )
-        owner[path] = shard
-
-
 def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
-    """What the teacher says of the videos of one shard.
+    """What the teacher says of the videos of one shard: of none, where none can be read.
 
     Raises:
-        UserError: the records do not fit, or a score is not finite.
+        UserError: the records do not fit, a score is not finite, or the shard is damaged and the
+            job was told to fail on that.
     """
-    ids, classes, scores = [], [], []
-    for batch in evaluation.batches(reader, f"Scoring {reader.paths[0]}"):
-        found, values = teacher(batch)
-        evaluation.check_finite(values, batch, reader)
-        known = (found >= 0).any(axis=1)
-        ids.extend(batch["ids"][known])
-        classes.append(found[known])
-        scores.append(values[known])
+    ids, classes, scores = [], [np.zeros((0, 1), int)], [np.zeros((0, 1))]
+    try:
+        for batch in evaluation.batches(reader, f"Scoring {reader.paths[0]}"):
+            found, values = teacher(batch)
+            evaluation.check_finite(values, batch, reader)
+            known = (found >= 0).any(axis=1)
+            ids.extend(batch["ids"][known])
+            classes.append(found[known])
+            scores.append(values[known])
+    except UserError as error:
+        if reader.log.num_records or reader.log.failure:
+            raise
+        logging.warning("%s: %s", reader.paths[0], error)
+    if not ids:
+        logging.warning("The teacher has nothing to say of %s.", reader.paths[0])
+        return TeacherScores.make(ids, classes[0], scores[0], reader.num_classes)
+    classes, scores = classes[1:], scores[1:]
     joined = np.concatenate(classes), np.concatenate(scores)
     return TeacherScores.make(ids, *joined, reader.num_classes)
 
 
 def _run(args) -> tuple[Reader, Teacher]:
+    jobs.refuse_flags(["num_classes"], "with --train_dir, whose run has one")
     run = runs.load(args.train_dir)
     paths, found = jobs.open_shards(args.input_data_pattern)
     reader = Reader(

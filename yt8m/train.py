@@ -34,7 +34,7 @@ from yt8m import (
 from yt8m import training as training_lib
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
-from yt8m.data.teacher import TeacherScores
+from yt8m.data.teacher import TeacherScores, check_names
 from yt8m.errors import UserError
 
 _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -149,7 +149,6 @@ def main() -> None:
     except ValueError as error:
         raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
-    runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
     reader = Reader(
         paths,
         schema,
@@ -160,9 +159,10 @@ def main() -> None:
         shuffle_buffer=args.shuffle_buffer,
         log=jobs.read_log(),
         **of_segments,
-        **evaluation.static_shapes(args.jit_compile),
+        **_static_shapes(args, args.jit_compile),
     )
     evaluation.check_labels(reader)
+    runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
     schedule = training_lib.Schedule(
         args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
     )
@@ -200,6 +200,12 @@ def _segment_settings(args, num_classes: int) -> dict:
     return {"segment_labels": True, "segment_classes": ids and tuple(ids)}
 
 
+def _static_shapes(args, jit_compile: bool = False) -> dict[str, int]:
+    """See `evaluation.static_shapes`; segments are all of one length."""
+    same = {"frame_multiple": 1} if args.segment_labels else {}
+    return evaluation.static_shapes(jit_compile) | same
+
+
 def _evaluator(args, schema: Schema, num_classes: int, of_segments: dict):
     """The function from a model and a step to metrics; None without --eval_data_pattern."""
     if not args.eval_data_pattern:
@@ -220,7 +226,7 @@ def _evaluator(args, schema: Schema, num_classes: int, of_segments: dict):
     evaluation.check_labels(make_reader())
 
     def evaluate(model: keras.Model, step: int) -> dict[str, float]:
-        reader = make_reader(log=jobs.read_log(), **evaluation.static_shapes())
+        reader = make_reader(log=jobs.read_log(), **_static_shapes(args))
         state = judge(model, reader, losses.for_evaluation(args.loss))
         results = state.result()
         folder = os.path.join(args.train_dir, runs.EVAL)
@@ -241,13 +247,18 @@ def _teacher(args, paths: list[str], num_classes: int) -> TeacherScores | None:
             f"--teacher needs a loss that takes probabilities as labels, such as cross_entropy. "
             f"Received: --loss={args.loss}."
         )
+    check_names(paths, args.teacher, args.teacher_dir)
     return TeacherScores.read(paths, args.teacher, num_classes, args.teacher_dir)
 
 
 def _source(args) -> runs.Run | None:
     """The run to take weights from; None without --init_from, and where training goes on."""
     goes_on = checkpoints.exists(args.train_dir) and not args.start_new_model
-    return runs.load(args.init_from) if args.init_from and not goes_on else None
+    if not args.init_from or goes_on:
+        return None
+    if not os.path.isdir(args.init_from):
+        raise UserError(f"There is no run directory {args.init_from}. Correct --init_from.")
+    return runs.load(args.init_from)
 
 
 def _history(args) -> averages.History | None:

@@ -259,7 +259,7 @@ def train(
         UserError: the data is too small for one batch or does not fit, or training diverged.
     """
     about = reader.estimate_num_examples()
-    if reader.batch_size > 2 * about:
+    if not reader.segment_labels and reader.batch_size > 2 * about:
         raise UserError(
             f"About {about} training examples do not fill one batch of {reader.batch_size}. "
             "Lower --batch_size."
@@ -320,10 +320,11 @@ def _train_epoch(
         trainer.fit(_unsharded(dataset), shuffle=False, callbacks=[callback], verbose=0)
     if position.step == step and step_in_epoch == 0:
         reader.log.finish()
-        raise UserError(
-            f"The {reader.log.num_records} training examples do not fill one batch of "
-            f"{reader.batch_size}. Lower --batch_size."
-        )
+        what, remedy = f"{reader.log.num_records} training examples", "Lower --batch_size."
+        if reader.segment_labels:
+            what = f"rated segments of {reader.log.num_records} records"
+            remedy = "Lower --batch_size, raise --max_frames or list more classes."
+        raise UserError(f"The {what} do not fill one batch of {reader.batch_size}. {remedy}")
 
 
 def _features_and_labels(batch: dict, reader: Reader) -> tuple[dict, dict]:

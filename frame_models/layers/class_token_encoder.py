@@ -63,7 +63,9 @@ class ClassTokenEncoder(keras.layers.Layer):
         )
         for block in self.blocks:
             block.build(input_shape)
-        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, dtype=self.dtype_policy)
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=EPSILON, name="norm", dtype=self.dtype_policy
+        )
         self.norm.build((input_shape[0], input_shape[-1]))
 
     def call(self, inputs, mask=None, training=None):

@@ -7,7 +7,7 @@ from keras import ops
 
 from frame_models.layers.masked_average import MaskedAverage
 from frame_models.layers.padding import zero_padding
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 ACTIVATIONS = ("sigmoid", "relu6")
 POOLINGS = ("max", "average")
@@ -68,7 +68,7 @@ class DeepBagOfFrames(keras.layers.Layer):
             shape=(size, self.clusters),
             initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(size)),
         )
-        self.batch_norm = batch_norm(
+        self.batch_norm = BatchNorm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype_policy,

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 def _check(hidden: tuple[int, ...]):
@@ -64,7 +64,7 @@ def frame_stack(
     _check(hidden)
     for width in hidden:
         frames = layers.Dense(width, use_bias=False)(frames)
-        frames = batch_norm(momentum)(frames, mask=mask)
+        frames = BatchNorm(momentum)(frames, mask=mask)
         frames = layers.Activation(activation)(frames)
         frames = layers.Dropout(dropout)(frames) if dropout else frames
     return frames

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import keras
 
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 def pool_each(
@@ -39,7 +39,7 @@ def pool_each(
     pooled = []
     for position, feature in enumerate(frames.values()):
         if normalize:
-            norm = batch_norm(momentum, center=center)
+            norm = BatchNorm(momentum, center=center)
             feature = norm(feature, mask=mask)
         pooled.append(make_layer(position)(feature, mask=mask))
     return pooled[0] if len(pooled) == 1 else keras.layers.Concatenate()(pooled)

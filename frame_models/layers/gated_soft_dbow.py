@@ -5,7 +5,7 @@ from keras import ops
 
 from frame_models.layers.cluster_pooling import ClusterPooling
 from frame_models.layers.l2_normalize import l2_normalize
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
@@ -44,7 +44,7 @@ class GatedSoftDBoW(ClusterPooling):
             initializer=keras.initializers.RandomNormal(stddev=size**-0.5),
         )
         self.expansion = self.add_centres("expansion", size)
-        self.gate_norm = batch_norm(
+        self.gate_norm = BatchNorm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype_policy,

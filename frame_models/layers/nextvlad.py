@@ -6,7 +6,7 @@ from keras import ops
 from frame_models.layers.cluster_pooling import cluster_sums
 from frame_models.layers.l2_normalize import l2_normalize
 from frame_models.layers.padding import zero_padding
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
@@ -93,7 +93,7 @@ class NeXtVLAD(keras.layers.Layer):
         return layer
 
     def _norm(self, name: str, input_shape: tuple) -> keras.layers.BatchNormalization:
-        layer = batch_norm(
+        layer = BatchNorm(
             momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype_policy, name=name
         )
         layer.build(input_shape)

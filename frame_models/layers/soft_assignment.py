@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from frame_models.layers.padding import zero_padding
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
@@ -52,7 +52,7 @@ class SoftAssignment(keras.layers.Layer):
             shape=(size, self.clusters),
             initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(size)),
         )
-        self.batch_norm = batch_norm(
+        self.batch_norm = BatchNorm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype_policy,

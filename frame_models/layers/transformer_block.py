@@ -57,11 +57,13 @@ class TransformerBlock(keras.layers.Layer):
                 f"Received: heads={self.heads}, size={size}."
             )
         own = {"dtype": self.dtype_policy}
-        self.attention_norm = keras.layers.LayerNormalization(epsilon=EPSILON, **own)
+        self.attention_norm = keras.layers.LayerNormalization(
+            epsilon=EPSILON, name="attention_norm", **own
+        )
         self.attention = keras.layers.MultiHeadAttention(
             self.heads, size // self.heads, use_bias=False, name="attention", **own
         )
-        self.mlp_norm = keras.layers.LayerNormalization(epsilon=EPSILON, **own)
+        self.mlp_norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="mlp_norm", **own)
         self.widen = keras.layers.Dense(size * self.mlp_ratio, "gelu", name="widen", **own)
         self.narrow = keras.layers.Dense(size, name="narrow", **own)
         self.attention_norm.build(input_shape)

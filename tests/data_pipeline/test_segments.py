@@ -72,7 +72,7 @@ def test_a_segment_past_the_end_is_counted_and_left_out(num_frames, max_frames, 
     assert sorted(batch["start_times"]) == kept
     assert {1, 2} >= set(batch["labels"].ravel()) - {-1}
     assert reader.log.num_skipped_segments == 4 - len(kept)
-    assert f"{4 - len(kept)} rated segment(s) past the end" in reader.log.summary()
+    assert f"{4 - len(kept)} rated segment(s) past the frames" in reader.log.summary()
 
 
 def test_videos_without_a_segment(tmp_path):

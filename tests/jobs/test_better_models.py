@@ -112,6 +112,26 @@ def test_a_submission_teaches(tmp_path, shards, run_dir):
         np.testing.assert_allclose(one["scores"], other["scores"], atol=1e-3)
 
 
+def test_a_shard_that_cannot_be_read_has_no_teacher_and_harms_none(
+    tmp_path, own_shards, run_dir, training_flags
+):
+    (own_shards / "train0009.tfrecord").write_bytes(b"")
+    pattern = own_shards / "train*"  # The scores that will lie there are no shards.
+    teach = {"train_dir": run_dir, "input_data_pattern": pattern}
+    assert "of 4 of 4 shard(s)" in succeed("yt8m.teach", **teach)
+    assert "of 4 of 4 shard(s)" in succeed("yt8m.teach", overwrite=True, **teach)
+    flags = training_flags | {"train_data_pattern": pattern, "teacher": "teacher"}
+    succeed("yt8m.train", train_dir=tmp_path / "run", **flags)
+
+
+def test_shards_that_would_share_a_teacher_are_refused(tmp_path, own_shards, training_flags):
+    shutil.copytree(own_shards, tmp_path / "more")
+    pattern = f"{own_shards}/train*.tfrecord,{tmp_path}/more/train*.tfrecord"
+    flags = training_flags | {"train_data_pattern": pattern, "teacher": "t", "teacher_dir": "x"}
+    result = run_job("yt8m.train", train_dir=tmp_path / "run", **flags)
+    assert result.returncode == 1 and "would share" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

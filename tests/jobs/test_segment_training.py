@@ -1,6 +1,7 @@
 """Training on rated segments, from scratch and from a run on whole videos: as processes."""
 
 import json
+import shutil
 
 import pytest
 from job_runner import NUM_CLASSES, run_job, succeed
@@ -68,6 +69,20 @@ def test_what_does_not_go_together_is_refused(tmp_path, segment_flags, changes, 
     result = run_job("yt8m.train", train_dir=tmp_path / "run", **(segment_flags | changes))
     assert result.returncode == 1 and message in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_flags_that_are_refused_delete_no_run(tmp_path, run_dir, segment_flags, shards):
+    shutil.copytree(run_dir, tmp_path / "run")
+    flags = segment_flags | {"train_data_pattern": shards / "frame" / "train*.tfrecord"}
+    result = run_job("yt8m.train", train_dir=tmp_path / "run", start_new_model=True, **flags)
+    assert result.returncode == 1 and (tmp_path / "run" / "model.keras").exists()
+
+
+def test_too_few_segments_are_said_to_be_segments(tmp_path, segment_flags):
+    flags = segment_flags | {"max_frames": 4}
+    result = run_job("yt8m.train", train_dir=tmp_path / "run", **flags)
+    assert result.returncode == 1 and "no rating" not in result.stdout
+    assert "past the frames that are read" in result.stderr or "rated segments of" in result.stderr
 
 
 def test_whole_videos_are_no_segments(tmp_path, segment_flags, shards):

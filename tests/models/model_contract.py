@@ -16,6 +16,7 @@ import numpy as np
 
 import frame_models
 import video_models
+from video_models.layers.batch_norm import BatchNorm
 
 NUM_CLASSES = 7
 SIZES = {"rgb": 16, "audio": 8}
@@ -155,3 +156,11 @@ def outputs(model: keras.Model, data: dict, training: bool = False) -> dict:
 def predict(model: keras.Model, data: dict) -> np.ndarray:
     """Returns the probabilities at inference."""
     return outputs(model, data)["probabilities"]
+
+
+def one_value() -> np.ndarray:
+    """The moving mean of a batch norm that trained on masked frames of a single value."""
+    layer = BatchNorm()
+    frames = np.arange(10.0, dtype="float32").reshape(2, 5, 1)
+    layer(frames, training=True, mask=frames[..., 0] < 7)
+    return keras.ops.convert_to_numpy(layer.moving_mean)

@@ -1,7 +1,7 @@
 """Runs every model on JAX where TensorFlow cannot be imported. A child process of a test.
 
 Usage: run_with_jax.py INPUTS.npz OUTPUTS.npz. The inputs hold `<model>/in/<name>` and
-`<model>/w/<index>`; the outputs `<model>`, its probabilities.
+`<model>/w/<index>`; the outputs `<model>`, its probabilities, and `one_value`.
 """
 
 import os
@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402
 
 def main():
     given = np.load(sys.argv[1])
-    results = {"backend": keras.backend.backend()}
+    results = {"backend": keras.backend.backend(), "one_value": model_contract.one_value()}
     for case in model_contract.cases() + model_contract.variants():
         if not any(key.startswith(f"{case}/in/") for key in given):
             continue

@@ -15,6 +15,7 @@ from model_contract import (
     SIZES,
     cases,
     modules,
+    one_value,
     outputs,
     predict,
     randomise,
@@ -289,7 +290,14 @@ def on_jax(tmp_path_factory):
     assert process.returncode == 0, process.stderr
     there = dict(np.load(folder / "results.npz"))
     assert there.pop("backend") == "jax"
+    here["one_value"] = one_value()
     return here, there
+
+
+def test_jax_trains_on_masked_frames_of_one_value(on_jax):
+    here, there = on_jax
+    np.testing.assert_allclose(there["one_value"], here["one_value"], rtol=1e-5)
+    assert here["one_value"] != 0
 
 
 @pytest.mark.parametrize("case", cases() + variants(), ids=str)

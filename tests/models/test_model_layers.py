@@ -13,7 +13,7 @@ import video_models
 from frame_models.layers.join import join
 from frame_models.layers.masked_average import MaskedAverage
 from video_models import logistic, mlp, moe, softmax
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 from video_models.layers.context_gating import ContextGating
 from video_models.layers.mixture_of_experts import MixtureOfExperts
 from video_models.layers.weights import slim_l2
@@ -323,7 +323,7 @@ def test_softmax_sums_to_one_under_mixed_precision():
 
 def test_moving_statistics_of_small_values_serve_after_few_steps():
     """A hundred steps, values of a variance of a thousandth: what L2-normalised frames have."""
-    norm = batch_norm(0.99)
+    norm = BatchNorm(0.99)
     frames = RANDOM.normal(0.02, 0.03, size=(256, 8)).astype("f")
     for _ in range(100):
         trained = norm(frames, training=True)

@@ -1,26 +1,45 @@
 """The batch norm of all layers here."""
 
 import keras
+from keras import ops
 
 
-def batch_norm(
-    momentum: float = 0.99, epsilon: float = 0.001, **kwargs
-) -> keras.layers.BatchNormalization:
-    """Makes a batch norm whose moving variance starts at 0, where Keras starts it at 1.
+@keras.saving.register_keras_serializable(package="video_models")
+class BatchNorm(keras.layers.BatchNormalization):
+    """A batch norm whose moving variance starts at 0, where that of Keras starts at 1.
 
     What is normalised here is often small: a value of a frame of unit norm has a variance of a
     thousandth. With a momentum of 0.99 a start at 1 outweighs that for the first 700 steps, and a
     model that was trained for fewer answers at inference with a scale that it has never seen. From
     0 the moving variance is too small by the factor `1 - momentum^steps`, as the moving mean is.
 
-    Args:
-        momentum: of the moving statistics. TF-Slim's 0.999 needs thousands of steps.
-        epsilon: added to the variance.
-        **kwargs: what every Keras layer takes, such as `name` and `dtype`, and `center`.
+    It also trains on masked frames of a single value, which Keras' own (3.15) does not on JAX: its
+    masked moments lose every axis of length 1.
 
-    Returns:
-        The layer.
+    Args:
+        momentum: of the moving statistics, at least 0 and below 1. TF-Slim's 0.999 needs
+            thousands of steps.
+        epsilon: added to the variance.
+        **kwargs: what Keras' batch norm takes, such as `center`, `name` and `dtype`.
+
+    Input shape:
+        `(..., size)`, float.
+
+    Output shape:
+        That of the input.
+
+    Raises:
+        ValueError: momentum is out of its range.
     """
-    return keras.layers.BatchNormalization(
-        momentum=momentum, epsilon=epsilon, moving_variance_initializer="zeros", **kwargs
-    )
+
+    def __init__(self, momentum: float = 0.99, epsilon: float = 0.001, **kwargs):
+        if not 0 <= momentum < 1:
+            raise ValueError(
+                f"momentum must be at least 0 and below 1. Received: momentum={momentum}."
+            )
+        settings = {"moving_variance_initializer": "zeros"} | kwargs
+        super().__init__(momentum=momentum, epsilon=epsilon, **settings)
+
+    def _moments(self, inputs, mask):
+        shape = (inputs.shape[self.axis],)
+        return [ops.reshape(moment, shape) for moment in super()._moments(inputs, mask)]

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 @keras.saving.register_keras_serializable(package="video_models")
@@ -55,7 +55,7 @@ class ContextGating(keras.layers.Layer):
             shape=(size, size),
             initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(size)),
         )
-        self.batch_norm = batch_norm(
+        self.batch_norm = BatchNorm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype_policy,

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from video_models.layers.batch_norm import batch_norm
+from video_models.layers.batch_norm import BatchNorm
 
 
 @keras.saving.register_keras_serializable(package="video_models")
@@ -54,7 +54,7 @@ class SqueezeGating(keras.layers.Layer):
         initializer = keras.initializers.VarianceScaling(2.0)
         self.squeeze = self.add_weight(name="squeeze", shape=(size, width), initializer=initializer)
         self.expand = self.add_weight(name="expand", shape=(width, size), initializer=initializer)
-        self.batch_norm = batch_norm(
+        self.batch_norm = BatchNorm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype_policy,

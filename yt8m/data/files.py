@@ -43,7 +43,8 @@ def _expand(glob: str) -> list[str]:
 
 def _glob(glob: str) -> list[str]:
     try:
-        matches = sorted(tf.io.gfile.glob(glob))
+        # A teacher's scores lie beside the shards.
+        matches = sorted(m for m in tf.io.gfile.glob(glob) if not m.endswith(".npz"))
     except (tf.errors.OpError, OSError) as error:
         raise UserError(f"Cannot list {glob}: {_first_line(error)}") from None
     if not matches:

@@ -120,7 +120,7 @@ class Reader:
         total = sum(_file_size(path) for path in sampled) * len(self.paths) / len(sampled)
         each = 1.0
         if self.segment_labels and first:
-            each = sum(map(segments.count_segments, first)) / len(first)
+            each = sum(map(segments.count_segments, first)) / len(first) or 1.0
         return max(1, round(total / framed * each))
 
     def _epoch(

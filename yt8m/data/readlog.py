@@ -21,7 +21,7 @@ class ReadLog:
     Attributes:
         num_records: records read, over all passes.
         lost: damaged or unreadable shard -> the least number of records lost in it, in one pass.
-        num_skipped_segments: rated segments past the end of their video, over all passes.
+        num_skipped_segments: rated segments past the frames that are read, over all passes.
         num_empty: videos without a frame, over all passes.
         failure: what ended the job, under `fail`.
 
@@ -95,7 +95,7 @@ class ReadLog:
             )
         if self.num_skipped_segments:
             parts.append(
-                f"{self.num_skipped_segments} rated segment(s) past the end of their video"
+                f"{self.num_skipped_segments} rated segment(s) past the frames that are read"
             )
         if self.num_empty:
             parts.append(f"{self.num_empty} video(s) without a frame")

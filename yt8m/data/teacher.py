@@ -29,6 +29,27 @@ def sidecar_path(shard: str, name: str, folder: str = "") -> str:
     return os.path.join(folder, os.path.basename(path)) if folder else path
 
 
+def check_names(shards: list[str], name: str, folder: str = "") -> None:
+    """Fails where two shards would share a file, or the name is no part of a file name.
+
+    Raises:
+        UserError: as above.
+    """
+    if not name or "/" in name:
+        raise UserError(
+            f"A teacher's name is a part of file names, without a slash. Received: {name!r}."
+        )
+    owner: dict[str, str] = {}
+    for shard in shards:
+        path = sidecar_path(shard, name, folder)
+        if path in owner:
+            raise UserError(
+                f"{owner[path]} and {shard} would share {path}. Keep the scores beside the shards, "
+                "or those of each folder of shards in a folder of their own."
+            )
+        owner[path] = shard
+
+
 def hash_ids(ids: Iterable[bytes]) -> np.ndarray:
     """(videos,) uint64, a hash of each id."""
     digests = b"".join(hashlib.blake2b(i, digest_size=8).digest() for i in ids)
