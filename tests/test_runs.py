@@ -100,6 +100,18 @@ def test_a_run_knows_another_run(tmp_path):
     assert runs.read_config(folder).training == {"seed": 1}
 
 
+def test_one_training_at_a_time_has_a_folder(tmp_path):
+    pytest.importorskip("fcntl")
+    with runs.locked(str(tmp_path)):
+        with pytest.raises(UserError, match="Another training is writing to"):
+            with runs.locked(str(tmp_path)):
+                pass
+        with runs.locked(str(tmp_path / "other")):
+            pass
+    with runs.locked(str(tmp_path)):
+        pass
+
+
 def test_a_new_model_deletes_the_run_and_nothing_else(tmp_path):
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "mine.txt").write_text("")

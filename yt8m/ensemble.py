@@ -11,7 +11,6 @@ The files are of videos or, as in 2019, of segments; their first lines say which
 
 from __future__ import annotations
 
-import dataclasses
 import glob
 import math
 import os
@@ -23,7 +22,6 @@ from rich.table import Table
 
 from yt8m import jobs, segment_score, segment_submission, submission
 from yt8m.data.reader import Reader
-from yt8m.data.schema import VIDEO
 from yt8m.ensembling import labels
 from yt8m.ensembling.fitting import Fit, fit
 from yt8m.ensembling.segments import SegmentEnsemble
@@ -104,9 +102,7 @@ def _label_reader(
     settings = {"batch_size": batch_size, "log": jobs.read_log()}
     if of_segments:
         return segment_score.make_reader(paths, schema, num_classes, **settings)
-    # The context of a tf.SequenceExample reads as a tf.Example: ids and labels need no frames.
-    labels_only = dataclasses.replace(schema, kind=VIDEO, features=())
-    return Reader(paths, labels_only, num_classes, **settings)
+    return Reader(paths, schema.labels_only(), num_classes, **settings)
 
 
 def _refuse_flags(of_segments: bool, fit_on: str | None) -> None:

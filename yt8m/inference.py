@@ -3,7 +3,7 @@ r"""Writes a run's predictions over shards as a Kaggle submission.
     python -m yt8m.inference --train_dir=runs/moe --input_data_pattern='data/test*.tfrecord' \
         --output_file=submission.csv
 
-It streams: memory does not grow with the number of videos. The file appears when it is whole.
+It streams: of each video only the id is kept. The file appears when it is whole.
 
 With --segment_labels it cuts the videos into segments of 5 seconds and writes, of each class, the
 best of them (YouTube-8M 2019): 8 bytes a class and segment to be written, and about 160 a video.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-from absl import flags
+from absl import flags, logging
 
 from yt8m import evaluation, jobs, runs, segment_submission, segments, submission
 from yt8m.data.reader import Reader
@@ -73,6 +73,8 @@ def _classes(label_ids_file: str, num_classes: int) -> np.ndarray:
 def write_submission(path: str, model: keras.Model, reader: Reader, top_k: int) -> int:
     """Predicts every video of the shards and writes the file.
 
+    A video counts once: later records of the same id are left out, and a warning counts them.
+
     Args:
         path: the file; it appears under this name when it is whole.
         model: from stored features to probabilities.
@@ -87,16 +89,29 @@ def write_submission(path: str, model: keras.Model, reader: Reader, top_k: int) 
     """
     best = keras.ops.top_k(model.output, min(top_k, reader.num_classes))
     predict = evaluation.predictor(keras.Model(model.input, list(best)))
-    count = 0
+    known: set[bytes] = set()
+    num_repeated = 0
     with runs.atomic_file(path) as file:
         file.write(submission.HEADER + "\n")
         for batch in evaluation.batches(reader, "Predicting"):
             scores, classes = predict(batch)
             evaluation.check_finite(scores, batch, reader)
-            ids = [i.decode(errors="surrogateescape") for i in batch["ids"]]
-            file.writelines(submission.format_rows(ids, classes, scores))
-            count += len(ids)
-    return count
+            new = [row for row, name in enumerate(batch["ids"]) if not _is_known(name, known)]
+            num_repeated += len(batch["ids"]) - len(new)
+            ids = [i.decode(errors="surrogateescape") for i in batch["ids"][new]]
+            file.writelines(submission.format_rows(ids, classes[new], scores[new]))
+    if num_repeated:
+        logging.warning(
+            "%d records have the id of an earlier one; they are left out.", num_repeated
+        )
+    return len(known)
+
+
+def _is_known(video_id: bytes, known: set[bytes]) -> bool:
+    """Whether an id came before; from now on it has."""
+    before = len(known)
+    known.add(video_id)
+    return len(known) == before
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+from absl import logging
 
 from yt8m import losses, specs
 from yt8m.data.schema import Schema
@@ -26,6 +27,12 @@ MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 EVAL = "eval"
+LOCK = ".lock"
+try:
+    import fcntl
+except ImportError:  # Windows has none.
+    fcntl = None
+
 _PACKAGES = ("yt8m", "keras", "tensorflow", "jax", "numpy")
 # What may change between the parts of a run without making it another run.
 _MAY_DIFFER = ("versions", "git_commit", "flags")
@@ -112,11 +119,7 @@ def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> N
     Raises:
         UserError: another run is there, or the directory cannot be written.
     """
-    if "://" in train_dir:
-        raise UserError(
-            f"--train_dir must be a local folder. Received: {train_dir}. Train on a local disk, "
-            "and copy the run to the bucket afterwards."
-        )
+    _check_local(train_dir)
     path = os.path.join(train_dir, CONFIG)
     with writing(train_dir):
         os.makedirs(train_dir, exist_ok=True)
@@ -131,6 +134,36 @@ def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> N
                     "--start_new_model to delete it."
                 )
         write_json(path, config.to_json())
+
+
+@contextlib.contextmanager
+def locked(train_dir: str) -> Iterator[None]:
+    """Keeps a second training out of a run while the block runs.
+
+    The system gives the lock up when the process ends, however it ends. Where it has no such
+    locks, nothing is locked.
+
+    Raises:
+        UserError: another training holds it, or the folder cannot be written.
+    """
+    _check_local(train_dir)
+    if fcntl is None:
+        yield
+        return
+    with writing(train_dir):
+        os.makedirs(train_dir, exist_ok=True)
+        file = open(os.path.join(train_dir, LOCK), "w", encoding="utf-8")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Another training is writing to {train_dir}. Wait for its end, stop it, or choose "
+                "another --train_dir."
+            ) from None
+        except OSError:
+            logging.warning("%s cannot be locked: take care to train there only once.", train_dir)
+        yield
 
 
 def read_config(train_dir: str) -> RunConfig:
@@ -261,6 +294,14 @@ def git_commit() -> str:
         return ""
     lines = result.stdout.splitlines()
     return lines[1] if result.returncode == 0 and lines[0] == root else ""
+
+
+def _check_local(train_dir: str) -> None:
+    if "://" in train_dir:
+        raise UserError(
+            f"--train_dir must be a local folder. Received: {train_dir}. Train on a local disk, "
+            "and copy the run to the bucket afterwards."
+        )
 
 
 def _has_progress(train_dir: str) -> bool:

@@ -26,7 +26,6 @@ from yt8m import (
     submission,
 )
 from yt8m.data.reader import Reader
-from yt8m.data.schema import VIDEO
 from yt8m.errors import UserError
 
 _BATCH_SIZE = 1024
@@ -68,9 +67,7 @@ def main() -> None:
         ratings = segment_score.make_reader(paths, schema, num_classes, **settings)
         state = segment_score.score(args.submission_file, ratings)
     else:
-        # The context of a tf.SequenceExample reads as a tf.Example: labels need no frames.
-        labels_only = dataclasses.replace(schema, kind=VIDEO, features=())
-        reader = Reader(paths, labels_only, num_classes, **settings)
+        reader = Reader(paths, schema.labels_only(), num_classes, **settings)
         length = min(max(args.top_k, _LIST_LENGTH), num_classes)
         predictions = Predictions.read(args.submission_file, num_classes, length)
         state = score(predictions, reader, args.top_k)

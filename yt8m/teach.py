@@ -20,7 +20,6 @@ from absl import flags, logging
 
 from yt8m import evaluation, jobs, runs
 from yt8m.data.reader import Reader
-from yt8m.data.schema import VIDEO
 from yt8m.data.teacher import TeacherScores, check_names, sidecar_path
 from yt8m.errors import UserError
 from yt8m.score import Predictions
@@ -75,7 +74,7 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
         UserError: the records do not fit, a score is not finite, or the shard is damaged and the
             job was told to fail on that.
     """
-    ids, classes, scores = [], [np.zeros((0, 1), int)], [np.zeros((0, 1))]
+    ids, classes, scores = [], [], []
     try:
         for batch in evaluation.batches(reader, f"Scoring {reader.paths[0]}"):
             found, values = teacher(batch)
@@ -90,8 +89,7 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
         logging.warning("%s: %s", reader.paths[0], error)
     if not ids:
         logging.warning("The teacher has nothing to say of %s.", reader.paths[0])
-        return TeacherScores.make(ids, classes[0], scores[0], reader.num_classes)
-    classes, scores = classes[1:], scores[1:]
+        classes, scores = [np.zeros((0, 1), int)], [np.zeros((0, 1))]
     joined = np.concatenate(classes), np.concatenate(scores)
     return TeacherScores.make(ids, *joined, reader.num_classes)
 
@@ -99,15 +97,8 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
 def _run(args) -> tuple[Reader, Teacher]:
     jobs.refuse_flags(["num_classes"], "with --train_dir, whose run has one")
     run = runs.load(args.train_dir)
-    paths, found = jobs.open_shards(args.input_data_pattern)
-    reader = Reader(
-        paths,
-        run.config.schema.match(found, args.input_data_pattern),
-        run.config.num_classes,
-        args.batch_size,
-        max_frames=run.config.preprocessing["max_frames"],
-        **evaluation.static_shapes(),
-    )
+    shapes = evaluation.static_shapes()
+    reader = jobs.make_reader(run, args.input_data_pattern, args.batch_size, **shapes)
     best = keras.ops.top_k(run.model.output, min(args.top_k, reader.num_classes))
     predict = evaluation.predictor(keras.Model(run.model.input, list(best)))
     return reader, lambda batch: tuple(predict(batch))[::-1]
@@ -115,10 +106,8 @@ def _run(args) -> tuple[Reader, Teacher]:
 
 def _submission(args) -> tuple[Reader, Teacher]:
     paths, schema = jobs.open_shards(args.input_data_pattern)
-    # The context of a tf.SequenceExample reads as a tf.Example: ids need no frames.
-    ids_only = dataclasses.replace(schema, kind=VIDEO, features=())
     num_classes = args.num_classes or schema.default_num_classes()
-    reader = Reader(paths, ids_only, num_classes, args.batch_size)
+    reader = Reader(paths, schema.labels_only(), num_classes, args.batch_size)
     predictions = Predictions.read(args.submission_file, num_classes, args.top_k)
     if (predictions.scores < 0).any() or (predictions.scores > 1).any():
         raise UserError(

@@ -149,7 +149,32 @@ def main() -> None:
     except ValueError as error:
         raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
-    reader = Reader(
+    reader = _reader(args, paths, schema, num_classes, of_segments)
+    evaluation.check_labels(reader)
+    with runs.locked(args.train_dir):
+        runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
+        end = training_lib.train(
+            args.train_dir,
+            trainer,
+            weights,
+            reader,
+            training_lib.Schedule(
+                args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
+            ),
+            args.seed,
+            evaluate,
+            watched=args.eval_data_pattern,
+            metric="map_at_k" if args.segment_labels else "gap",
+            teacher=teacher,
+        )
+    name = "MAP@K" if args.segment_labels else "GAP"
+    best = "" if end.best is None else f", best {name} {end.best:.5f}"
+    print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
+
+
+def _reader(args, paths: list[str], schema: Schema, num_classes: int, of_segments: dict) -> Reader:
+    """The reader of the training shards."""
+    return Reader(
         paths,
         schema,
         num_classes,
@@ -161,26 +186,6 @@ def main() -> None:
         **of_segments,
         **_static_shapes(args, args.jit_compile),
     )
-    evaluation.check_labels(reader)
-    runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
-    schedule = training_lib.Schedule(
-        args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
-    )
-    end = training_lib.train(
-        args.train_dir,
-        trainer,
-        weights,
-        reader,
-        schedule,
-        args.seed,
-        evaluate,
-        watched=args.eval_data_pattern,
-        metric="map_at_k" if args.segment_labels else "gap",
-        teacher=teacher,
-    )
-    name = "MAP@K" if args.segment_labels else "GAP"
-    best = "" if end.best is None else f", best {name} {end.best:.5f}"
-    print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
 
 
 def _segment_settings(args, num_classes: int) -> dict:

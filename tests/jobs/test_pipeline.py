@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -210,3 +211,23 @@ def test_eval_waits_for_new_models(run_dir, shards):
         process.kill()
         process.communicate()
     assert np.isfinite(json.loads(Path(line.split()[1]).read_text())["gap"])
+
+
+def test_a_video_that_comes_twice_is_written_once(run_dir, shards, tmp_path):
+    copy = tmp_path / "copy.tfrecord"
+    shutil.copy(shards / "frame" / "validate0000.tfrecord", copy)
+    flags = {"train_dir": run_dir, "output_file": tmp_path / "twice.csv"}
+    pattern = f"{shards / 'frame' / 'validate*.tfrecord'},{copy}"
+    result = run_job("yt8m.inference", input_data_pattern=pattern, **flags)
+    assert "records have the id of an earlier one; they are left out" in result.stderr
+    assert "Wrote the predictions of 100 videos" in result.stdout
+    ids = [line.partition(",")[0] for line in (tmp_path / "twice.csv").read_text().splitlines()]
+    assert len(ids) == len(set(ids)) == 101
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path, training_flags):
+    with runs.locked(str(tmp_path)):
+        result = run_job("yt8m.train", train_dir=tmp_path, **training_flags)
+    assert result.returncode == 1
+    assert f"ERROR: Another training is writing to {tmp_path}." in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [runs.LOCK]

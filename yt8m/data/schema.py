@@ -126,6 +126,10 @@ class Schema:
             )
         return dataclasses.replace(data, features=tuple(found))
 
+    def labels_only(self) -> Schema:
+        """What reads ids and labels alone, fast: frame-level records read as video-level ones."""
+        return dataclasses.replace(self, kind=VIDEO, features=())
+
     def default_num_classes(self) -> int:
         """The vocabulary such records have: AudioSet 527, YouTube-8M 2017 4716, later 3862."""
         if "audio_embedding" in self.feature_names:
