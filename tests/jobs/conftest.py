@@ -53,3 +53,26 @@ def run_dir(tmp_path_factory, training_flags) -> Path:
     folder = tmp_path_factory.mktemp("run") / "run"
     succeed("yt8m.train", train_dir=folder, **training_flags)
     return folder
+
+
+@pytest.fixture(scope="session")
+def label_ids(tmp_path_factory) -> Path:
+    """A list of some of the classes."""
+    path = tmp_path_factory.mktemp("vocabulary") / "segment_label_ids.csv"
+    path.write_text("Index\n4\n0\n1\n7\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def segments_file(run_dir, shards, tmp_path_factory) -> Path:
+    """The segments of the rated videos, predicted by a run that was trained on whole videos."""
+    path = tmp_path_factory.mktemp("segments") / "new" / "submission.csv"
+    succeed(
+        "yt8m.inference",
+        train_dir=run_dir,
+        input_data_pattern=shards / "segment" / "validate*.tfrecord",
+        output_file=path,
+        segment_labels=True,
+        batch_size=32,
+    )
+    return path

@@ -75,3 +75,14 @@ def check(result: subprocess.CompletedProcess) -> str:
 def succeed(module: str, **flags: object) -> str:
     """Runs a job that must succeed and returns what it printed."""
     return check(run_job(module, **flags))
+
+
+def expect_error(module: str, *parts: object, **flags) -> None:
+    """Runs a job that must fail with one line that holds all of `parts`."""
+    result = run_job(module, **flags)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith(("ERROR:", "FATAL"))]
+    assert len(errors) == 1, result.stderr
+    for part in parts:
+        assert str(part) in errors[0], errors[0]

@@ -1,11 +1,13 @@
 """The ensemble of two models' submissions, as a user makes and scores it."""
 
+import functools
 import random
 import re
 
+import job_runner
 import pytest
 import tensorflow as tf
-from job_runner import NUM_CLASSES, run_job, succeed
+from job_runner import NUM_CLASSES, succeed
 
 HEADER = "VideoId,LabelConfidencePairs\n"
 
@@ -16,15 +18,7 @@ def number_after(text: str, name: str) -> float:
     return float(line.split("│")[-2])
 
 
-def expect_error(*parts: str, **flags) -> None:
-    """Runs an ensemble that must fail with one line that holds all of `parts`."""
-    result = run_job("yt8m.ensemble", **flags)
-    assert result.returncode == 1
-    assert "Traceback" not in result.stderr
-    errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR:")]
-    assert len(errors) == 1, result.stderr
-    for part in parts:
-        assert str(part) in errors[0]
+expect_error = functools.partial(job_runner.expect_error, "yt8m.ensemble")
 
 
 @pytest.fixture(scope="module")

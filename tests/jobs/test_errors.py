@@ -7,18 +7,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from job_runner import run_job, run_process, succeed
-
-
-def expect_error(module: str, *parts: str, **flags) -> None:
-    """Runs a job that must fail with one line that holds all of `parts`."""
-    result = run_job(module, **flags)
-    assert result.returncode != 0
-    assert "Traceback" not in result.stderr
-    errors = [line for line in result.stderr.splitlines() if line.startswith(("ERROR:", "FATAL"))]
-    assert len(errors) == 1, result.stderr
-    for part in parts:
-        assert str(part) in errors[0]
+from job_runner import expect_error, run_job, run_process, succeed
 
 
 @pytest.fixture

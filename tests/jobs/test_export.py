@@ -1,6 +1,7 @@
 """`yt8m.export` as a user runs it: what it writes answers what inference does."""
 
 import csv
+import functools
 import json
 import shutil
 import sys
@@ -8,6 +9,7 @@ import tarfile
 import time
 from pathlib import Path
 
+import job_runner
 import keras
 import numpy as np
 import pytest
@@ -240,14 +242,7 @@ def test_a_folder_that_is_no_export_is_not_replaced(made, tmp_path):
     assert (made["video"] / "model.keras").is_file()
 
 
-def expect_error(*parts: str, **flags) -> None:
-    """Runs the job, which must fail with one line that holds all of `parts`."""
-    result = run_job("yt8m.export", **flags)
-    assert result.returncode == 1
-    assert "Traceback" not in result.stderr
-    (error,) = [line for line in result.stderr.splitlines() if line.startswith("ERROR:")]
-    for part in parts:
-        assert part in error
+expect_error = functools.partial(job_runner.expect_error, "yt8m.export")
 
 
 def test_flags_that_do_not_go_together(made, shards, tmp_path):
