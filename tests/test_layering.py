@@ -35,6 +35,7 @@ WITHOUT_TENSORFLOW = (
     "yt8m/modeling.py",
     "yt8m/optimizers.py",
     "yt8m/serving/packing.py",
+    "yt8m/predictions.py",
     "yt8m/preprocessing.py",
     "yt8m/serving/quantization.py",
     "yt8m/runs.py",

@@ -10,8 +10,6 @@ The first line of the file says whether it is of videos or, as in 2019, of segme
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from absl import flags, logging
 
@@ -27,6 +25,7 @@ from yt8m import (
 )
 from yt8m.data.reader import Reader
 from yt8m.errors import UserError
+from yt8m.predictions import Predictions
 
 _BATCH_SIZE = 1024
 # Hit@5, PERR and precision at 3 look past the first --top_k.
@@ -98,58 +97,6 @@ def _classes(label_ids_file: str, num_classes: int) -> tuple[int, ...] | None:
     if not label_ids_file:
         return None
     return tuple(segment_submission.read_label_ids(label_ids_file, num_classes).tolist())
-
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """A submission in memory: about 160 bytes a video at 20 classes, and its id.
-
-    Attributes:
-        row: video id -> row.
-        classes: (videos, length) int32, padded with -1.
-        scores: (videos, length) float32, best first.
-    """
-
-    row: dict[str, int]
-    classes: np.ndarray
-    scores: np.ndarray
-
-    @classmethod
-    def read(cls, path: str, num_classes: int, length: int) -> Predictions:
-        """Reads a submission, and of each video its `length` best classes.
-
-        Raises:
-            UserError: the file cannot be read, is no submission, or names a video twice.
-        """
-        row: dict[str, int] = {}
-        classes, scores = _Rows(length, -1, np.int32), _Rows(length, 0, np.float32)
-        for video_id, row_classes, row_scores in submission.read_rows(path, num_classes):
-            if video_id in row:
-                raise UserError(f"{path} names the video {video_id!r} twice.")
-            row[video_id] = len(row)
-            order = np.argsort(-np.asarray(row_scores), kind="stable")[:length]
-            classes.append(np.asarray(row_classes, np.int32)[order])
-            scores.append(np.asarray(row_scores, np.float32)[order])
-        return cls(row, classes.array(), scores.array())
-
-
-class _Rows:
-    """Rows of at most `width` values, in an array that doubles as it fills."""
-
-    def __init__(self, width: int, padding: float, dtype: type):
-        self._values = np.full((1024, width), padding, dtype)
-        self._padding = padding
-        self._count = 0
-
-    def append(self, values: np.ndarray) -> None:
-        if self._count == len(self._values):
-            more = np.full_like(self._values, self._padding)
-            self._values = np.concatenate([self._values, more])
-        self._values[self._count, : len(values)] = values
-        self._count += 1
-
-    def array(self) -> np.ndarray:
-        return self._values[: self._count]
 
 
 def score(predictions: Predictions, reader: Reader, top_k: int) -> metrics.Evaluation:

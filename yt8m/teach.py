@@ -22,7 +22,7 @@ from yt8m import evaluation, jobs, runs
 from yt8m.data.reader import Reader
 from yt8m.data.teacher import TeacherScores, check_names, sidecar_path
 from yt8m.errors import UserError
-from yt8m.score import Predictions
+from yt8m.predictions import Predictions
 
 # The classes and the scores of a batch, (batch, k) each.
 Teacher = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
