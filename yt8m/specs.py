@@ -19,7 +19,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-MODEL_PACKAGES = ("video_models", "frame_models")
+MODEL_PACKAGES = ("video_models", "frame_models", "frame_models.pixels")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -177,7 +177,7 @@ def _resolve(call: Call) -> Spec:
 def _find(name: str) -> tuple[str, Callable]:
     known = model_names()
     short = name.rpartition(".")[2]
-    if known.get(short) not in (name, f"frame_models.{name}", f"video_models.{name}"):
+    if known.get(short) not in (name, *(f"{package}.{name}" for package in MODEL_PACKAGES)):
         valid = [*known, *known.values()] if "." in name else list(known)
         raise ValueError(unknown("model", name, valid, shown=list(known)))
     return short, importlib.import_module(known[short]).build
@@ -188,9 +188,9 @@ def _setting(name: str, parameter: inspect.Parameter, value: Any, hint: Any) -> 
     if value is inspect.Parameter.empty:
         raise ValueError(f"{name} needs the hyperparameter {parameter.name}.")
     value = _with_specs(value)
-    if hint is not None and not _fits(value, hint):
+    if hint is not None and not fits(value, hint):
         raise ValueError(
-            f"{parameter.name} of {name} must be {_hint_name(hint)}. "
+            f"{parameter.name} of {name} must be {hint_name(hint)}. "
             f"Received: {parameter.name}={value!r}."
         )
     default = parameter.default
@@ -238,17 +238,18 @@ def _accepts_model(hint: Any) -> bool:
     return any((typing.get_origin(option) or option) in (Callable, Any) for option in options)
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value of a spec is of the type that an annotation names."""
     if hint is Any:
         return True
     if isinstance(value, Spec):
         return _accepts_model(hint)
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, option) for option in typing.get_args(hint))
+        return any(fits(value, option) for option in typing.get_args(hint))
     if origin is tuple:
         options = [option for option in typing.get_args(hint) if option is not Ellipsis]
-        return isinstance(value, tuple) and all(any(_fits(v, o) for o in options) for v in value)
+        return isinstance(value, tuple) and all(any(fits(v, o) for o in options) for v in value)
     if hint is None or hint is type(None):
         return value is None
     if hint is float:
@@ -259,7 +260,8 @@ def _fits(value: Any, hint: Any) -> bool:
     return origin is None and isinstance(hint, type) and isinstance(value, hint)
 
 
-def _hint_name(hint: Any) -> str:
+def hint_name(hint: Any) -> str:
+    """An annotation in words, for an error."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if typing.get_origin(hint) is tuple and _accepts_model(typing.get_args(hint)[0]):
         return "a tuple of models"

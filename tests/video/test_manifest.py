@@ -1,0 +1,110 @@
+"""A manifest is read as it is meant, and what is wrong in it is named."""
+
+import os
+
+import pytest
+
+from yt8m.data.video import manifest
+from yt8m.data.video.manifest import Video
+from yt8m.errors import UserError
+
+HEADER = "path,label,group,split\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Returns a function that writes a manifest and returns its path."""
+
+    def function(content: str | bytes) -> str:
+        data = content.encode() if isinstance(content, str) else content
+        (tmp_path / "list.csv").write_bytes(data)
+        return str(tmp_path / "list.csv")
+
+    return function
+
+
+def expect(path: str, *parts: str) -> None:
+    with pytest.raises(UserError) as error:
+        manifest.read(path)
+    for part in parts:
+        assert part in str(error.value)
+
+
+def test_columns_come_in_any_order_and_paths_are_within_the_folder(write, tmp_path):
+    path = write(
+        "label,split,path,group\n"
+        'run;jump,train,"a, b.mp4",g1\n'
+        "\n"
+        " run ; run, validate ,sub/b.mp4, g2 \n"
+        ",,/c.mp4,\n"
+    )
+    assert manifest.read(path) == [
+        Video("a, b.mp4", str(tmp_path / "a, b.mp4"), ("run", "jump"), "g1", "train"),
+        Video("sub/b.mp4", str(tmp_path / "sub" / "b.mp4"), ("run",), "g2", "validate"),
+        Video("/c.mp4", "/c.mp4", (), "/c.mp4", ""),
+    ]
+    assert manifest.names(manifest.read(path)) == ("jump", "run")
+
+
+def test_a_manifest_without_splits_with_a_byte_order_mark_and_windows_line_ends(write, tmp_path):
+    path = write(b"\xef\xbb\xbfpath,label,group\r\nf\xfcr.mp4,x\xe9,\r\n")
+    (video,) = manifest.read(path)
+    assert os.fsencode(video.path) == os.fsencode(tmp_path) + b"/f\xfcr.mp4"
+    assert video.labels == ("x\udce9",) and video.split == ""
+    assert video.group == video.path
+
+
+def test_home_folders(write, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write("path,label,group\n~/a.mp4,x,g\n")
+    (video,) = manifest.read("~/list.csv")
+    assert (video.id, video.path) == ("~/a.mp4", str(tmp_path / "a.mp4"))
+
+
+@pytest.mark.parametrize("content, parts", [
+    ("", ("has no header", "path,label,group")),
+    ("a.mp4,run,g\n", ("has no header", "a.mp4,run,g")),
+    ("path,label\na,b\n", ("has no column group", "Received: 'path,label'")),
+    ("path,label,group,fps,note\na,b,c,1,2\n", ("unknown column: fps, note",)),
+    ("path,label,group,path\na,b,c,d\n", ("has a column twice",)),
+    ("path,label,group\n", ("holds no videos",)),
+    (HEADER + "a.mp4,run,g1,train\nb.mp4,run,g2\n", ("line 3 must have 4 fields", "b.mp4,run,g2")),
+    (HEADER + "a.mp4,run,g1,train,x\n", ("line 2 must have 4 fields",)),
+    (HEADER + ",run,g1,train\n", ("line 2 has an empty path",)),
+    (HEADER + "gs://b/a.mp4,run,g1,train\n", ("line 2", "gs://b/a.mp4 is no local file")),
+    (HEADER + "a.mp4,run,,\nb.mp4,run,,\n./a.mp4,x,,\n", ("./a.mp4 twice", "line 2 and line 4")),
+    (HEADER + '"a.mp4,run\n', ("as CSV",)),
+    (
+        HEADER + "a.mp4,run,g1,train\nb.mp4,run,g2,train\nc.mp4,run,g1,validate\n",
+        ("group 'g1' is in two splits", "a.mp4 is in 'train'", "c.mp4 in 'validate'"),
+    ),
+])  # fmt: skip
+def test_what_is_wrong_is_named(write, content, parts):
+    path = write(content)
+    expect(path, path, *parts)
+
+
+def test_a_manifest_that_is_not_there(tmp_path):
+    expect(str(tmp_path / "no.csv"), f"Cannot read {tmp_path / 'no.csv'}", "No such file")
+    expect(str(tmp_path), "Cannot read", "Is a directory")
+
+
+def test_splits_are_chosen_by_name(write):
+    videos = manifest.read(write(HEADER + "a,x,,train\nb,x,,validate\nc,x,,train\n"))
+    assert [video.id for video in manifest.select(videos, "train")] == ["a", "c"]
+    with pytest.raises(UserError, match="no video of the split 'test'.*: train, validate"):
+        manifest.select(videos, "test")
+    videos = manifest.read(write("path,label,group\na,x,\n"))
+    with pytest.raises(UserError, match="It has no column split"):
+        manifest.select(videos, "train")
+
+
+def test_groups_on_both_sides_are_refused(write):
+    videos = manifest.read(write("path,label,group\na,x,g1\nb,x,g2\nc,x,g1\nd,x,\ne,x,\n"))
+    a, b, c, d, e = videos
+    manifest.check_groups([a, c, d], [b, e])
+    manifest.check_groups([a, c], [])
+    with pytest.raises(UserError, match="'g1' is on both sides: a trains and c evaluates"):
+        manifest.check_groups([a, b], [e, c])
+    with pytest.raises(UserError, match="d trains and d evaluates"):
+        manifest.check_groups([d], [d])

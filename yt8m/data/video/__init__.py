@@ -1,0 +1,1 @@
+"""Raw video: files to clips of pixels and optical flow. Needs the extra `video`."""

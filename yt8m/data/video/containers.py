@@ -1,0 +1,132 @@
+"""Container files: what is in them, their packets decoded one by one, and whether they are whole.
+
+What `decoding` builds on. Needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import av
+
+_TEXT_FORMAT = "tty"  # FFmpeg can show any .txt file as a video.
+_MATROSKA_HEADER, _MATROSKA_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+
+
+class VideoError(Exception):
+    """A file that cannot be used. The text goes behind the path: `has no video stream`."""
+
+
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turns errors of FFmpeg and of the file system into a VideoError."""
+    try:
+        yield
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise VideoError(f"{what}: {getattr(error, 'strerror', None) or error}") from None
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[av.container.InputContainer]:
+    """Opens a local file, and closes it when the block ends.
+
+    Raises:
+        VideoError: it cannot be opened, or is no video.
+    """
+    with explained("cannot be opened as a video"):
+        # With the protocol before it a colon in a name is just a colon, and only files are read.
+        container = av.open(f"file:{path}", metadata_errors="replace")
+    with container:
+        if container.format.name == _TEXT_FORMAT:
+            raise VideoError("cannot be opened as a video: it is a text")
+        yield container
+
+
+def video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The first video that is no picture of a cover.
+
+    Raises:
+        VideoError: there is none, or nothing here can decode it.
+    """
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise VideoError("is of a codec that this FFmpeg cannot decode")
+            return stream
+    raise VideoError("has no video stream")
+
+
+def is_joined_anywhere(container: av.container.InputContainer) -> bool:
+    """Whether the format is one of streams that are recorded from some moment to some other."""
+    return bool(container.format.flags & av.format.Flags.ts_discont.value)
+
+
+def decode(
+    container: av.container.InputContainer, stream: Any, skip_errors_at_start: bool
+) -> Iterator[Any]:
+    """The frames of a stream, as they come out of its decoder.
+
+    One thread decodes: what comes of a damaged file is then always the same, and many files are
+    decoded at a time in other processes and threads.
+
+    Args:
+        container: the opened file.
+        stream: of the file, video or sound.
+        skip_errors_at_start: whether what comes before the first frame may be undecodable.
+
+    Raises:
+        VideoError: a packet cannot be read or decoded, or, in a file with an index, is not whole.
+    """
+    stream.codec_context.thread_count = 1
+    count = 0
+    strict = not is_joined_anywhere(container)
+    packets = container.demux(stream)
+    while True:
+        with explained(f"cannot be read after {count} frames"):
+            packet = next(packets, None)
+        if packet is None:
+            return
+        if strict and packet.is_corrupt:
+            raise VideoError(f"is cut or damaged after {count} frames")
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as error:
+            if not count and skip_errors_at_start:
+                continue
+            raise VideoError(f"cannot be decoded after {count} frames: {error.strerror}") from None
+        for frame in frames:
+            count += 1
+            yield frame
+
+
+def is_cut(path: str, stream: av.VideoStream) -> bool:
+    """Whether the index of a file, or its header, goes on behind its end."""
+    size = os.path.getsize(path)
+    if any(entry.pos >= size for entry in stream.index_entries):
+        return True
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    if not head.startswith(_MATROSKA_HEADER):
+        return False
+    length, start = _matroska_length(head, len(_MATROSKA_HEADER))
+    start += length
+    if head[start : start + 4] != _MATROSKA_SEGMENT:
+        return False
+    length, start = _matroska_length(head, start + 4)
+    return start + length > size
+
+
+def _matroska_length(data: bytes, start: int) -> tuple[int, int]:
+    """A length at a place in a Matroska file, and the place behind it.
+
+    The zero bits before the first one say how many bytes follow. All ones, as recorders write that
+    cannot go back, is an unknown length; here 0.
+    """
+    num_bytes = 9 - data[start].bit_length()
+    end = start + num_bytes
+    unknown = (1 << 7 * num_bytes) - 1
+    length = int.from_bytes(data[start:end], "big") & unknown
+    return (0 if length == unknown else length), end
