@@ -67,7 +67,7 @@ def assert_reloads(model, data, path):
 
 
 def test_models_are_found():
-    video = "logistic moe mlp ensemble hidden softmax"
+    video = "logistic moe mlp ensemble hidden softmax tasks"
     frame = (
         "average netvlad netrvlad netvlagd netfv soft_dbow dbof nextvlad lstm gru attention "
         "transformer conv_pooling late_pooling slow_pooling local_pooling time_convolution sample "

@@ -1,0 +1,79 @@
+"""C3D: eight convolutions over space and time alike, then dense layers."""
+
+from collections.abc import Callable
+
+import keras
+from keras import layers
+
+from frame_models.layers.dense_stack import dense_stack
+from frame_models.pixels.layers.fill_padding import FillPadding
+from frame_models.pixels.layers.width import scaled
+from video_models import softmax
+
+_CONVOLUTIONS = ((64,), (128,), (256, 256), (512, 512), (512, 512))
+
+
+def build(
+    pixels: keras.KerasTensor,
+    mask: keras.KerasTensor,
+    num_classes: int,
+    *,
+    dropout: float = 0.5,
+    width: float = 1.0,
+    head: Callable[..., keras.KerasTensor] = softmax.build,
+) -> keras.KerasTensor:
+    """Reads a clip with kernels of 3 x 3 x 3, pooled after one, one, two, two and two of them.
+
+    The first pool leaves time alone. Published for clips of 16 frames of 112 x 112 pixels, with
+    78,409,573 parameters for 101 classes. Padding shows the clip's last frame.
+
+    Args:
+        pixels: (batch, time, height, width, channels), of known sizes.
+        mask: (batch, time), bool, true for a frame of the clip and false for padding.
+        num_classes: number of classes.
+        dropout: share of the activations of each dense layer that training drops.
+        width: scales the number of channels of every layer.
+        head: the classifier, called as `head(features, num_classes)`: `build` of a video model.
+
+    Returns:
+        (batch, num_classes), probabilities, float32 under every dtype policy.
+
+    Raises:
+        ValueError: a size is not known, or an argument is out of its range.
+
+    Reference:
+        Tran et al., Learning spatiotemporal features with 3D convolutional networks,
+        https://arxiv.org/abs/1412.0767, figure 3, and the authors' code, which pads the last pool.
+    """
+    if None in pixels.shape[1:]:
+        raise ValueError(
+            "C3D needs clips of a known length, height and width. "
+            f"Received: pixels of shape {pixels.shape}."
+        )
+    x = FillPadding()(pixels, mask=mask)
+    for stage, stack in enumerate(_CONVOLUTIONS):
+        for channels in stack:
+            x = layers.Conv3D(
+                scaled(channels, width),
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_uniform",
+                data_format="channels_last",
+            )(x)
+        x = _pool(x, stage)
+    units = scaled(4096, width)
+    return head(dense_stack(layers.Flatten()(x), (units, units), dropout), num_classes)
+
+
+def _pool(x: keras.KerasTensor, stage: int) -> keras.KerasTensor:
+    """Halves each axis: the first pool not the time, the last with zeros around the frames.
+
+    Behind ReLU zeros do not change a maximum. A single frame stays one.
+    """
+    window = (1 if stage == 0 else min(2, x.shape[1]), 2, 2)
+    last = stage == len(_CONVOLUTIONS) - 1
+    if last:
+        x = layers.ZeroPadding3D((0, 1, 1), data_format="channels_last")(x)
+    padding = "valid" if last else "same"
+    return layers.MaxPooling3D(window, padding=padding, data_format="channels_last")(x)

@@ -1,0 +1,1 @@
+"""The parts that the models of raw video share."""

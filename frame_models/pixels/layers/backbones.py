@@ -1,0 +1,150 @@
+"""Image networks by name: those of `keras.applications`, and those of this package."""
+
+import difflib
+import importlib
+import inspect
+import os
+import pkgutil
+import sys
+from collections.abc import Callable
+
+import keras
+
+from frame_models.pixels import layers
+from frame_models.pixels.layers.image_colors import colors_of
+from frame_models.pixels.layers.sub_network import add_network
+
+IMAGENET = "imagenet"
+
+
+def names() -> list[str]:
+    """The names of all backbones, sorted.
+
+    Those of `keras.applications` are its functions' names in lower case. One of this package is a
+    function of a module beside this one, with its own name, whose first parameters are `shape` and
+    `width` and which returns a `keras.Model` from pixels between -1 and 1 to a map or a vector.
+    """
+    return sorted([*_applications(), *_own()])
+
+
+def add_backbone(
+    images: keras.KerasTensor,
+    name: str,
+    *,
+    weights: str | None = None,
+    width: float = 1.0,
+) -> keras.KerasTensor:
+    """Applies a backbone to images.
+
+    Args:
+        images: (batch, height, width, channels), from -1 to 1, of known height and width.
+        name: of the backbone, see `names`.
+        weights: None for random ones; "imagenet" for those that Keras downloads; or the path of a
+            local file of weights for the network, without its classifier.
+        width: scales the number of channels of every layer. Of `keras.applications`, MobileNets
+            alone can.
+
+    Returns:
+        (batch, height, width, channels), the last map, or (batch, size) where the backbone ends in
+        a vector.
+
+    Raises:
+        ValueError: there is no such backbone, it does not take such images or such a width, or the
+            weights are not there or are of another network.
+    """
+    shape = tuple(images.shape[1:])
+    if None in shape:
+        raise ValueError(f"Frames must be of a known size. Received: shape={shape}.")
+    if name not in names():
+        close = difflib.get_close_matches(name, names(), n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"backbone must be one of {', '.join(names())}.{hint} Received: backbone={name!r}."
+        )
+    if weights not in (None, IMAGENET) and not os.path.isfile(weights):
+        raise ValueError(
+            "weights must be None, 'imagenet' or the path of a file, and there is no such file. "
+            f"Received: weights={weights!r}."
+        )
+    if name in _own():
+        network = _own_network(name, shape, width, weights)
+    else:
+        network = _application(name, shape, width, weights)
+        images = _colors(_applications()[name])(images)
+    if weights not in (None, IMAGENET):
+        _load(network, name, weights)
+    return add_network(images, network, copy_weights=weights is not None)
+
+
+def _applications() -> dict[str, Callable]:
+    functions = inspect.getmembers(keras.applications, inspect.isfunction)
+    return {name.lower(): function for name, function in functions}
+
+
+def _own() -> dict[str, Callable]:
+    found = {}
+    for info in pkgutil.iter_modules(layers.__path__, layers.__name__ + "."):
+        module = importlib.import_module(info.name)
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            if function.__module__ == module.__name__ and _is_backbone(name, function):
+                found[name] = function
+    return found
+
+
+def _is_backbone(name: str, function: Callable) -> bool:
+    signature = inspect.signature(function)
+    is_public = not name.startswith("_")
+    takes_both = list(signature.parameters)[:2] == ["shape", "width"]
+    return is_public and takes_both and signature.return_annotation is keras.Model
+
+
+def _own_network(name: str, shape: tuple, width: float, weights: str | None) -> keras.Model:
+    if weights == IMAGENET:
+        raise ValueError(
+            f"weights='imagenet' is for the networks of keras.applications; there are none for "
+            f"{name!r}. Received: weights={weights!r}."
+        )
+    return _own()[name](shape, width)
+
+
+def _application(name: str, shape: tuple, width: float, weights: str | None) -> keras.Model:
+    build = _applications()[name]
+    if shape[-1] != 3:
+        raise ValueError(
+            f"{name} is a network of images of 3 channels: show it flow as three channels, or take "
+            f"{' or '.join(sorted(_own()))}. Received: channels={shape[-1]}."
+        )
+    settings = {}
+    if width != 1:
+        if "alpha" not in inspect.signature(build).parameters:
+            raise ValueError(f"{name} comes in one width. Received: width={width}.")
+        settings["alpha"] = width
+    pretrained = IMAGENET if weights == IMAGENET else None
+    try:
+        return build(include_top=False, weights=pretrained, input_shape=shape, **settings)
+    except ValueError:
+        raise
+    except Exception as error:  # Keras raises plain ones where it cannot download.
+        raise ValueError(
+            f"Keras has no {name} for frames of {shape[0]} x {shape[1]} pixels with these weights "
+            f"({_first_line(error)}). Received: weights={weights!r}."
+        ) from error
+
+
+def _colors(build: Callable) -> keras.layers.Layer:
+    module = sys.modules[build.__module__]
+    return colors_of(lambda x: module.preprocess_input(x, data_format="channels_last"))
+
+
+def _load(network: keras.Model, name: str, path: str):
+    try:
+        network.load_weights(path)
+    except Exception as error:  # Keras and h5py raise many kinds for a file of something else.
+        raise ValueError(
+            f"The file holds no weights of {name} as it is built here, without a classifier "
+            f"({_first_line(error)}). Received: weights={path!r}."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,55 @@
+"""Runs every model of raw video on JAX, compiled, where TensorFlow cannot be imported.
+
+A child process of a test. Usage: run_pixels_with_jax.py INPUTS.npz OUTPUTS.npz. The inputs hold
+`<model>/in/<name>` and `<model>/w/<index>`; the outputs `<model>`, its probabilities.
+"""
+
+import os
+import sys
+
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # Compiles faster.
+
+
+class _NoTensorFlow:
+    """An import hook that behaves as if TensorFlow were not installed."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "tensorflow":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, _NoTensorFlow())
+
+import jax  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pixel_contract  # noqa: E402
+
+
+def predict(case: pixel_contract.Case, weights: list, data: dict) -> np.ndarray:
+    """Builds a model without initial values, of which each shape would be compiled."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = case.model(data["mask"].shape[1])
+    keras.utils.clear_session(free_memory=False)  # Forgets that variables wait for a value.
+    values = {weight.path: value for weight, value in zip(model.weights, weights, strict=True)}
+    state = [
+        [values.get(v.path, np.zeros(v.shape, v.dtype)) for v in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    ]
+    outputs, _ = jax.jit(model.stateless_call)(*state, data)
+    return outputs["probabilities"] if isinstance(outputs, dict) else outputs
+
+
+def main():
+    given = np.load(sys.argv[1])
+    results = {"backend": keras.backend.backend()}
+    for case in pixel_contract.cases():
+        names = [name for name in given if name.startswith(f"{case}/")]
+        data = {n.rpartition("/")[2]: given[n] for n in names if "/in/" in n}
+        weights = [given[f"{case}/w/{i}"] for i in range(len(names) - len(data))]
+        results[str(case)] = predict(case, weights, data)
+    np.savez(sys.argv[2], **results)
+
+
+main()
