@@ -1,6 +1,7 @@
 """Weights of one run for the model of another, and the mean over a run's last evaluations."""
 
 import dataclasses
+import functools
 import os
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from toy_records import FRAMES
 
+from frame_models.pixels import cnn_m, two_stream
 from yt8m import averages, modeling, runs, specs, transfer
 from yt8m.errors import UserError
 
@@ -85,6 +87,121 @@ def test_another_model_is_refused(tmp_path):
     source = saved_run(tmp_path)
     with pytest.raises(UserError, match=r"has no weight of this model: of .*\(there: none\)"):
         transfer.initialize(build("average(head=moe)"), source, "l2")
+
+
+def clip(channels, size=21):
+    return keras.Input((2, size, size, channels))
+
+
+def clip_mask():
+    return keras.Input((2,), dtype="bool")
+
+
+SMALL = functools.partial(cnn_m.build, width=0.02)
+
+
+def stream(channels=3, num_classes=4):
+    """A run's model of one stream, as `cnn_m` or `flow_stream` is."""
+    inputs, mask = clip(channels), clip_mask()
+    return keras.Model([inputs, mask], SMALL(inputs, mask, num_classes))
+
+
+def both_streams(channels=6, num_classes=4):
+    """The layers' numbers go on from stream to stream, and from model to model of a test."""
+    pixels, flow, mask = clip(3), clip(channels), clip_mask()
+    small = {"spatial": SMALL, "temporal": SMALL}
+    outputs = two_stream.build(pixels, flow, mask, num_classes, **small)
+    return keras.Model([pixels, flow, mask], outputs)
+
+
+def as_run(model, seed=3) -> runs.Run:
+    random = np.random.default_rng(seed)
+    for variable in model.weights:
+        variable.assign(random.normal(size=variable.shape))
+    return runs.Run("runs/source", CONFIG, model)
+
+
+def arrays(model, part=""):
+    model = model.get_layer(part) if part else model
+    return [variable.numpy() for variable in model.weights]
+
+
+def assert_same(received, expected):
+    for one, other in zip(received, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_stream_trained_alone_is_taken_as_a_stream(tmp_path):
+    """Of a saved run, and after other models have taken the first numbers."""
+    as_run(stream(channels=6)).model.save(tmp_path / "model.keras")
+    source, model = keras.saving.load_model(tmp_path / "model.keras"), both_streams()
+    before = arrays(model, "spatial")
+    run = runs.Run("runs/flow", CONFIG, source)
+    assert transfer.initialize(model, run, "l2") == len(source.weights)
+    assert_same(arrays(model, "temporal"), arrays(source))
+    assert_same(arrays(model, "spatial"), before)
+
+
+def test_a_stream_is_taken_out_of_a_run_of_both():
+    source, model = as_run(both_streams()), stream(channels=6)
+    assert transfer.initialize(model, source, "l2") == len(model.weights)
+    assert_same(arrays(model), arrays(source.model, "temporal"))
+
+
+def test_a_stream_keeps_a_classifier_of_other_classes(caplog):
+    source, model = as_run(stream(channels=6, num_classes=7)), both_streams()
+    before = arrays(model, "temporal")
+    assert transfer.initialize(model, source, "l2") == len(before) - 2
+    assert_same(arrays(model, "temporal")[:-2], arrays(source.model)[:-2])
+    assert_same(arrays(model, "temporal")[-2:], before[-2:])
+    assert (
+        "new: the part spatial (16 variables); temporal/dense/kernel (41, 4) (there: (41, 7));"
+        in (caplog.text)
+    )
+    assert "conv2d" not in caplog.text
+
+
+@pytest.mark.parametrize("part", ["", "temporal"])
+def test_flow_begins_with_the_mean_over_red_green_and_blue(part, caplog):
+    """Of a network of its own, and of a stream beside one of pixels, which has the weights too."""
+    caplog.set_level("INFO")
+    source, model = as_run(stream(channels=3)), both_streams() if part else stream(channels=6)
+    assert transfer.initialize(model, source, "l2") == len(model.weights)
+    first, *others = arrays(source.model)
+    received, *rest = arrays(model, part)
+    for channel in range(6):
+        expected = (first[:, :, 0] + first[:, :, 1] + first[:, :, 2]) / 3
+        np.testing.assert_allclose(received[:, :, channel], expected, atol=1e-6)
+    assert_same(rest, others)
+    assert "mean for each of its 6 channels" in caplog.text
+    if part:
+        assert_same(arrays(model, "spatial"), [first, *others])
+
+
+def test_other_channels_are_not_adapted_where_more_differs():
+    """Another network, and kernels over flow: nothing says what their channels are here."""
+    source = as_run(keras.Model(*thin(channels=3, units=5)))
+    model = keras.Model(*thin(channels=6, units=4))
+    before = arrays(model)
+    assert transfer.initialize(model, source, "l2") == 2  # The biases of `conv` and `answer`.
+    assert_same(arrays(model)[:1], before[:1])
+    source, model = as_run(stream(channels=6)), stream(channels=4)
+    assert transfer.initialize(model, source, "l2") == len(model.weights) - 1
+
+
+def thin(channels, units):
+    x = inputs = keras.Input((8, 8, channels))
+    x = keras.layers.Conv2D(2, 3, name="conv")(x)
+    x = keras.layers.Dense(units, name="hidden")(keras.layers.Flatten()(x))
+    return inputs, keras.layers.Dense(3, name="answer")(x)
+
+
+def test_a_part_that_two_parts_fit_is_not_taken(caplog):
+    source, model = as_run(both_streams(channels=3)), stream(channels=3, num_classes=9)
+    with pytest.raises(UserError, match="has no weight of this model"):
+        transfer.initialize(model, source, "l2")
+    expected = "the part spatial and the part temporal fit the whole model: none is taken"
+    assert expected in caplog.text
 
 
 def test_the_history_is_the_mean_of_the_last_evaluations(tmp_path):

@@ -111,12 +111,21 @@ class Weights:
         for mine, theirs in zip(self._average.variables, trainer.model.variables, strict=True):
             mine.assign(ops.copy(theirs))
         if self._use_ema:
-            self._write_average(self._average.trainable_variables)
-            for mine in self._average.trainable_variables:
+            trained = self._trained(trainer)
+            self._write_average(trained)
+            for mine in trained:
                 mine.assign(ops.copy(mine))
         if self._history is not None:
             self._history.average(self._average.weights, step)
         return self.model
+
+    def _trained(self, trainer: modeling.Trainer) -> list[keras.Variable]:
+        """The variables that the optimizer has averages of, in its order.
+
+        The trainer knows which: a clone takes its layers for trainable that are inside others.
+        """
+        pairs = zip(self._average.variables, trainer.model.variables, strict=True)
+        return [mine for mine, theirs in pairs if theirs.trainable]
 
     def resume(self, step: int) -> None:
         """Forgets what was evaluated after the step that training goes on from."""

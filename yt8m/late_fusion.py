@@ -1,0 +1,216 @@
+r"""Fuses the scores that several runs gave to the same videos, and tells what that is worth.
+
+For example, the appearance and the motion of the three splits of UCF101, and their mean:
+
+    python -m yt8m.late_fusion --weights=1,2 \
+        --scores='rgb1.npz,flow1.npz;rgb2.npz,flow2.npz;rgb3.npz,flow3.npz'
+
+The files hold the scores of every view of a video, as an evaluation of clips keeps them. One file
+alone is judged as it is, or with fewer views:
+
+    python -m yt8m.late_fusion --scores=rgb1.npz --num_clips=1 --num_crops=1
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from absl import flags
+
+from yt8m import fusing, jobs, report, runs
+from yt8m.errors import UserError
+from yt8m.view_evaluation import ViewEvaluation
+from yt8m.view_scores import ScoreWriter
+
+AVERAGE = "average"
+SVM = "svm"
+# What is told of each run beside the fusion.
+_OF_A_RUN = ("clip_hit_at_1", "video_hit_at_1", "video_hit_at_5", "num_clips", "num_crops")
+
+
+def define_flags() -> None:
+    """Defines the flags of this job."""
+    flags.DEFINE_string(
+        "scores", None, "Files of scores, one a run, with commas between them; semicolons between "
+        "splits, whose metrics are averaged.", required=True,
+    )  # fmt: skip
+    flags.DEFINE_enum(
+        "method",
+        AVERAGE,
+        [AVERAGE, SVM],
+        "The weighted mean of the runs' scores; or a linear SVM on them, L2-normalised and joined.",
+    )
+    flags.DEFINE_list(
+        "weights", None, "Of average: a number a run; only the ratios matter. Default: equal."
+    )
+    flags.DEFINE_string(
+        "fit_scores", None, "Of svm: files as those of --scores, by the same runs of the training "
+        "videos, on which the SVM is fitted.",
+    )  # fmt: skip
+    flags.DEFINE_float("svm_c", 1.0, "Of svm: the penalty of an error.")
+    flags.DEFINE_integer(
+        "num_clips", None, "Clips of a video that count, evenly spread; by default all.",
+        lower_bound=1,
+    )  # fmt: skip
+    flags.DEFINE_integer(
+        "num_crops", None, "Crops of a clip that count, the centre first; by default all.",
+        lower_bound=1,
+    )  # fmt: skip
+    flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
+    jobs.define_path(
+        "output_file", "Also write the fused scores of the videos, as a file of scores.", ""
+    )
+    jobs.define_path("results_file", "Also write the metrics, as JSON.", "")
+
+
+def main() -> None:
+    """Fuses and judges as the flags say."""
+    args = flags.FLAGS
+    paths = fusing.parse_files("scores", args.scores)
+    fit_paths = parse_fit_files(args.method, args.fit_scores, paths)
+    method = make_method(args.method, args.weights, args.svm_c, len(paths[0]))
+    check_outputs(args.output_file, args.results_file, paths, fit_paths)
+    splits = fusing.load(paths, args.num_clips, args.num_crops)
+    fit_splits = fusing.load(fit_paths, args.num_clips, args.num_crops) if fit_paths else []
+    if fit_splits:
+        fusing.check_fit(splits, fit_splits)
+    results = []
+    for split, fit_split in zip(splits, fit_splits or [None] * len(splits), strict=True):
+        fused = method.fuse(split, fit_split)
+        results.append(judge(split, fused, args.method, args.top_k))
+        report.print_table(f"{' + '.join(split.paths)} by {args.method}", results[-1])
+    mean = mean_over_splits(results)
+    if mean:
+        report.print_table(f"Mean over {len(results)} splits", mean)
+    if args.output_file:
+        write_scores(args.output_file, splits[0], fused)
+    if args.results_file:
+        write_results(args.results_file, paths, results, mean)
+
+
+def parse_fit_files(
+    method: str, fit_scores: str | None, paths: Sequence[Sequence[str]]
+) -> tuple[tuple[str, ...], ...]:
+    """The files that the SVM of each split is fitted on; none for the average.
+
+    Raises:
+        UserError: they are missing, of other numbers than those of --scores, or a flag is given
+            that has no meaning with the method.
+    """
+    if method == AVERAGE:
+        jobs.refuse_flags(["fit_scores", "svm_c"], "without --method=svm")
+        return ()
+    jobs.refuse_flags(["weights"], "with --method=svm, which finds the weights")
+    if not fit_scores:
+        raise UserError(
+            "--method=svm needs --fit_scores: the scores of the same runs on the training videos."
+        )
+    fit_paths = fusing.parse_files("fit_scores", fit_scores)
+    if list(map(len, fit_paths)) != list(map(len, paths)):
+        raise UserError(
+            "--fit_scores needs a file for each of --scores: as many splits, and as many runs in "
+            f"each. Received: {len(fit_paths)} split(s) of {len(fit_paths[0])} for {len(paths)} of "
+            f"{len(paths[0])}."
+        )
+    return fit_paths
+
+
+def make_method(
+    name: str, weights: Sequence[str] | None, svm_c: float, num_runs: int
+) -> fusing.Average | fusing.LinearSvm:
+    """What fuses.
+
+    Raises:
+        UserError: the weights or the penalty are wrong, or scikit-learn is not installed.
+    """
+    if name == SVM:
+        return fusing.LinearSvm(svm_c)
+    return fusing.Average(fusing.parse_weights(weights, num_runs))
+
+
+def check_outputs(
+    output_file: str,
+    results_file: str,
+    paths: Sequence[Sequence[str]],
+    fit_paths: Sequence[Sequence[str]],
+) -> None:
+    """Fails before the work where an output cannot be written or would replace another file.
+
+    Raises:
+        UserError: so it is, or there is more than one split whose scores would be written.
+    """
+    if output_file and len(paths) > 1:
+        raise UserError(
+            f"--output_file holds the scores of one split. Received: {len(paths)} splits in "
+            "--scores. Fuse them one by one to write them."
+        )
+    taken = {os.path.realpath(path) for split in (*paths, *fit_paths) for path in split}
+    for flag, path in {"output_file": output_file, "results_file": results_file}.items():
+        if not path:
+            continue
+        jobs.check_output_file(path)
+        if os.path.realpath(path) in taken:
+            raise UserError(
+                f"--{flag}={path} is the name of another file of this job. Choose another name."
+            )
+        taken.add(os.path.realpath(path))
+
+
+def judge(split: fusing.Split, fused: np.ndarray, method: str, top_k: int) -> dict:
+    """The metrics of a split by name: those of the fused scores, after the hits of each run.
+
+    Of a single run that nothing is fitted on, all metrics, clip Hit@1 too.
+    """
+    alone = [each.evaluate(top_k).result() for each in split.views]
+    if method == AVERAGE and len(alone) == 1:
+        return alone[0]
+    state = ViewEvaluation(len(split.classes), top_k)
+    state.update(fused[:, None, None], split.labels)
+    of_runs = {
+        f"run_{number}_{name}": results[name]
+        for number, results in enumerate(alone, 1)
+        for name in _OF_A_RUN
+    }
+    # A fused video has no views.
+    of_views = ("clip_hit_at_1", "num_clips", "num_crops")
+    return of_runs | {k: v for k, v in state.result().items() if k not in of_views}
+
+
+def mean_over_splits(results: Sequence[dict]) -> dict[str, float]:
+    """The mean of each metric over splits; of one split there is none. Counts have no mean."""
+    if len(results) == 1:
+        return {}
+    names = [name for name in results[0] if all(isinstance(r[name], float) for r in results)]
+    return {name: float(np.mean([r[name] for r in results])) for name in names}
+
+
+def write_scores(path: str, split: fusing.Split, fused: np.ndarray) -> None:
+    """Writes fused scores as a file of scores with one view a video, to be fused again.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with ScoreWriter(path, len(split.ids), 1, 1, split.classes) as writer:
+        writer.add(split.ids, split.labels, fused[:, None, None])
+    print(f"Wrote the scores of {len(split.ids)} videos: {path}")
+
+
+def write_results(
+    path: str, paths: Sequence[Sequence[str]], results: Sequence[dict], mean: dict
+) -> None:
+    """Writes the metrics of each split with its files, their mean, and the flags of the job.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    of_splits = [
+        {"files": list(files)} | result for files, result in zip(paths, results, strict=True)
+    ]
+    runs.write_json(path, {"splits": of_splits, "mean": mean, "flags": jobs.flag_values()})
+    print(f"Wrote {path}")
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)
