@@ -4,7 +4,9 @@ For example:
 
     python -m yt8m.eval --train_dir=runs/moe --eval_data_pattern='data/validate*.tfrecord'
 
-With --segment_labels it evaluates the rated segments of YouTube-8M 2019.
+With --segment_labels it evaluates the rated segments of YouTube-8M 2019. A run of raw video is
+evaluated on a manifest, over --num_clips clips and --num_crops crops of each video; the scores of
+all of them are kept in eval/*.scores.npz, see `yt8m.late_fusion`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from absl import flags
 
 from yt8m import evaluation, jobs, metrics, report, runs, segment_submission, segments
 from yt8m.data.reader import Reader
+from yt8m.data.video.schema import CLIP
 
 _POLL_SECONDS = 5.0
 
@@ -33,6 +36,7 @@ def define_flags() -> None:
         "run_once", True, "Evaluate and end; if false, evaluate each new model of a training."
     )
     jobs.define_data_flags(batch_size=1024)
+    jobs.define_video_flags()
 
 
 def main() -> None:
@@ -42,10 +46,17 @@ def main() -> None:
         jobs.refuse_flags(["top_k"], "with --segment_labels, where every rating counts")
     else:
         jobs.refuse_flags(["segment_label_ids_file"], "without --segment_labels")
+    takes_clips = runs.read_config(args.train_dir).schema.kind == CLIP
+    if takes_clips:
+        jobs.refuse_flags(["segment_labels"], "for a run of raw video")
+    else:
+        jobs.refuse_flags(jobs.OF_VIDEO, "for a run that takes shards; it is for raw video")
 
     def evaluate() -> None:
         of_run = (args.train_dir, args.eval_data_pattern, args.batch_size)
-        if args.segment_labels:
+        if takes_clips:
+            evaluate_clips(*of_run, args.top_k)
+        elif args.segment_labels:
             evaluate_segments(*of_run, args.segment_label_ids_file)
         else:
             evaluate_run(*of_run, args.top_k)
@@ -107,19 +118,40 @@ def evaluate_segments(train_dir: str, pattern: str, batch_size: int, label_ids_f
     return _write(run, reader, pattern, state, details)
 
 
+def evaluate_clips(train_dir: str, pattern: str, batch_size: int, top_k: int) -> dict:
+    """Evaluates a run of raw video once, prints the metrics and writes them, and all scores.
+
+    Returns:
+        The metrics by name.
+
+    Raises:
+        UserError: no run, no videos, or videos that do not fit the model.
+    """
+    run = runs.load(train_dir)
+    reader = jobs.import_extra("yt8m.clip_data", "video").run_reader(run, pattern, batch_size)
+    name = report.timestamp()
+    path = os.path.join(train_dir, runs.EVAL, f"{name}.scores.npz")
+    clips = jobs.import_extra("yt8m.clip_evaluation", "video")
+    state = clips.evaluate(run.model, reader, run.loss, top_k, path)
+    results = _write(run, reader, pattern, state, {"top_k": top_k, "scores_file": path}, name)
+    print(f"Kept the scores of all clips: {path}")
+    return results
+
+
 def _write(
     run: runs.Run,
     reader: Reader,
     pattern: str,
     state: metrics.Evaluation | metrics.SegmentEvaluation,
     details: dict,
+    name: str | None = None,
 ) -> dict:
     """Prints the metrics, writes them to eval/ with the details, and returns them."""
     results = state.result()
     report.print_table(f"{run.config.model} on {pattern}", results)
     details = {"eval_data_pattern": pattern, "lost_records": reader.log.lost} | details
     folder = os.path.join(run.train_dir, runs.EVAL)
-    path = report.write(folder, report.timestamp(), results | details, state.per_class())
+    path = report.write(folder, name or report.timestamp(), results | details, state.per_class())
     print(f"Wrote {path}")
     return results
 

@@ -5,6 +5,9 @@ r"""Writes a run's predictions over shards as a Kaggle submission.
 
 It streams: of each video only the id is kept. The file appears when it is whole.
 
+A run of raw video takes a manifest; a video is called by its path there, and its scores are the
+means over --num_clips clips and --num_crops crops.
+
 With --segment_labels it cuts the videos into segments of 5 seconds and writes, of each class, the
 best of them (YouTube-8M 2019): 8 bytes a class and segment to be written, and about 160 a video.
 """
@@ -17,6 +20,7 @@ from absl import flags, logging
 
 from yt8m import evaluation, jobs, runs, segment_submission, segments, submission
 from yt8m.data.reader import Reader
+from yt8m.data.video.schema import CLIP
 
 
 def define_flags() -> None:
@@ -35,6 +39,7 @@ def define_flags() -> None:
         "segment_max_pred", 100_000, "Segments to write of each class.", lower_bound=1
     )
     jobs.define_data_flags(batch_size=1024)
+    jobs.define_video_flags()
 
 
 def main() -> None:
@@ -47,6 +52,8 @@ def main() -> None:
             ["segment_label_ids_file", "segment_max_pred"], "without --segment_labels"
         )
     jobs.check_output_file(args.output_file)
+    if runs.read_config(args.train_dir).schema.kind == CLIP:
+        jobs.refuse_flags(["segment_labels"], "for a run of raw video")
     run = runs.load(args.train_dir)
     of_run = (run, args.input_data_pattern, args.batch_size)
     if args.segment_labels:
@@ -57,10 +64,27 @@ def main() -> None:
         )
         what = f"best of {len(index)} segments"
     else:
-        reader = jobs.make_reader(*of_run, **evaluation.static_shapes())
-        count = write_submission(args.output_file, run.model, reader, args.top_k)
+        takes_clips = run.config.schema.kind == CLIP
+        count = (_predict_clips if takes_clips else _predict)(args, run)
         what = f"predictions of {count} videos"
     print(f"Wrote the {what}: {args.output_file}")
+
+
+def _predict(args, run: runs.Run) -> int:
+    """Writes the predictions over shards, and returns the number of videos."""
+    jobs.refuse_flags(jobs.OF_VIDEO, "for a run that takes shards; it is for raw video")
+    reader = jobs.make_reader(
+        run, args.input_data_pattern, args.batch_size, **evaluation.static_shapes()
+    )
+    return write_submission(args.output_file, run.model, reader, args.top_k)
+
+
+def _predict_clips(args, run: runs.Run) -> int:
+    """Writes the predictions over raw video, and returns the number of videos."""
+    data = jobs.import_extra("yt8m.clip_data", "video")
+    reader = data.run_reader(run, args.input_data_pattern, args.batch_size)
+    clips = jobs.import_extra("yt8m.clip_evaluation", "video")
+    return clips.write_submission(args.output_file, run.model, reader, args.top_k)
 
 
 def _classes(label_ids_file: str, num_classes: int) -> np.ndarray:

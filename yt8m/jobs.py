@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import signal
 import sys
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -18,7 +20,12 @@ from yt8m.data import detect, files
 from yt8m.data.reader import Reader
 from yt8m.data.readlog import FAIL, SKIP, ReadLog
 from yt8m.data.schema import Schema
+from yt8m.data.video import pattern as pattern_lib
+from yt8m.data.video.schema import CLIP
 from yt8m.errors import UserError
+
+# Flags of `define_video_flags`, which have a meaning for raw video alone.
+OF_VIDEO = ("num_clips", "num_crops", "cache_dir", "num_workers")
 
 
 def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
@@ -89,6 +96,24 @@ def define_data_flags(batch_size: int) -> None:
         [SKIP, FAIL],
         "What a damaged shard does: skip leaves out the damaged records, warns and counts them; "
         "fail ends the job.",
+    )
+
+
+def define_video_flags() -> None:
+    """Defines the flags of every job that reads raw video."""
+    flags.DEFINE_integer("num_clips", 1, "Clips of a raw video that are scored.", lower_bound=1)
+    flags.DEFINE_integer(
+        "num_crops", 1, "Crops of a clip that are scored: 1, 3, 5, or 10 with mirror images.", 1
+    )
+    define_path(
+        "cache_dir", "Folder to keep in what was seen of raw videos, and their optical flow; by "
+        "default beside the manifest.", ""
+    )  # fmt: skip
+    flags.DEFINE_integer(
+        "num_workers",
+        None,
+        "Processes that decode raw video; by default one a core, 0 for none.",
+        0,
     )
 
 
@@ -176,8 +201,13 @@ def open_shards(pattern: str) -> tuple[list[str], Schema]:
     """Finds the shards of a pattern and what they hold.
 
     Raises:
-        UserError: nothing matches, or nothing can be read.
+        UserError: nothing matches, nothing can be read, or the pattern names raw video.
     """
+    if pattern_lib.parse(pattern) is not None:
+        raise UserError(
+            f"{pattern} names raw video, but shards are needed here. Name TFRecord files, or make "
+            "them of the videos with `python -m tools.extract_features`."
+        )
     paths = files.resolve(pattern)
     schema = detect.detect(paths)
     logging.info("%s: %d shard(s), %s", pattern, len(paths), schema)
@@ -196,6 +226,10 @@ def make_reader(run: runs.Run, pattern: str, batch_size: int, **settings) -> Rea
     Raises:
         UserError: nothing matches, nothing can be read, or the records do not fit the model.
     """
+    if run.config.schema.kind == CLIP:
+        raise UserError(
+            f"{run.train_dir} takes raw video, which this job does not read. Received: {pattern}."
+        )
     paths, found = open_shards(pattern)
     return Reader(
         paths,
@@ -206,6 +240,27 @@ def make_reader(run: runs.Run, pattern: str, batch_size: int, **settings) -> Rea
         log=read_log(),
         **settings,
     )
+
+
+def import_extra(module: str, extra: str) -> types.ModuleType:
+    """Imports a module of this project that needs packages of an extra.
+
+    Args:
+        module: its name.
+        extra: that of the packages, see setup.cfg.
+
+    Raises:
+        UserError: one of them is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(("yt8m", "frame_models", "video_models", "tools")):
+            raise
+        raise UserError(
+            f"This needs the package {error.name}, which is not installed. Install the extra "
+            f"`{extra}`: pip install '.[{extra}]'."
+        ) from None
 
 
 def check_output_file(path: str) -> None:

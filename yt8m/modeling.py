@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
 from yt8m import labels as labels_lib
 from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.data.video.schema import CLIP, ClipSchema
 from yt8m.errors import UserError
-from yt8m.preprocessing import Dequantize, FrameMask, JointL2Normalize, RMSNormalize
+from yt8m.preprocessing import (
+    Dequantize,
+    FrameMask,
+    JointL2Normalize,
+    RMSNormalize,
+    ScaleBytes,
+)
 from yt8m.specs import Spec
 
 PROBABILITIES = "probabilities"
@@ -16,20 +24,26 @@ MEMBERS = "members"
 MEMBER_WEIGHTS = "member_weights"
 NORMALIZE = ("l2", "rms", "none")
 _INPUTS_OF_KIND = {"frame": ("frames", "mask"), "video": ("features",)}
+# What a stored byte of raw video stands for: the byte that is 0, and how far from it 1 is.
+_BYTES = {"pixels": (127.5, 127.5), "flow": (128.0, 127.0)}
 
 
-def build(spec: Spec, schema: Schema, num_classes: int, normalize: str = "l2") -> keras.Model:
+def build(
+    spec: Spec, schema: Schema | ClipSchema, num_classes: int, normalize: str = "l2"
+) -> keras.Model:
     """Builds the model that a run saves: the preprocessing and the model of the spec.
 
     Args:
         spec: which model, see `specs.model`.
         schema: what the records hold, and so what the model's inputs are: feature name -> (batch,
             time, size) uint8 or float32 and `num_frames` (batch,) int32 for frame-level records,
-            feature name -> (batch, size) float32 for video-level ones.
+            feature name -> (batch, size) float32 for video-level ones; `pixels` and `flow` (batch,
+            time, height, width, channels) uint8, those that the model takes, and `num_frames` for
+            raw video.
         num_classes: the size of the vocabulary.
         normalize: `l2` scales the joined features of a frame (of a video, for video-level
             records) to unit norm, as the published systems do; `rms` scales each feature by itself
-            to unit root mean square; `none` leaves them.
+            to unit root mean square; `none` leaves them. Raw video is scaled to [-1, 1] always.
 
     Returns:
         A functional model from a dict of inputs to a dict of outputs: `probabilities` (batch,
@@ -39,19 +53,12 @@ def build(spec: Spec, schema: Schema, num_classes: int, normalize: str = "l2") -
     Raises:
         UserError: the model does not take such records, or refuses one of its settings.
     """
-    expected = _INPUTS_OF_KIND[schema.kind]
+    expected = schema.inputs_of_model if schema.kind == CLIP else _INPUTS_OF_KIND[schema.kind]
     if spec.inputs != expected:
         raise UserError(_wrong_input(spec, schema))
     inputs = make_inputs(schema)
-    features = preprocess(inputs, schema, normalize)
     try:
-        if schema.kind == FRAME:
-            mask = FrameMask(name="mask")([inputs[schema.features[0].name], inputs["num_frames"]])
-            outputs = spec.partial()(features, mask, num_classes)
-        else:
-            joined = list(features.values())
-            vector = keras.layers.Concatenate()(joined) if len(joined) > 1 else joined[0]
-            outputs = spec.partial()(vector, num_classes)
+        outputs = spec.partial()(*_arguments(inputs, schema, normalize), num_classes)
     except ValueError as error:
         raise UserError(f"The model {spec} cannot be built: {_first_line(error)}") from error
     if not isinstance(outputs, dict):
@@ -64,12 +71,43 @@ def classifier(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.output[PROBABILITIES], name=model.name)
 
 
-def make_inputs(schema: Schema) -> dict[str, keras.KerasTensor]:
+def _arguments(
+    inputs: dict[str, keras.KerasTensor], schema: Schema | ClipSchema, normalize: str
+) -> list:
+    """What `build` of a model is called with: its inputs, preprocessed."""
+    if schema.kind == CLIP:
+        shown = [
+            ScaleBytes(*_BYTES[name], name=f"scale_{name}")(inputs[name]) for name in schema.inputs
+        ]
+        return [*shown, _mask(inputs, schema.inputs[0])]
+    features = preprocess(inputs, schema, normalize)
+    if schema.kind == FRAME:
+        return [features, _mask(inputs, schema.features[0].name)]
+    joined = list(features.values())
+    return [keras.layers.Concatenate()(joined) if len(joined) > 1 else joined[0]]
+
+
+def _mask(inputs: dict[str, keras.KerasTensor], name: str) -> keras.KerasTensor:
+    return FrameMask(name="mask")([inputs[name], inputs["num_frames"]])
+
+
+def make_inputs(schema: Schema | ClipSchema) -> dict[str, keras.KerasTensor]:
     """The inputs of a model that takes records of this schema, by name."""
+    if schema.kind == CLIP:
+        return _clip_inputs(schema)
     if schema.kind != FRAME:
         return {f.name: keras.Input((f.size,), dtype=f.dtype, name=f.name) for f in schema.features}
     inputs = {
         f.name: keras.Input((None, f.size), dtype=f.dtype, name=f.name) for f in schema.features
+    }
+    return inputs | {"num_frames": keras.Input((), dtype="int32", name="num_frames")}
+
+
+def _clip_inputs(schema: ClipSchema) -> dict[str, keras.KerasTensor]:
+    size = (schema.clips.frames, *schema.clips.crop_size)
+    inputs = {
+        name: keras.Input((*size, schema.channels(name)), dtype="uint8", name=name)
+        for name in schema.inputs
     }
     return inputs | {"num_frames": keras.Input((), dtype="int32", name="num_frames")}
 
@@ -96,8 +134,10 @@ def _dequantized(values: keras.KerasTensor, feature: Feature) -> keras.KerasTens
     return Dequantize(name=f"dequantize_{feature.name}")(values)
 
 
-def _wrong_input(spec: Spec, schema: Schema) -> str:
-    if spec.inputs == _INPUTS_OF_KIND["video"]:
+def _wrong_input(spec: Spec, schema: Schema | ClipSchema) -> str:
+    if not set(spec.inputs) & {"frames", "features"}:
+        remedy = "It learns from videos: name a manifest, such as clips.csv#train"
+    elif spec.inputs == _INPUTS_OF_KIND["video"]:
         remedy = f"Pool the frames first, for example --model='average(head={spec.name})'"
     elif schema.kind != FRAME and spec.inputs == _INPUTS_OF_KIND["frame"]:
         remedy = "Use a video model such as moe, or frame-level records"
@@ -126,6 +166,9 @@ class Trainer(keras.Model):
     `labels` and
         label_scores: (batch, most labels), 1 or 0. The labels are then ratings, and only rated
             classes carry loss.
+        task: (batch,) the number of the task of each video, with `task_classes`. Only the classes
+            of its own task carry loss, where the loss is of each class by itself; a softmax of each
+            task's own leaves the others alone anyway.
         teacher_classes, teacher_scores: (batch, k), the classes that a teacher finds likeliest,
             padded with -1, and their probabilities. Where there are any, the loss is of labels
             that are the teacher's by a share of `distillation`, 0 for the classes it leaves out.
@@ -137,6 +180,8 @@ class Trainer(keras.Model):
         label_loss: its `call(labels, probabilities)` gives one value a video, see `losses`.
         gap: a metric with the same arguments, or None.
         distillation: the share of the teacher, from 0 to 1.
+        task_classes: (tasks, num_classes), 1 for the classes of a task, where several tasks are
+            trained together and the loss takes weights of labels; else None.
     """
 
     def __init__(
@@ -146,6 +191,7 @@ class Trainer(keras.Model):
         label_loss,
         gap=None,
         distillation: float = 0.0,
+        task_classes: np.ndarray | None = None,
     ):
         super().__init__(name="trainer")
         self.model = model
@@ -154,6 +200,7 @@ class Trainer(keras.Model):
         self.loss_mean = keras.metrics.Mean(name="loss_mean")
         self.gap = gap
         self.distillation = distillation
+        self.task_classes = task_classes
 
     def call(self, inputs, training=None):
         """Returns the model's outputs, a dict."""
@@ -171,6 +218,9 @@ class Trainer(keras.Model):
             probabilities = probabilities * weights  # What is not rated ranks last.
         else:
             labels = labels_lib.multi_hot(y["labels"], self.num_classes)
+        if self.task_classes is not None:
+            weights = ops.take(ops.convert_to_tensor(self.task_classes), y["task"], axis=0)
+            probabilities = probabilities * weights
         if self.gap is not None:
             self.gap.update_state(labels, probabilities)
         if "teacher_classes" in y:

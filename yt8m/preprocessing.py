@@ -151,3 +151,37 @@ class FrameMask(keras.layers.Layer):
     def compute_output_spec(self, inputs):
         """Returns a bool tensor of the frames' first two axes."""
         return keras.KerasTensor(inputs[0].shape[:2], dtype="bool")
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class ScaleBytes(keras.layers.Layer):
+    """Maps bytes to numbers from -1 to 1: `(byte - zero) / half`.
+
+    Args:
+        zero: the byte that is 0.
+        half: by how much a byte differs from it that is 1.
+
+    Input shape:
+        Any, uint8.
+
+    Output shape:
+        The same, of the layer's compute dtype.
+    """
+
+    def __init__(self, zero: float, half: float, **kwargs):
+        super().__init__(**kwargs)
+        self.zero = zero
+        self.half = half
+
+    def call(self, stored):
+        """Returns the numbers."""
+        values = (ops.cast(stored, "float32") - self.zero) / self.half
+        return ops.cast(values, self.compute_dtype)
+
+    def compute_output_spec(self, stored):
+        """Returns the compute dtype, of the input's shape."""
+        return keras.KerasTensor(stored.shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        """Returns the arguments the layer was made with."""
+        return super().get_config() | {"zero": self.zero, "half": self.half}

@@ -20,6 +20,7 @@ from absl import logging
 
 from yt8m import losses, specs
 from yt8m.data.schema import Schema
+from yt8m.data.video.schema import CLIP, ClipSchema
 from yt8m.errors import UserError
 
 CONFIG = "run.json"
@@ -44,7 +45,7 @@ class RunConfig:
 
     Attributes:
         model: the spec, every default filled in.
-        schema: what the records hold, see `data.schema.Schema`.
+        schema: what the records hold, or for raw video what a clip is.
         num_classes: the size of the vocabulary.
         preprocessing: such as {"normalize": "l2", "max_frames": 300}.
         loss: the spec of the loss.
@@ -56,7 +57,7 @@ class RunConfig:
     """
 
     model: str
-    schema: Schema
+    schema: Schema | ClipSchema
     num_classes: int
     preprocessing: dict[str, Any]
     loss: str
@@ -74,7 +75,9 @@ class RunConfig:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
         """The inverse of `to_json`."""
-        return cls(**(data | {"schema": Schema.from_json(data["schema"])}))
+        schema = data["schema"]
+        kind = ClipSchema if schema["kind"] == CLIP else Schema
+        return cls(**(data | {"schema": kind.from_json(schema)}))
 
     def difference(self, other: RunConfig) -> list[str]:
         """One line for each setting in which the two runs differ: `name: mine -> other's`."""
@@ -137,14 +140,19 @@ def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> N
 
 
 @contextlib.contextmanager
-def locked(train_dir: str) -> Iterator[None]:
-    """Keeps a second training out of a run while the block runs.
+def locked(train_dir: str, work: str = "training", flag: str = "train_dir") -> Iterator[None]:
+    """Keeps a second training out of a run while the block runs, or other work out of its folder.
 
     The system gives the lock up when the process ends, however it ends. Where it has no such
     locks, nothing is locked.
 
+    Args:
+        train_dir: the folder.
+        work: what it is called in an error.
+        flag: that names the folder.
+
     Raises:
-        UserError: another training holds it, or the folder cannot be written.
+        UserError: another one holds it, or the folder cannot be written.
     """
     _check_local(train_dir)
     if fcntl is None:
@@ -158,11 +166,11 @@ def locked(train_dir: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"Another training is writing to {train_dir}. Wait for its end, stop it, or choose "
-                "another --train_dir."
+                f"Another {work} is writing to {train_dir}. Wait for its end, stop it, or choose "
+                f"another --{flag}."
             ) from None
         except OSError:
-            logging.warning("%s cannot be locked: take care to train there only once.", train_dir)
+            logging.warning("%s cannot be locked: take care to write there only once.", train_dir)
         yield
 
 

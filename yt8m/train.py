@@ -8,7 +8,6 @@ Started again with the same flags, it goes on from its last checkpoint.
 
 from __future__ import annotations
 
-import functools
 import os
 
 import keras
@@ -18,23 +17,19 @@ from yt8m import (
     averages,
     checkpoints,
     distribution,
-    evaluation,
+    fine_tuning,
     jobs,
     losses,
     metrics,
     modeling,
     optimizers,
-    report,
     runs,
-    segment_submission,
-    segments,
     specs,
+    training_data,
     transfer,
 )
 from yt8m import training as training_lib
-from yt8m.data.reader import Reader
-from yt8m.data.schema import Schema
-from yt8m.data.teacher import TeacherScores, check_names
+from yt8m.data.video import pattern, settings
 from yt8m.errors import UserError
 
 _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -50,13 +45,30 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "train_data_pattern",
         None,
-        "Shards to train on: a glob, several with commas between, or a text file of paths.",
+        "Shards to train on: a glob, several with commas between, or a text file of paths. Or "
+        "raw video: a manifest, such as clips.csv#train, or a data set, such as "
+        "tfds:ucf101/ucf101_1#train.",
         required=True,
     )
     flags.DEFINE_string("eval_data_pattern", "", "Shards to evaluate on; the best model is kept.")
     flags.DEFINE_integer("num_epochs", 5, "Passes over the training data.", lower_bound=1)
     flags.DEFINE_integer("max_steps", None, "Most batches to train on.", lower_bound=1)
     jobs.define_data_flags(batch_size=1024)
+    jobs.define_video_flags()
+    jobs.define_spec_flag(
+        "clips",
+        "clips",
+        settings.Clips.from_spec,
+        "How clips are cut out of raw video, such as "
+        "clips(frames=16, stride=2, resize=128, crop=112).",
+    )
+    jobs.define_spec_flag(
+        "flow",
+        "flow",
+        settings.Flow.from_spec,
+        "How optical flow is shown to a model that takes "
+        "it, such as flow(length=10, method='tvl1').",
+    )
     jobs.define_spec_flag(
         "loss", "cross_entropy", losses.from_spec, f"Loss: {', '.join(losses.names())}."
     )
@@ -110,6 +122,13 @@ def define_flags() -> None:
         "evaluations, the last ones.", lower_bound=1,
     )  # fmt: skip
     jobs.define_path("init_from", "Folder of a run whose weights to start from.", "")
+    flags.DEFINE_integer(
+        "top_layers", 0, "Layers next to the output that learn at the full rate; 0 for all.", 0
+    )
+    flags.DEFINE_float(
+        "lower_rate", 0.0, "Share of the rate that the layers below --top_layers learn at; 0 keeps "
+        "them as they are.", 0, 1,
+    )  # fmt: skip
     flags.DEFINE_string(
         "teacher", "", "Name of a teacher whose scores are beside the shards, see yt8m.teach."
     )
@@ -131,129 +150,45 @@ def main() -> None:
     args = flags.FLAGS
     devices = distribution.set_up(args.distribute)
     distribution.check_batch_size(devices, args.batch_size)
-    paths, schema = jobs.open_shards(args.train_data_pattern)
-    schema = schema.select(tuple(args.feature_names), jobs.parse_ints("feature_sizes"))
-    num_classes = args.num_classes or schema.default_num_classes()
-    of_segments = _segment_settings(args, num_classes)
-    evaluate = _evaluator(args, schema, num_classes, of_segments)
-    teacher = _teacher(args, paths, num_classes)
+    data = _open_data(args)
     source = _source(args)
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(_PRECISION[args.mixed_precision])
     try:
         with devices.scope():
-            trainer = _make_trainer(args, schema, num_classes)
-            if source is not None:
-                transfer.initialize(trainer.model, source, args.normalize)
+            trainer = _make_trainer(args, data, source)
             weights = averages.Weights(trainer, _history(args))
     except ValueError as error:
         raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
-    reader = _reader(args, paths, schema, num_classes, of_segments)
-    evaluation.check_labels(reader)
+    data.check_labels()
     with runs.locked(args.train_dir):
-        runs.start(args.train_dir, _run_config(args, schema, num_classes), args.start_new_model)
+        runs.start(args.train_dir, _run_config(args, data), args.start_new_model)
         end = training_lib.train(
             args.train_dir,
             trainer,
             weights,
-            reader,
+            data.reader,
             training_lib.Schedule(
                 args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
             ),
             args.seed,
-            evaluate,
+            data.evaluate,
             watched=args.eval_data_pattern,
-            metric="map_at_k" if args.segment_labels else "gap",
-            teacher=teacher,
+            metric=data.metric,
+            teacher=data.teacher,
         )
-    name = "MAP@K" if args.segment_labels else "GAP"
+    name = training_lib.REPORTED[data.metric]
     best = "" if end.best is None else f", best {name} {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
 
 
-def _reader(args, paths: list[str], schema: Schema, num_classes: int, of_segments: dict) -> Reader:
-    """The reader of the training shards."""
-    return Reader(
-        paths,
-        schema,
-        num_classes,
-        args.batch_size,
-        max_frames=args.max_frames,
-        drop_remainder=True,
-        shuffle_buffer=args.shuffle_buffer,
-        log=jobs.read_log(),
-        **of_segments,
-        **_static_shapes(args, args.jit_compile),
-    )
-
-
-def _segment_settings(args, num_classes: int) -> dict:
-    """What tells a reader to cut out rated segments; nothing without --segment_labels."""
-    if not args.segment_labels:
-        jobs.refuse_flags(["segment_label_ids_file"], "without --segment_labels")
-        return {}
-    if not losses.label_weighted(losses.get(args.loss.name, **args.loss.arguments)):
-        raise UserError(
-            "--segment_labels needs a loss of each class by itself, such as cross_entropy, as only "
-            f"some classes of a segment are rated. Received: --loss={args.loss}."
-        )
-    if args.teacher:
-        raise UserError("--teacher scores whole videos, so it does not go with --segment_labels.")
-    path = args.segment_label_ids_file
-    ids = segment_submission.read_label_ids(path, num_classes).tolist() if path else None
-    return {"segment_labels": True, "segment_classes": ids and tuple(ids)}
-
-
-def _static_shapes(args, jit_compile: bool = False) -> dict[str, int]:
-    """See `evaluation.static_shapes`; segments are all of one length."""
-    same = {"frame_multiple": 1} if args.segment_labels else {}
-    return evaluation.static_shapes(jit_compile) | same
-
-
-def _evaluator(args, schema: Schema, num_classes: int, of_segments: dict):
-    """The function from a model and a step to metrics; None without --eval_data_pattern."""
-    if not args.eval_data_pattern:
-        return None
-    paths, found = jobs.open_shards(args.eval_data_pattern)
-    found = schema.match(found, args.eval_data_pattern)
-    make_reader = functools.partial(
-        Reader,
-        paths,
-        found,
-        num_classes,
-        args.batch_size,
-        max_frames=args.max_frames,
-        **of_segments,
-    )
-    judge = segments.evaluate_segments if of_segments else evaluation.evaluate
-
-    evaluation.check_labels(make_reader())
-
-    def evaluate(model: keras.Model, step: int) -> dict[str, float]:
-        reader = make_reader(log=jobs.read_log(), **_static_shapes(args))
-        state = judge(model, reader, losses.for_evaluation(args.loss))
-        results = state.result()
-        folder = os.path.join(args.train_dir, runs.EVAL)
-        details = {"eval_data_pattern": args.eval_data_pattern, "step": step}
-        report.write(folder, f"step-{step:09d}", results | details, state.per_class())
-        return results
-
-    return evaluate
-
-
-def _teacher(args, paths: list[str], num_classes: int) -> TeacherScores | None:
-    """The teacher's scores of the training shards; None without --teacher."""
-    if not args.teacher:
-        jobs.refuse_flags(["teacher_dir", "distillation"], "without --teacher")
-        return None
-    if not losses.takes_soft_labels(losses.get(args.loss.name, **args.loss.arguments)):
-        raise UserError(
-            f"--teacher needs a loss that takes probabilities as labels, such as cross_entropy. "
-            f"Received: --loss={args.loss}."
-        )
-    check_names(paths, args.teacher, args.teacher_dir)
-    return TeacherScores.read(paths, args.teacher, num_classes, args.teacher_dir)
+def _open_data(args) -> training_data.TrainingData:
+    """The data to train and to evaluate on, of shards or of raw video."""
+    parts = pattern.parse(args.train_data_pattern)
+    if parts is None:
+        return training_data.open_shards(args)
+    return jobs.import_extra("yt8m.clip_training", "video").open_videos(args, parts)
 
 
 def _source(args) -> runs.Run | None:
@@ -272,11 +207,18 @@ def _history(args) -> averages.History | None:
     return averages.History(args.train_dir, args.average_checkpoints)
 
 
-def _make_trainer(args, schema: Schema, num_classes: int) -> modeling.Trainer:
-    model = modeling.build(args.model, schema, num_classes, args.normalize)
+def _make_trainer(
+    args, data: training_data.TrainingData, source: runs.Run | None
+) -> modeling.Trainer:
+    model = modeling.build(args.model, data.schema, data.num_classes, args.normalize)
+    if source is not None:
+        transfer.initialize(model, source, args.normalize)
+    rates = fine_tuning.apply(model, args.top_layers, args.lower_rate)
     loss = losses.get(args.loss.name, **args.loss.arguments)
     gap = metrics.StreamingGAP(name="gap")
-    trainer = modeling.Trainer(model, num_classes, loss, gap, args.distillation)
+    trainer = modeling.Trainer(
+        model, data.num_classes, loss, gap, args.distillation, data.task_classes
+    )
     schedule = optimizers.staircase_decay(
         args.base_learning_rate,
         args.learning_rate_decay,
@@ -288,6 +230,7 @@ def _make_trainer(args, schema: Schema, num_classes: int) -> modeling.Trainer:
         schedule,
         clip_gradient_norm=args.clip_gradient_norm,
         ema_momentum=args.ema_momentum,
+        rates=rates,
         **args.optimizer.arguments,
     )
     jit_compile = args.jit_compile or keras.config.backend() == "jax"
@@ -297,11 +240,11 @@ def _make_trainer(args, schema: Schema, num_classes: int) -> modeling.Trainer:
     return trainer
 
 
-def _run_config(args, schema: Schema, num_classes: int) -> runs.RunConfig:
+def _run_config(args, data: training_data.TrainingData) -> runs.RunConfig:
     return runs.RunConfig(
         model=str(args.model),
-        schema=schema,
-        num_classes=num_classes,
+        schema=data.schema,
+        num_classes=data.num_classes,
         preprocessing={"normalize": args.normalize, "max_frames": args.max_frames},
         loss=str(args.loss),
         optimizer={
@@ -319,6 +262,8 @@ def _run_config(args, schema: Schema, num_classes: int) -> runs.RunConfig:
             "shuffle_buffer": args.shuffle_buffer,
             "average_checkpoints": args.average_checkpoints,
             "init_from": args.init_from,
+            "top_layers": args.top_layers,
+            "lower_rate": args.lower_rate,
             "segment_labels": args.segment_labels,
             "segment_label_ids_file": args.segment_label_ids_file,
             "teacher": args.teacher,

@@ -23,8 +23,10 @@ from yt8m.progress import ProgressReport
 
 _LOG_STEPS = 10
 # Metrics that an evaluation is reported by, of those that it has, and their names.
-_REPORTED = {
+REPORTED = {
     "map_at_k": "MAP@K",
+    "video_hit_at_1": "video Hit@1",
+    "clip_hit_at_1": "clip Hit@1",
     "gap": "GAP",
     "hit_at_1": "Hit@1",
     "map": "mAP",
@@ -188,7 +190,7 @@ class RunCallback(keras.callbacks.Callback):
         value, best = results[self.metric], self.position.best
         reported = [
             f"{title} {results[name]:.5g}"
-            for name, title in _REPORTED.items()
+            for name, title in REPORTED.items()
             if results.get(name) is not None
         ]
         note = " (best so far)" if best is None or value > best else f" (best: {best:.5g})"
@@ -329,7 +331,7 @@ def _train_epoch(
 
 def _features_and_labels(batch: dict, reader: Reader) -> tuple[dict, dict]:
     features = [*reader.schema.feature_names, "num_frames"]
-    labels = ["labels", "label_scores", "teacher_classes", "teacher_scores"]
+    labels = ["labels", "label_scores", "task", "teacher_classes", "teacher_scores"]
     return tuple(
         {name: batch[name] for name in part if name in batch} for part in (features, labels)
     )

@@ -25,14 +25,15 @@ def clear_errors(reader: Reader) -> Iterator[None]:
     """Turns an error of TensorFlow over bad records into one sentence that names the record.
 
     Raises:
-        UserError: a shard was damaged and the reader was told to fail on that, or a record
-            contradicts the schema. Errors of another origin pass unchanged.
+        UserError: a shard was damaged and the reader was told to fail on that, a video cannot be
+            read any more, or a record contradicts the schema. Errors of another origin pass
+            unchanged.
     """
     try:
         yield
     except _DATA_ERRORS as error:
         if reader.log.failure:
-            raise UserError(f"{reader.log.failure} (--on_corrupt_shard=fail).") from None
+            raise UserError(reader.log.failure) from None
         reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
         logging.info("Looking for a record that does not fit the others, because of: %s", reason)
         problem = find_problem(reader)

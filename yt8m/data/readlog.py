@@ -118,7 +118,7 @@ class ReadLog:
             known = name in self.lost
             self.lost[name] = lost
             if self.on_corrupt_shard == FAIL:
-                self.failure = self.failure or message
+                self.failure = self.failure or f"{message} (--on_corrupt_shard=fail)."
         if not known and self.on_corrupt_shard == SKIP:
             logging.warning("%s%s.", message, f"; the other {used} are used" if used else "")
 

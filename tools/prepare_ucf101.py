@@ -1,0 +1,72 @@
+r"""Prepares UCF101 for tensorflow-datasets from local files, without the network.
+
+    python -m tools.prepare_ucf101 --video_dir=UCF-101 --lists_dir=ucfTrainTestlist --split=1
+    python -m yt8m.train --train_data_pattern=tfds:ucf101/ucf101_1#train ...
+
+The clips are those of UCF101.rar, the lists those of UCF101TrainTestSplits-RecognitionTask.zip. In
+a data set every frame is an image, so that a few frames of a clip are read without decoding the
+rest: faster than videos, and much larger. A split takes about 60 GB as JPEG, and for some time
+twice as much while it is written.
+"""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags, logging
+
+from yt8m import jobs
+from yt8m.data.readlog import FAIL, SKIP
+from yt8m.data.video.video_log import VideoLog
+
+_DATA_DIR = "TFDS_DATA_DIR"
+
+
+def define_flags() -> None:
+    """Defines the flags of this tool."""
+    jobs.define_path("video_dir", "Folder of the clips, in folders by class or without.")
+    jobs.define_path("lists_dir", "Folder of the official lists: classInd.txt, trainlist01.txt...")
+    flags.DEFINE_enum("split", "1", ["1", "2", "3"], "Which of the three official splits.")
+    jobs.define_path(
+        "data_dir", "Folder of tensorflow-datasets.",
+        os.environ.get(_DATA_DIR) or os.path.join("~", "tensorflow_datasets"),
+    )  # fmt: skip
+    flags.DEFINE_enum(
+        "encoding", "jpeg", ["jpeg", "png"], "How frames are kept: jpeg of quality 95, or png, "
+        "which loses nothing and takes about five times the space.",
+    )  # fmt: skip
+    flags.DEFINE_integer(
+        "num_workers", None, "Processes that decode; by default one a core, 0 for none.", 0
+    )
+    flags.DEFINE_enum(
+        "on_corrupt_shard", SKIP, [SKIP, FAIL], "What a clip that is missing or cannot be decoded "
+        "does: skip leaves it out, warns and counts it; fail ends the tool.",
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Prepares as the flags say."""
+    args = flags.FLAGS
+    builder = jobs.import_extra("yt8m.data.video.ucf101_builder", "video")
+    workers = jobs.import_extra("yt8m.data.video.workers", "video")
+    log = VideoLog(args.on_corrupt_shard)
+    counts = builder.prepare(
+        args.video_dir,
+        args.lists_dir,
+        int(args.split),
+        args.data_dir,
+        log.leave_out,
+        args.encoding,
+        workers.default_number() if args.num_workers is None else args.num_workers,
+    )
+    if log.lost:
+        logging.warning("%s.", log.summary())
+    found = ", ".join(f"{count} for {part}" for part, count in counts.items())
+    print(
+        f"Prepared {sum(counts.values())} clips ({found}), {len(log.lost)} left out: "
+        f"tfds:ucf101/ucf101_{args.split}#train with {_DATA_DIR}={os.path.abspath(args.data_dir)}"
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)

@@ -1,0 +1,125 @@
+"""Raw video for the jobs: what a pattern names, opened as the flags say. Needs the extra `video`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from absl import flags, logging
+
+from yt8m import runs
+from yt8m.data.video import pattern as pattern_lib
+from yt8m.data.video import flow_cache, sources, views, workers
+from yt8m.data.video.clip_reader import ClipReader, Item
+from yt8m.data.video.clips import FileFrames
+from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.video_log import VideoLog
+from yt8m.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the flags say of reading raw video.
+
+    Attributes:
+        num_clips, num_crops: views of each video in an evaluation.
+        cache_dir: where to keep what was seen and optical flow; empty for beside the manifest.
+        num_workers: processes that decode; 0 for none.
+        on_corrupt: `skip` or `fail`.
+    """
+
+    num_clips: int
+    num_crops: int
+    cache_dir: str
+    num_workers: int
+    on_corrupt: str
+
+    @classmethod
+    def from_flags(cls) -> Settings:
+        """Reads the flags that `jobs.define_video_flags` and `jobs.define_data_flags` define.
+
+        Raises:
+            UserError: --num_crops is none of those there are.
+        """
+        args = flags.FLAGS
+        if args.num_crops not in views.NUM_CROPS:
+            valid = ", ".join(map(str, views.NUM_CROPS))
+            raise UserError(f"--num_crops must be one of {valid}. Received: {args.num_crops}.")
+        number = workers.default_number() if args.num_workers is None else args.num_workers
+        return cls(args.num_clips, args.num_crops, args.cache_dir, number, args.on_corrupt_shard)
+
+
+def open_reader(
+    listing: sources.Listing, schema: ClipSchema, batch_size: int, settings: Settings, log: VideoLog
+) -> ClipReader:
+    """A reader of listed videos.
+
+    Args:
+        listing: the videos.
+        schema: what a clip is.
+        batch_size: clips a batch.
+        settings: how to read.
+        log: counts what is read and lost.
+
+    Raises:
+        UserError: as `sources.items`.
+    """
+    cache_dir = settings.cache_dir or listing.folder
+    found = sources.items(listing, schema, cache_dir, settings.num_workers, log)
+    if schema.flow is not None:
+        found = _with_flow(found, schema, cache_dir, settings.num_workers, log)
+    logging.info("%d videos, %s.", len(found), schema)
+    return ClipReader(
+        found,
+        schema,
+        batch_size,
+        settings.num_clips,
+        settings.num_crops,
+        cache_dir,
+        settings.num_workers,
+        log=log,
+    )
+
+
+def _with_flow(
+    items: list[Item], schema: ClipSchema, cache_dir: str, num_workers: int, log: VideoLog
+) -> list[Item]:
+    """Computes the flow of the files that have none yet, and leaves out those that cannot be."""
+    files = {
+        item.frames.path: schema.clips.frame_size(item.about.height, item.about.width)
+        for item in items
+        if isinstance(item.frames, FileFrames)
+    }
+    bad: set[str] = set()
+
+    def leave_out(path: str, reason: str) -> None:
+        bad.add(path)
+        log.leave_out(path, reason)
+
+    flow_cache.precompute(files, cache_dir, schema.flow, leave_out, num_workers)
+    left = [item for item in items if getattr(item.frames, "path", None) not in bad]
+    if not left:
+        raise UserError("The optical flow of no video can be computed; the reasons are above.")
+    return left
+
+
+def run_reader(run: runs.Run, pattern: str, batch_size: int) -> ClipReader:
+    """A reader of the videos that a pattern names, for the model of a run, as the flags say.
+
+    Args:
+        run: of raw video.
+        pattern: manifests or data sets.
+        batch_size: clips a batch.
+
+    Raises:
+        UserError: the pattern names shards, or as `sources.items`.
+    """
+    parts = pattern_lib.parse(pattern)
+    if parts is None:
+        raise UserError(
+            f"{run.train_dir} takes raw video: {run.config.schema}. Name a manifest, such as "
+            "clips.csv#test, or a data set, such as tfds:ucf101/ucf101_1#test. "
+            f"Received: {pattern}."
+        )
+    settings = Settings.from_flags()
+    log = VideoLog(settings.on_corrupt)
+    return open_reader(sources.read(parts, log), run.config.schema, batch_size, settings, log)

@@ -1,0 +1,145 @@
+"""What a training learns from and is judged by, from the flags of `yt8m.train`: raw video."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+
+from yt8m import clip_data, clip_evaluation, jobs, losses
+from yt8m.data.video import pattern, sources
+from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.video_log import VideoLog
+from yt8m.errors import UserError
+from yt8m.specs import Spec
+from yt8m.training_data import TrainingData, keep_results
+
+_INPUTS = ("pixels", "flow")
+# Flags that have a meaning for shards alone.
+_OF_SHARDS = [
+    "feature_names",
+    "feature_sizes",
+    "max_frames",
+    "normalize",
+    "shuffle_buffer",
+    "segment_labels",
+    "segment_label_ids_file",
+    "teacher",
+    "teacher_dir",
+    "distillation",
+    "num_classes",
+]
+
+
+def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
+    """Opens the videos that the flags name, and looks at every one of them.
+
+    Args:
+        args: the flags of `yt8m.train`.
+        parts: what --train_data_pattern names.
+
+    Raises:
+        UserError: a video or a manifest does not fit, the model takes no raw video, or flags do
+            not go together.
+    """
+    jobs.refuse_flags(_OF_SHARDS, "with raw video; it is for shards")
+    settings = clip_data.Settings.from_flags()
+    log = VideoLog(settings.on_corrupt)
+    listing = sources.read(parts, log)
+    schema = _schema(args, listing)
+    judged = _listing_to_judge_by(args, listing)
+    task_classes = _task_classes(args, schema)
+    reader = clip_data.open_reader(listing, schema, args.batch_size, settings, log)
+    reader = dataclasses.replace(reader, drop_remainder=True)
+    return TrainingData(
+        schema,
+        len(schema.classes),
+        reader,
+        lambda: clip_evaluation.check_labels(reader),
+        judged and _evaluator(args, schema, judged, settings),
+        "video_hit_at_1",
+        task_classes=task_classes,
+    )
+
+
+def _schema(args, listing: sources.Listing) -> ClipSchema:
+    """What a clip is: what the model takes of a video, and the names of the labels."""
+    inputs = _inputs(args.model, args.train_data_pattern)
+    if "flow" not in inputs:
+        jobs.refuse_flags(["flow"], f"for {args.model.name}, which looks at pixels alone")
+    if not listing.classes:
+        raise UserError(f"The videos of {args.train_data_pattern} have no labels to learn.")
+    flow = args.flow if "flow" in inputs else None
+    return ClipSchema(inputs, args.clips, flow, listing.classes, listing.tasks)
+
+
+def _inputs(model: Spec, where: str) -> tuple[str, ...]:
+    inputs = tuple(name for name in model.inputs if name in _INPUTS)
+    if inputs:
+        return inputs
+    remedy = f"cnn(temporal={model.name})" if "frames" in model.inputs else "c3d"
+    raise UserError(
+        f"The model {model.name} takes {' and '.join(model.inputs)}, but {where} names raw video. "
+        f"Use a model of pixels, such as {remedy}, or turn the videos into shards with `python -m "
+        "tools.extract_features`."
+    )
+
+
+def _listing_to_judge_by(args, listing: sources.Listing) -> sources.Listing | None:
+    if not args.eval_data_pattern:
+        return None
+    parts = pattern.parse(args.eval_data_pattern)
+    if parts is None:
+        raise UserError(
+            "--train_data_pattern names raw video, so --eval_data_pattern must. "
+            f"Received: {args.eval_data_pattern}."
+        )
+    judged = sources.read(parts, VideoLog(args.on_corrupt_shard))
+    listing.check_apart(judged)
+    return judged
+
+
+def _task_classes(args, schema: ClipSchema):
+    """The classes of each task, for the loss; None where it needs none."""
+    if not schema.tasks:
+        return None
+    sizes = tuple(end - start for start, end in schema.task_ranges)
+    if sizes not in _task_sizes(args.model):
+        raise UserError(
+            f"The tasks {', '.join(schema.tasks)} need a classifier each. Give the model "
+            f"head=tasks(sizes={sizes}). Received: --model={args.model}."
+        )
+    loss = losses.get(args.loss.name, **args.loss.arguments)
+    if losses.label_weighted(loss):
+        return schema.task_classes
+    if isinstance(loss, losses.Softmax) and loss.scores == "log_probabilities":
+        return None  # Of a softmax of each task's own it is exact as it is.
+    raise UserError(
+        "Several tasks need a loss of each class by itself, such as cross_entropy, or "
+        f"softmax(scores='log_probabilities'). Received: --loss={args.loss}."
+    )
+
+
+def _task_sizes(spec: Spec) -> set[tuple[int, ...]]:
+    """The sizes of the tasks that the models of a spec have classifiers for."""
+    found = {spec.settings["sizes"]} if spec.name == "tasks" else set()
+    for value in spec.settings.values():
+        for inner in value if isinstance(value, tuple) else (value,):
+            found |= _task_sizes(inner) if isinstance(inner, Spec) else set()
+    return found
+
+
+def _evaluator(
+    args, schema: ClipSchema, judged: sources.Listing, settings: clip_data.Settings
+) -> Callable[[keras.Model, int], dict[str, float]]:
+    """The function from a model and a step to metrics."""
+    log = VideoLog(settings.on_corrupt)
+    reader = clip_data.open_reader(judged, schema, args.batch_size, settings, log)
+    clip_evaluation.check_labels(reader)
+
+    def evaluate(model: keras.Model, step: int) -> dict[str, float]:
+        state = clip_evaluation.evaluate(model, reader, losses.for_evaluation(args.loss))
+        return keep_results(args, step, state, state.result())
+
+    return evaluate

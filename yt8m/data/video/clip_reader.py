@@ -1,0 +1,214 @@
+"""The reader of raw video: videos in, batches of clips out. It stands where a `Reader` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from yt8m.data.records import PADDING_LABEL
+from yt8m.data.video import clips as clips_lib
+from yt8m.data.video import workers
+from yt8m.data.video.decoding import VideoError
+from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.video_log import VideoLog
+from yt8m.errors import UserError
+
+# What a task of an evaluation may return; longer videos are several tasks.
+_TASK_BYTES = 256 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A video that can be read.
+
+    Attributes:
+        id: what it is called in a submission.
+        labels: its class ids, ascending.
+        frames: where its frames are from.
+        about: what is known of it.
+        task: the number of its task among those of the schema; 0 where there are none.
+    """
+
+    id: str
+    labels: tuple[int, ...]
+    frames: clips_lib.Frames
+    about: clips_lib.About
+    task: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipReader:
+    """Reads batches of clips from videos.
+
+    A batch is a dict: `pixels` and `flow`, those that the model takes, (batch, frames, height,
+    width, channels) uint8; `num_frames` (batch,) int32, the frames that are no padding; `labels`
+    (batch, most labels) int32 padded with -1; `ids` (batch,) string; `task` (batch,) int32.
+
+    Attributes:
+        items: the videos.
+        schema: what a clip is.
+        batch_size: clips a batch.
+        num_clips, num_crops: views of a video in `sequential`, see `clips.evaluation_clips`; the
+            views of a video follow each other.
+        cache_dir: where flow is kept.
+        num_workers: processes that decode; 0 decodes in this one.
+        drop_remainder: leave out the last batch where it is not full.
+        log: counts what was read and what was lost.
+    """
+
+    items: list[Item]
+    schema: ClipSchema
+    batch_size: int
+    num_clips: int = 1
+    num_crops: int = 1
+    cache_dir: str = ""
+    num_workers: int = 0
+    drop_remainder: bool = False
+    log: VideoLog = dataclasses.field(default_factory=VideoLog)
+    segment_labels: ClassVar[bool] = False
+
+    def __post_init__(self):
+        for name in ("batch_size", "num_clips", "num_crops"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be positive. Received: {name}={getattr(self, name)}.")
+
+    @property
+    def num_classes(self) -> int:
+        """The size of the vocabulary."""
+        return len(self.schema.classes)
+
+    @property
+    def num_views(self) -> int:
+        """How many rows a video has in `sequential`."""
+        return self.num_clips * self.num_crops
+
+    @property
+    def paths(self) -> list[str]:
+        """What the videos are called."""
+        return [item.id for item in self.items]
+
+    def estimate_num_examples(self) -> int:
+        """How many videos there are: training sees one clip of each an epoch."""
+        return len(self.items)
+
+    def sequential(self) -> tf.data.Dataset:
+        """Every view of every video once, in order."""
+        return self._dataset(lambda: self._batches(self._all_views()))
+
+    def shuffled(
+        self, seed: int, epoch: int = 0, num_epochs: int | None = 1, skip_batches: int = 0
+    ) -> tf.data.Dataset:
+        """Epochs of a clip of every video each, in an order and with draws that `seed` fixes.
+
+        Args:
+            seed: any int of 0 or more; the same seed gives the same clips.
+            epoch: the number of the first epoch.
+            num_epochs: how many follow each other; None repeats without end.
+            skip_batches: leave out the first batches of the first epoch (to resume training).
+        """
+
+        def generate() -> Iterator[dict[str, np.ndarray]]:
+            number = epoch
+            while num_epochs is None or number < epoch + num_epochs:
+                skipped = skip_batches * self.batch_size if number == epoch else 0
+                yield from self._batches(self._drawn(seed, number, skipped))
+                number += 1
+
+        return self._dataset(generate)
+
+    def _drawn(self, seed: int, epoch: int, skipped: int) -> Iterator[tuple[Item, dict]]:
+        """A clip of each video, in the order of an epoch, after the first `skipped`."""
+        order = np.random.default_rng((seed, epoch)).permutation(len(self.items))[skipped:]
+        tasks = (
+            (item.frames, item.about, self._recipe(), (seed, epoch, int(number)))
+            for number in order
+            for item in [self.items[number]]
+        )
+        return self._made(clips_lib.training_clip, [self.items[n] for n in order], tasks)
+
+    def _all_views(self) -> Iterator[tuple[Item, dict]]:
+        parts = [(item, numbers) for item in self.items for numbers in self._parts()]
+        tasks = (
+            (item.frames, item.about, self._recipe(), numbers, self.num_clips, self.num_crops)
+            for item, numbers in parts
+        )
+        return self._made(clips_lib.evaluation_clips, [item for item, _ in parts], tasks)
+
+    def _parts(self) -> list[range]:
+        """The clips of a video, in parts that are small enough for one task."""
+        clips = self.schema.clips
+        pixels = clips.frames * clips.crop_size[0] * clips.crop_size[1] * self.num_crops
+        each = pixels * sum(map(self.schema.channels, self.schema.inputs))
+        step = max(1, _TASK_BYTES // each)
+        return [
+            range(start, min(start + step, self.num_clips))
+            for start in range(0, self.num_clips, step)
+        ]
+
+    def _recipe(self) -> clips_lib.Recipe:
+        schema = self.schema
+        return clips_lib.Recipe(schema.inputs, schema.clips, schema.flow, self.cache_dir)
+
+    def _made(self, function, items: list[Item], tasks: Iterable[tuple]) -> Iterator[tuple]:
+        """Each video with the clips that are made of it; one that fails ends the job."""
+        results = workers.ordered(function, tasks, self.num_workers)
+        for item in items:
+            try:
+                made = next(results)
+            except (VideoError, UserError, OSError, workers.TerminatedWorkerError) as error:
+                self.log.failure = f"{item.id} cannot be used: {error}"
+                raise
+            yield item, made
+
+    def _batches(self, made: Iterator[tuple[Item, dict]]) -> Iterator[dict[str, np.ndarray]]:
+        rows: list[dict[str, np.ndarray]] = []
+        for item, views in made:
+            for number in range(len(views["num_frames"])):
+                rows.append(
+                    {name: values[number] for name, values in views.items()}
+                    | {
+                        "labels": self._labels(item),
+                        "ids": np.bytes_(item.id.encode(errors="surrogateescape")),
+                        "task": np.int32(item.task),
+                    }
+                )
+                if len(rows) == self.batch_size:
+                    yield self._stacked(rows)
+                    rows = []
+        if rows and not self.drop_remainder:
+            yield self._stacked(rows)
+
+    def _stacked(self, rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        self.log.add(len(rows))
+        batch = {name: np.stack([row[name] for row in rows]) for name in rows[0] if name != "ids"}
+        return batch | {"ids": np.array([row["ids"] for row in rows], object)}
+
+    def _labels(self, item: Item) -> np.ndarray:
+        labels = np.full(self._most_labels, PADDING_LABEL, np.int32)
+        labels[: len(item.labels)] = item.labels
+        return labels
+
+    @functools.cached_property
+    def _most_labels(self) -> int:
+        return max([1, *(len(item.labels) for item in self.items)])
+
+    def _dataset(self, generate) -> tf.data.Dataset:
+        clips = self.schema.clips
+        signature = {
+            name: tf.TensorSpec(
+                (None, clips.frames, *clips.crop_size, self.schema.channels(name)), tf.uint8
+            )
+            for name in self.schema.inputs
+        } | {
+            "num_frames": tf.TensorSpec((None,), tf.int32),
+            "labels": tf.TensorSpec((None, self._most_labels), tf.int32),
+            "ids": tf.TensorSpec((None,), tf.string),
+            "task": tf.TensorSpec((None,), tf.int32),
+        }
+        dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+        return dataset.prefetch(2)

@@ -1,0 +1,171 @@
+"""A video to the clips that a model sees. Runs in worker processes: no TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+
+from yt8m.data.video import decoding, flow_cache, sampling, views
+from yt8m.data.video import flow as flow_lib
+from yt8m.data.video.settings import Clips, Flow
+
+PIXELS = "pixels"
+FLOW = "flow"
+
+
+class Frames(Protocol):
+    """Where the frames of a video are from."""
+
+    def read(self, indices: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """(n, *size, 3) uint8, the frames of these numbers, which may repeat."""
+
+    def flow_source(self, flow: Flow, size: tuple[int, int], cache_dir: str) -> flow_lib.Source:
+        """The displacement fields of the video."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FileFrames:
+    """The frames of a video file.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: str
+
+    def read(self, indices: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Decodes the frames, see `decoding.read_frames`."""
+        return decoding.read_frames(self.path, indices.tolist(), size)
+
+    def flow_source(self, flow: Flow, size: tuple[int, int], cache_dir: str) -> flow_lib.Source:
+        """The fields of the video in the cache, where they are computed if need be."""
+        return flow_cache.cached(self.path, cache_dir, flow, size)
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What is known of a video before its clips are made.
+
+    Attributes:
+        num_frames: how many frames it has.
+        height, width: of its frames.
+        anchors: see `sampling.training_frames`.
+    """
+
+    num_frames: int
+    height: int
+    width: int
+    anchors: tuple[int, ...] = (0,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How the clips of every video are made.
+
+    Attributes:
+        inputs: which of `pixels` and `flow` the model takes.
+        clips: how clips are cut.
+        flow: how flow is shown; None without flow.
+        cache_dir: where flow is kept.
+    """
+
+    inputs: tuple[str, ...]
+    clips: Clips
+    flow: Flow | None = None
+    cache_dir: str = ""
+
+
+def training_clip(
+    frames: Frames, about: About, recipe: Recipe, seed: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """Makes one clip of a video, drawn anew for each seed.
+
+    Args:
+        frames: of the video.
+        about: the video.
+        recipe: how clips are made.
+        seed: what fixes the draw.
+
+    Returns:
+        As `evaluation_clips`, with one view.
+
+    Raises:
+        VideoError: the file cannot be read.
+    """
+    random = np.random.default_rng(seed)
+    chosen = sampling.training_frames(recipe.clips, about.num_frames, about.anchors, random)
+    size = recipe.clips.frame_size(about.height, about.width)
+    view = views.training_view(recipe.clips, size, random)
+    return _make(frames, about, recipe, [chosen], [view])
+
+
+def evaluation_clips(
+    frames: Frames, about: About, recipe: Recipe, numbers: range, num_clips: int, num_crops: int
+) -> dict[str, np.ndarray]:
+    """Makes clips that are evenly spread over a video, each in several views.
+
+    Args:
+        frames: of the video.
+        about: the video.
+        recipe: how clips are made.
+        numbers: which of the clips.
+        num_clips: how many clips the whole video has.
+        num_crops: views of each clip, see `views.evaluation_views`.
+
+    Returns:
+        `pixels` and `flow`, those that the recipe asks for: (views, frames, height, width,
+        channels) uint8, the crops of a clip together; `num_frames`: (views,) int32, the frames
+        that are no padding.
+
+    Raises:
+        VideoError: the file cannot be read.
+    """
+    clips = recipe.clips
+    chosen = [
+        sampling.evaluation_frames(clips, about.num_frames, about.anchors, number, num_clips)
+        for number in numbers
+    ]
+    size = clips.frame_size(about.height, about.width)
+    return _make(
+        frames, about, recipe, chosen, views.evaluation_views(clips.crop_size, size, num_crops)
+    )
+
+
+def _make(
+    frames: Frames,
+    about: About,
+    recipe: Recipe,
+    chosen: list[tuple[np.ndarray, int]],
+    shown: list[views.View],
+) -> dict[str, np.ndarray]:
+    size = recipe.clips.frame_size(about.height, about.width)
+    wanted = np.unique(np.concatenate([indices for indices, _ in chosen]))
+    made = {}
+    for name in recipe.inputs:
+        flow = recipe.flow if name == FLOW else None
+        if flow is None:
+            values = frames.read(wanted, size)
+        else:
+            source = frames.flow_source(flow, size, recipe.cache_dir)
+            values = flow_lib.stacks(source, wanted, flow)
+        made[name] = np.stack(
+            [
+                _padded(
+                    views.show(values[np.searchsorted(wanted, i)], v, recipe.clips.crop_size, flow),
+                    n,
+                )
+                for i, n in chosen
+                for v in shown
+            ]
+        )
+    counts = [valid for _, valid in chosen for _ in shown]
+    return made | {"num_frames": np.array(counts, np.int32)}
+
+
+def _padded(clip: np.ndarray, num_frames: int) -> np.ndarray:
+    """The clip, its frames after `num_frames` zero."""
+    if num_frames == len(clip):
+        return clip
+    return np.concatenate([clip[:num_frames], np.zeros_like(clip[num_frames:])])

@@ -1,0 +1,180 @@
+"""The videos that a pattern names: what they are called, and how they are read."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from absl import logging
+
+from yt8m.data.video import index, manifest, pattern
+from yt8m.data.video.clip_reader import Item
+from yt8m.data.video.clips import About, FileFrames, Frames
+from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.video_log import VideoLog
+from yt8m.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Listed:
+    """A video as a pattern lists it.
+
+    Attributes:
+        id: what it is called in a submission.
+        where: the file, or what else to call it in an error.
+        labels: the names of its labels, `TASK/LABEL` where there are tasks.
+        group: videos of one group are never apart.
+        task: the name of its task; empty where there are none.
+        frames, about: how it is read, where that is known without looking at a file.
+    """
+
+    id: str
+    where: str
+    labels: tuple[str, ...]
+    group: str = ""
+    task: str = ""
+    frames: Frames | None = None
+    about: About | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What a pattern names.
+
+    Attributes:
+        videos: in order.
+        classes: the names of all labels, also of the splits that were not asked for, sorted.
+        tasks: the names of the tasks, sorted; () without tasks.
+        folder: where a cache may be, beside the first manifest; empty where there is none.
+    """
+
+    videos: list[Listed]
+    classes: tuple[str, ...]
+    tasks: tuple[str, ...]
+    folder: str = ""
+
+    def check_apart(self, other: Listing) -> None:
+        """Fails where a group of these videos is also among others, which are to judge by.
+
+        Raises:
+            UserError: names such a group.
+        """
+        groups = {(video.task, video.group): video for video in self.videos if video.group}
+        for video in other.videos:
+            mine = groups.get((video.task, video.group))
+            if mine is not None:
+                raise UserError(
+                    f"The group {video.group!r} is in the training data ({mine.where}) and in the "
+                    f"data to evaluate on ({video.where}): videos of one source would be on both "
+                    "sides. Split by groups, for example with `python -m tools.make_manifest`."
+                )
+
+
+def read(parts: list[pattern.Part], log: VideoLog) -> Listing:
+    """Lists the videos of a pattern. Manifests are read, videos are not.
+
+    Args:
+        parts: see `pattern.parse`.
+        log: told of damaged shards of a data set of tensorflow-datasets.
+
+    Raises:
+        UserError: a manifest or a data set cannot be read, or has no such split.
+    """
+    videos: list[Listed] = []
+    names: set[str] = set()
+    for part in parts:
+        found, labels = (_read_manifest if part.dataset is None else _read_dataset)(part, log)
+        prefix = f"{part.task}/" if part.task else ""
+        names |= {prefix + label for label in labels}
+        videos += [
+            dataclasses.replace(
+                video, labels=tuple(prefix + label for label in video.labels), task=part.task
+            )
+            for video in found
+        ]
+    manifests = [part.where for part in parts if part.dataset is None]
+    folder = f"{os.path.expanduser(manifests[0])}.cache" if manifests else ""
+    tasks = tuple(sorted({part.task for part in parts if part.task}))
+    return Listing(videos, tuple(sorted(names)), tasks, folder)
+
+
+def _read_manifest(part: pattern.Part, log: VideoLog) -> tuple[list[Listed], set[str]]:
+    everything = manifest.read(os.path.expanduser(part.where))
+    chosen = everything
+    if part.split or len({video.split for video in everything}) > 1:
+        chosen = manifest.select(everything, part.split)
+    listed = [Listed(v.id, v.path, v.labels, v.group) for v in chosen]
+    return listed, set(manifest.names(everything))
+
+
+def _read_dataset(part: pattern.Part, log: VideoLog) -> tuple[list[Listed], set[str]]:
+    from yt8m.data.video import tfds_source  # Slow to import, and seldom needed.
+
+    found = tfds_source.open_dataset(part.dataset, part.split, log.leave_out)
+    listed = [
+        Listed(video.id, video.id, video.labels, video.group, "", video.frames, video.about)
+        for video in found.videos
+    ]
+    return listed, set(found.classes)
+
+
+def items(
+    listing: Listing, schema: ClipSchema, cache_dir: str, num_workers: int, log: VideoLog
+) -> list[Item]:
+    """Looks at every video, and leaves out those that cannot be read.
+
+    Args:
+        listing: the videos.
+        schema: what a clip is; its classes are those of the labels.
+        cache_dir: where to keep what was seen; empty keeps nothing.
+        num_workers: processes that look; 0 looks in this one.
+        log: told of the videos that are left out.
+
+    Returns:
+        The videos that can be read, in order.
+
+    Raises:
+        UserError: a label is none of the classes, a task is none of the schema's, or no video can
+            be read.
+    """
+    sampling = schema.clips.sampling
+    files = [video.where for video in listing.videos if video.frames is None]
+    if sampling == "keyframes" and len(files) < len(listing.videos):
+        raise UserError(
+            "A data set of tensorflow-datasets has single frames and so no I-frames. Choose "
+            "another sampling than keyframes in --clips."
+        )
+    ids = [schema.class_ids(video.labels, video.where) for video in listing.videos]
+    entries = index.build(files, cache_dir, sampling == "shots", num_workers, log.leave_out)
+    found = []
+    for video, class_ids in zip(listing.videos, ids, strict=True):
+        frames, about = video.frames, video.about
+        if frames is None:
+            entry = entries.get(video.where)
+            if entry is None:
+                continue
+            probe = entry.probe
+            anchors = {"keyframes": probe.keyframes, "shots": entry.shots}.get(sampling, (0,))
+            frames = FileFrames(video.where)
+            about = About(probe.num_frames, probe.height, probe.width, anchors)
+        task = _task_number(video, schema)
+        found.append(Item(video.id, tuple(class_ids), frames, about, task))
+    if not found:
+        raise UserError(
+            f"None of the {len(listing.videos)} videos can be read; the reasons are above. The "
+            f"first is {listing.videos[0].where}."
+        )
+    if log.lost:
+        logging.warning("%d of %d videos are used.", len(found), len(listing.videos))
+    return found
+
+
+def _task_number(video: Listed, schema: ClipSchema) -> int:
+    if not schema.tasks:
+        return 0
+    if video.task not in schema.tasks:
+        raise UserError(
+            f"{video.where} is of no task of this run, which has {', '.join(schema.tasks)}. Write "
+            "TASK= before the manifest, as in ucf101=clips.csv#test."
+        )
+    return schema.tasks.index(video.task)

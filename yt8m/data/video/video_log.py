@@ -1,0 +1,56 @@
+"""What was read of videos and what could not be: the counterpart of the log of shards."""
+
+from __future__ import annotations
+
+from absl import logging
+
+from yt8m.data.readlog import FAIL, SKIP, ReadLog
+from yt8m.errors import UserError
+
+
+class VideoLog(ReadLog):
+    """Counts clips and videos that cannot be read.
+
+    Args:
+        on_corrupt_shard: `skip` warns of a video that cannot be read and goes on with the others;
+            `fail` ends the job.
+    """
+
+    def __init__(self, on_corrupt_shard: str = SKIP):
+        super().__init__(on_corrupt_shard)
+
+    def add(self, count: int) -> None:
+        """Counts clips."""
+        with self._lock:
+            self.num_records += count
+
+    def leave_out(self, path: str, reason: str) -> None:
+        """Counts a video that cannot be read, and warns of it.
+
+        Raises:
+            UserError: such a video is to end the job.
+        """
+        if self.on_corrupt_shard == FAIL:
+            raise UserError(f"{path} cannot be used: {reason} (--on_corrupt_shard=fail).")
+        logging.warning("%s is left out: %s.", path, reason.rstrip("."))
+        with self._lock:
+            self.lost[path] = 1
+
+    def summary(self) -> str | None:
+        """One sentence on what was left out; None if nothing was."""
+        if not self.lost:
+            return None
+        shown = ", ".join(sorted(self.lost)[:5]) + (", ..." if len(self.lost) > 5 else "")
+        return f"{len(self.lost)} video(s) that cannot be used were left out: {shown}"
+
+    def finish(self) -> None:
+        """Ends a pass: reports what was left out.
+
+        Raises:
+            UserError: nothing could be read.
+        """
+        summary = self.summary()
+        if self.num_records == 0:
+            raise UserError(f"Nothing could be read: {summary or 'there are no videos'}.")
+        if summary:
+            logging.warning("Read %d clips; %s.", self.num_records, summary)
