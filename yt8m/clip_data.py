@@ -1,4 +1,4 @@
-"""Raw video for the jobs: what a pattern names, opened as the flags say. Needs the extra `video`."""
+"""Raw video for the jobs: what a pattern names, opened as flags say. Needs the extra `video`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import dataclasses
 from absl import flags, logging
 
 from yt8m import runs
-from yt8m.data.video import pattern as pattern_lib
 from yt8m.data.video import flow_cache, sources, views, workers
+from yt8m.data.video import pattern as pattern_lib
 from yt8m.data.video.clip_reader import ClipReader, Item
 from yt8m.data.video.clips import FileFrames
 from yt8m.data.video.schema import ClipSchema
@@ -89,6 +89,8 @@ def _with_flow(
         for item in items
         if isinstance(item.frames, FileFrames)
     }
+    if not files:
+        return items
     bad: set[str] = set()
 
     def leave_out(path: str, reason: str) -> None:
@@ -122,4 +124,6 @@ def run_reader(run: runs.Run, pattern: str, batch_size: int) -> ClipReader:
         )
     settings = Settings.from_flags()
     log = VideoLog(settings.on_corrupt)
-    return open_reader(sources.read(parts, log), run.config.schema, batch_size, settings, log)
+    return open_reader(
+        sources.read(parts, log, settings.num_workers), run.config.schema, batch_size, settings, log
+    )

@@ -46,9 +46,9 @@ def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
     jobs.refuse_flags(_OF_SHARDS, "with raw video; it is for shards")
     settings = clip_data.Settings.from_flags()
     log = VideoLog(settings.on_corrupt)
-    listing = sources.read(parts, log)
+    listing = sources.read(parts, log, settings.num_workers)
     schema = _schema(args, listing)
-    judged = _listing_to_judge_by(args, listing)
+    judged = _listing_to_judge_by(args, listing, settings)
     task_classes = _task_classes(args, schema)
     reader = clip_data.open_reader(listing, schema, args.batch_size, settings, log)
     reader = dataclasses.replace(reader, drop_remainder=True)
@@ -86,7 +86,9 @@ def _inputs(model: Spec, where: str) -> tuple[str, ...]:
     )
 
 
-def _listing_to_judge_by(args, listing: sources.Listing) -> sources.Listing | None:
+def _listing_to_judge_by(
+    args, listing: sources.Listing, settings: clip_data.Settings
+) -> sources.Listing | None:
     if not args.eval_data_pattern:
         return None
     parts = pattern.parse(args.eval_data_pattern)
@@ -95,7 +97,7 @@ def _listing_to_judge_by(args, listing: sources.Listing) -> sources.Listing | No
             "--train_data_pattern names raw video, so --eval_data_pattern must. "
             f"Received: {args.eval_data_pattern}."
         )
-    judged = sources.read(parts, VideoLog(args.on_corrupt_shard))
+    judged = sources.read(parts, VideoLog(settings.on_corrupt), settings.num_workers)
     listing.check_apart(judged)
     return judged
 

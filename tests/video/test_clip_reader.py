@@ -31,7 +31,7 @@ class Numbered:
         frames[..., 2] = np.arange(size[1])
         return frames
 
-    def flow_source(self, flow, size, cache_dir):
+    def flow_source(self, indices, flow, size, cache_dir):
         """What moves in them."""
         return Drift(size)
 

@@ -148,7 +148,7 @@ def test_flow_is_that_of_the_frames(folder, flow):
     frames = video.frames.read(np.arange(video.about.num_frames), size)
     indices = [0, 3, len(frames) - 1]
     expected = flow_lib.FrameFlow(lambda chosen: frames[chosen], len(frames), indices, flow)
-    source = pickle.loads(pickle.dumps(video.frames)).flow_source(flow, size, "")
+    source = pickle.loads(pickle.dumps(video.frames)).flow_source(indices, flow, size, "")
     np.testing.assert_array_equal(
         flow_lib.stacks(source, indices, flow), flow_lib.stacks(expected, indices, flow)
     )

@@ -21,8 +21,10 @@ class Frames(Protocol):
     def read(self, indices: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """(n, *size, 3) uint8, the frames of these numbers, which may repeat."""
 
-    def flow_source(self, flow: Flow, size: tuple[int, int], cache_dir: str) -> flow_lib.Source:
-        """The displacement fields of the video."""
+    def flow_source(
+        self, indices: np.ndarray, flow: Flow, size: tuple[int, int], cache_dir: str
+    ) -> flow_lib.Source:
+        """The displacement fields of the video that frames of these numbers are shown with."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +41,9 @@ class FileFrames:
         """Decodes the frames, see `decoding.read_frames`."""
         return decoding.read_frames(self.path, indices.tolist(), size)
 
-    def flow_source(self, flow: Flow, size: tuple[int, int], cache_dir: str) -> flow_lib.Source:
+    def flow_source(
+        self, indices: np.ndarray, flow: Flow, size: tuple[int, int], cache_dir: str
+    ) -> flow_lib.Source:
         """The fields of the video in the cache, where they are computed if need be."""
         return flow_cache.cached(self.path, cache_dir, flow, size)
 
@@ -148,7 +152,7 @@ def _make(
         if flow is None:
             values = frames.read(wanted, size)
         else:
-            source = frames.flow_source(flow, size, recipe.cache_dir)
+            source = frames.flow_source(wanted, flow, size, recipe.cache_dir)
             values = flow_lib.stacks(source, wanted, flow)
         made[name] = np.stack(
             [

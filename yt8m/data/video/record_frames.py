@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -18,14 +17,12 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from yt8m.data.video import decoding
-from yt8m.data.video import flow as flow_lib
 from yt8m.data.video.decoding import VideoError
+from yt8m.data.video.flow import FrameFlow
 from yt8m.data.video.settings import Flow
 
 JPEG, PNG = "jpeg", "png"
 _ENCODING = {JPEG: (cv2.IMWRITE_JPEG_QUALITY, 95), PNG: ()}
-_FRAMES_KEPT = 4
 _HEAD = 4096
 _PNG_HEAD, _PNG_SIZE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", struct.Struct(">II")
 _JPEG_HEAD, _JPEG_SEGMENT, _JPEG_SIZE = b"\xff\xd8", struct.Struct(">BBH"), struct.Struct(">HH")
@@ -77,9 +74,11 @@ class RecordFrames:
             height, width = _size_in_head(head) or self._image(file, 0).shape[:2]
         return height, width
 
-    def flow_source(self, flow: Flow, size: tuple[int, int], cache_dir: str) -> RecordFlow:
-        """The displacement fields of the video, computed as they are asked for: none are kept."""
-        return RecordFlow(self, flow, size)
+    def flow_source(
+        self, indices: np.ndarray, flow: Flow, size: tuple[int, int], cache_dir: str
+    ) -> FrameFlow:
+        """The displacement fields that these frames are shown with: none are kept."""
+        return FrameFlow(lambda wanted: self.read(wanted, size), len(self.offsets), indices, flow)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -98,56 +97,6 @@ class RecordFrames:
                 f"frame {number} cannot be decoded: byte {self.offsets[number]} of {self.path}"
             )
         return image
-
-
-class RecordFlow:
-    """The displacement fields of a video in a shard: a `flow.Source`.
-
-    Only the frames of the pairs that are asked for are read. The fields pass through bytes, as
-    those of a cache do.
-
-    Args:
-        frames: of the video.
-        flow: the method and the bound.
-        size: (height, width) that frames are resized to before.
-    """
-
-    def __init__(self, frames: RecordFrames, flow: Flow, size: tuple[int, int]):
-        self.num_frames = len(frames.offsets)
-        self.size = size
-        self._flow = flow
-        self._frame = functools.lru_cache(maxsize=_FRAMES_KEPT)(
-            lambda number: frames.read(np.array([number]), size)[0]
-        )
-
-    def forward(self, pair: int) -> np.ndarray:
-        """See `flow.Source.forward`."""
-        return self._field(pair, pair + 1)
-
-    def backward(self, pair: int) -> np.ndarray:
-        """See `flow.Source.backward`."""
-        return self._field(pair + 1, pair)
-
-    def _field(self, first: int, second: int) -> np.ndarray:
-        values = flow_lib.compute(np.stack([self._frame(first), self._frame(second)]), self._flow)
-        return flow_lib.dequantize(values[0], self._flow.bound)
-
-
-def encode(path: str, encoding: str) -> list[bytes] | str:
-    """Makes images of the frames of a video file.
-
-    Args:
-        path: the file.
-        encoding: `jpeg`, of quality 95, or `png`.
-
-    Returns:
-        An image of each frame; or the reason, to go behind the path, where the file is bad.
-    """
-    try:
-        frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in decoding.iterate(path)]
-    except VideoError as error:
-        return str(error)
-    return [cv2.imencode(f".{encoding}", f, _ENCODING[encoding])[1].tobytes() for f in frames]
 
 
 def _size_in_head(head: bytes) -> tuple[int, int] | None:

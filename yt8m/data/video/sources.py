@@ -70,12 +70,13 @@ class Listing:
                 )
 
 
-def read(parts: list[pattern.Part], log: VideoLog) -> Listing:
+def read(parts: list[pattern.Part], log: VideoLog, num_workers: int = 0) -> Listing:
     """Lists the videos of a pattern. Manifests are read, videos are not.
 
     Args:
         parts: see `pattern.parse`.
         log: told of damaged shards of a data set of tensorflow-datasets.
+        num_workers: processes that look into such shards; 0 looks in this one.
 
     Raises:
         UserError: a manifest or a data set cannot be read, or has no such split.
@@ -83,7 +84,10 @@ def read(parts: list[pattern.Part], log: VideoLog) -> Listing:
     videos: list[Listed] = []
     names: set[str] = set()
     for part in parts:
-        found, labels = (_read_manifest if part.dataset is None else _read_dataset)(part, log)
+        if part.dataset is None:
+            found, labels = _read_manifest(part)
+        else:
+            found, labels = _read_dataset(part, log, num_workers)
         prefix = f"{part.task}/" if part.task else ""
         names |= {prefix + label for label in labels}
         videos += [
@@ -98,7 +102,7 @@ def read(parts: list[pattern.Part], log: VideoLog) -> Listing:
     return Listing(videos, tuple(sorted(names)), tasks, folder)
 
 
-def _read_manifest(part: pattern.Part, log: VideoLog) -> tuple[list[Listed], set[str]]:
+def _read_manifest(part: pattern.Part) -> tuple[list[Listed], set[str]]:
     everything = manifest.read(os.path.expanduser(part.where))
     chosen = everything
     if part.split or len({video.split for video in everything}) > 1:
@@ -107,10 +111,12 @@ def _read_manifest(part: pattern.Part, log: VideoLog) -> tuple[list[Listed], set
     return listed, set(manifest.names(everything))
 
 
-def _read_dataset(part: pattern.Part, log: VideoLog) -> tuple[list[Listed], set[str]]:
+def _read_dataset(
+    part: pattern.Part, log: VideoLog, num_workers: int
+) -> tuple[list[Listed], set[str]]:
     from yt8m.data.video import tfds_source  # Slow to import, and seldom needed.
 
-    found = tfds_source.open_dataset(part.dataset, part.split, log.leave_out)
+    found = tfds_source.open_dataset(part.dataset, part.split, log.leave_out, num_workers)
     listed = [
         Listed(video.id, video.id, video.labels, video.group, "", video.frames, video.about)
         for video in found.videos
@@ -139,10 +145,10 @@ def items(
     """
     sampling = schema.clips.sampling
     files = [video.where for video in listing.videos if video.frames is None]
-    if sampling == "keyframes" and len(files) < len(listing.videos):
+    if sampling in ("keyframes", "shots") and len(files) < len(listing.videos):
         raise UserError(
-            "A data set of tensorflow-datasets has single frames and so no I-frames. Choose "
-            "another sampling than keyframes in --clips."
+            "A data set of tensorflow-datasets has neither I-frames nor known shots. Choose "
+            f"another sampling in --clips. Received: sampling={sampling!r}."
         )
     ids = [schema.class_ids(video.labels, video.where) for video in listing.videos]
     entries = index.build(files, cache_dir, sampling == "shots", num_workers, log.leave_out)
