@@ -56,8 +56,15 @@ def by_hand(network, pixels, preprocess=keras.applications.mobilenet.preprocess_
 
 @pytest.fixture(scope="module")
 def network():
+    """A network whose batch norms are set so that what it is shown reaches its output."""
     made = mobilenet()
     randomise(made)
+    norms = [x for x in made.layers if isinstance(x, keras.layers.BatchNormalization)]
+    for norm in norms:
+        norm.momentum = 0.0
+    made((clips(16, seed=5) * 0.8).reshape(-1, SIDE, SIDE, 3), training=True)
+    for norm in norms:
+        norm.momentum = 0.99
     return made
 
 
@@ -157,7 +164,7 @@ def test_imagenet_weights_and_their_colors_are_those_that_keras_has(network, mon
     model = model_of(2, backbone="resnet50", weights="imagenet", temporal=vectors)
     pixels = clips(2)
     expected = by_hand(network, pixels, keras.applications.resnet.preprocess_input)
-    assert np.abs(expected - by_hand(network, pixels)).max() > 0.01
+    assert np.abs(expected - by_hand(network, pixels)).max() > 0.1
     np.testing.assert_allclose(run(model, pixels), expected, rtol=1e-3, atol=1e-4)
 
 
@@ -246,9 +253,9 @@ def test_batch_norms_take_their_statistics_of_real_frames():
         model.set_weights(start)
         run(model, given, lengths, training=True)
         statistics.append([model.get_weights()[i] for i in names])
-    for clean, padded in zip(*statistics, strict=True):
+    for old, clean, padded in zip([start[i] for i in names], *statistics, strict=True):
         np.testing.assert_allclose(padded, clean, atol=1e-5)
-    assert any(np.abs(new - start[i]).max() > 1e-4 for new, i in zip(clean, names, strict=True))
+        assert np.abs(clean - old).max() > 1e-6
 
 
 def small_network(scale):

@@ -34,7 +34,13 @@ def registrable_classes():
 
 
 CLASSES = registrable_classes()
+# A value for an argument without a default, by its type.
+NEEDED = {"<class 'int'>": 4, "<class 'float'>": 0.5, "<class 'str'>": "relu"}
+NEEDED |= {"tuple[int, ...]": (2, 0, 1), "tuple[float, ...]": (0.5, 0.25, 2.0)}
 LAYERS = {name: cls for name, cls in CLASSES.items() if issubclass(cls, keras.layers.Layer)}
+
+# Layers whose arguments are attributes; the other one has a round trip of its own, in test_cnn.
+SIMPLE = {name: cls for name, cls in LAYERS.items() if cls.__name__ != "SubNetwork"}
 
 
 def uncommon_arguments(cls) -> dict:
@@ -45,9 +51,7 @@ def uncommon_arguments(cls) -> dict:
         if parameter.kind is parameter.VAR_KEYWORD or parameter.name in ("dtype", "name"):
             continue
         if default is parameter.empty:
-            arguments[parameter.name] = {int: 4, float: 0.5, str: "relu", bool: True}[
-                parameter.annotation
-            ]
+            arguments[parameter.name] = NEEDED[str(parameter.annotation)]
         elif isinstance(default, bool):
             arguments[parameter.name] = not default
         elif isinstance(default, int):
@@ -70,7 +74,7 @@ def test_every_class_is_registered_under_a_name_of_its_own():
     assert len(names) >= 3
 
 
-@pytest.mark.parametrize("cls", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("cls", SIMPLE.values(), ids=SIMPLE)
 def test_config_round_trip(cls):
     arguments = uncommon_arguments(cls)
     layer = cls(**arguments, name="some_name")
