@@ -8,7 +8,8 @@ For example:
 `reader` reads synthetic (or your own) shards with this project's reader and with the pipeline of
 the google/youtube-8m starter code (dequantised to float32, every video padded to 300 frames),
 in turn, and prints the ratio. `train` times training steps of models on a batch that stays in
-memory: by default of every model there is. Warm-up is left out; the median and the range of the
+memory: by default of every model of features; models of raw video are named, with `--clips` and
+`--flow` as in `yt8m.train`, and count clips. Warm-up is left out; the median and the range of the
 rounds are reported.
 """
 
@@ -31,6 +32,7 @@ from yt8m import jobs, losses, modeling, optimizers, report, runs, specs
 from yt8m.data import synthetic
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+from yt8m.data.video.schema import CLIP, ClipSchema
 
 _NUM_CLASSES = 3862
 _SCHEMAS = {
@@ -51,12 +53,13 @@ def define_flags() -> None:
     """Defines the flags of this tool."""
     flags.DEFINE_enum("what", "reader", ["reader", "train"], "What to measure.")
     flags.DEFINE_string("data_pattern", "", "Frame-level shards to read; by default made anew.")
-    flags.DEFINE_string("models", "", "Specs of the models to train; by default every model.")
+    flags.DEFINE_string("models", "", "Specs of the models to train; by default all of features.")
     flags.DEFINE_integer("batch_size", 128, "Examples a batch.", lower_bound=1)
     flags.DEFINE_integer("num_frames", 150, "Frames a video in training.", lower_bound=1)
     flags.DEFINE_integer("rounds", 5, "Rounds measured, after one of warm-up.", lower_bound=1)
     flags.DEFINE_integer("steps", 5, "Training steps a round.", lower_bound=1)
     flags.DEFINE_boolean("jit_compile", False, "Compile training steps with XLA.")
+    jobs.define_clip_flags()
     flags.DEFINE_string("output_file", "", "JSON file to write the figures to.")
 
 
@@ -152,7 +155,7 @@ def _starter_pipeline(paths: list[str], schema: Schema, batch_size: int) -> tf.d
 
 def _measure_training(args) -> dict:
     """Examples a second in training, of each model."""
-    texts = _split_specs(args.models) if args.models else sorted(specs.model_names())
+    texts = _split_specs(args.models) if args.models else _models_of_features()
     figures = {}
     for text in texts:
         spec = specs.model(text)
@@ -168,6 +171,11 @@ def _measure_training(args) -> dict:
     return figures
 
 
+def _models_of_features() -> list[str]:
+    of_features = ({"frames", "mask"}, {"features"})
+    return [n for n in sorted(specs.model_names()) if set(specs.model(n).inputs) in of_features]
+
+
 def _split_specs(text: str) -> Iterator[str]:
     """Splits a list of specs at the commas outside parentheses."""
     depth, start = 0, 0
@@ -179,7 +187,11 @@ def _split_specs(text: str) -> Iterator[str]:
 
 
 def _training_step(spec: specs.Spec, args) -> tuple[Callable[[], None], int]:
-    schema = _SCHEMAS[FRAME if "frames" in spec.inputs else VIDEO]
+    if {"pixels", "flow"} & set(spec.inputs):
+        inputs = tuple(name for name in spec.inputs if name != "mask")
+        schema = ClipSchema(inputs, args.clips, args.flow, tuple(map(str, range(_NUM_CLASSES))))
+    else:
+        schema = _SCHEMAS[FRAME if "frames" in spec.inputs else VIDEO]
     model = modeling.build(spec, schema, _NUM_CLASSES)
     trainer = modeling.Trainer(model, _NUM_CLASSES, losses.CrossEntropy())
     jit_compile = args.jit_compile or keras.config.backend() == "jax"
@@ -193,9 +205,18 @@ def _training_step(spec: specs.Spec, args) -> tuple[Callable[[], None], int]:
     return step, model.count_params()
 
 
-def _random_batch(schema: Schema, rows: int, time_steps: int) -> tuple[dict, np.ndarray]:
+def _random_batch(
+    schema: Schema | ClipSchema, rows: int, time_steps: int
+) -> tuple[dict, np.ndarray]:
     rng = np.random.default_rng(0)
     ids = rng.integers(0, _NUM_CLASSES, (rows, 4)).astype(np.int32)
+    if schema.kind == CLIP:
+        shape = (rows, schema.clips.frames, *schema.clips.crop_size)
+        batch = {
+            name: rng.integers(1, 256, (*shape, schema.channels(name)), np.uint8)
+            for name in schema.inputs
+        }
+        return batch | {"num_frames": np.full(rows, schema.clips.frames, np.int32)}, ids
     if schema.kind == VIDEO:
         draw = lambda f: rng.normal(size=(rows, f.size)).astype(np.float32)  # noqa: E731
         return {f.name: draw(f) for f in schema.features}, ids

@@ -21,6 +21,7 @@ from yt8m.data.reader import Reader
 from yt8m.data.readlog import FAIL, SKIP, ReadLog
 from yt8m.data.schema import Schema
 from yt8m.data.video import pattern as pattern_lib
+from yt8m.data.video import settings
 from yt8m.data.video.schema import CLIP
 from yt8m.errors import UserError
 
@@ -147,6 +148,18 @@ class _PathParser(flags.ArgumentParser):
         return os.path.expanduser(argument)
 
 
+def define_clip_flags() -> None:
+    """Defines the flags that say what a clip of raw video is, to a training."""
+    define_spec_flag(
+        "clips", "clips", settings.Clips.from_spec, "How clips are cut out of raw video, such as "
+        "clips(frames=16, stride=2, resize=128, crop=112)."
+    )  # fmt: skip
+    define_spec_flag(
+        "flow", "flow", settings.Flow.from_spec, "How optical flow is shown to a model that takes "
+        "it, such as flow(length=10, method='tvl1')."
+    )  # fmt: skip
+
+
 def define_path(name: str, text: str, default: str | None = None) -> None:
     """Defines a flag that is a path; without a default it is required."""
     serializer = flags.ArgumentSerializer()
@@ -214,14 +227,14 @@ def open_shards(pattern: str) -> tuple[list[str], Schema]:
     return paths, schema
 
 
-def make_reader(run: runs.Run, pattern: str, batch_size: int, **settings) -> Reader:
+def make_reader(run: runs.Run, pattern: str, batch_size: int, **options) -> Reader:
     """A reader of shards for the model of a run, as the flags over data say.
 
     Args:
         run: the run.
         pattern: of the shards.
         batch_size: examples a batch.
-        **settings: of the reader besides.
+        **options: of the reader besides.
 
     Raises:
         UserError: nothing matches, nothing can be read, or the records do not fit the model.
@@ -238,7 +251,7 @@ def make_reader(run: runs.Run, pattern: str, batch_size: int, **settings) -> Rea
         batch_size,
         max_frames=run.config.preprocessing["max_frames"],
         log=read_log(),
-        **settings,
+        **options,
     )
 
 

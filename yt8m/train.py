@@ -29,7 +29,7 @@ from yt8m import (
     transfer,
 )
 from yt8m import training as training_lib
-from yt8m.data.video import pattern, settings
+from yt8m.data.video import pattern
 from yt8m.errors import UserError
 
 _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -55,20 +55,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("max_steps", None, "Most batches to train on.", lower_bound=1)
     jobs.define_data_flags(batch_size=1024)
     jobs.define_video_flags()
-    jobs.define_spec_flag(
-        "clips",
-        "clips",
-        settings.Clips.from_spec,
-        "How clips are cut out of raw video, such as "
-        "clips(frames=16, stride=2, resize=128, crop=112).",
-    )
-    jobs.define_spec_flag(
-        "flow",
-        "flow",
-        settings.Flow.from_spec,
-        "How optical flow is shown to a model that takes "
-        "it, such as flow(length=10, method='tvl1').",
-    )
+    jobs.define_clip_flags()
     jobs.define_spec_flag(
         "loss", "cross_entropy", losses.from_spec, f"Loss: {', '.join(losses.names())}."
     )
