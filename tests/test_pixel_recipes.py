@@ -1,0 +1,66 @@
+"""The page of raw video: its specs build, with the parameters it says; its settings are valid."""
+
+import pathlib
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from yt8m import modeling, specs
+from yt8m.data.video.pattern import parse
+from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.settings import Clips, Flow
+
+PAGE = (pathlib.Path(__file__).parents[1] / "frame_models" / "pixels" / "README.md").read_text()
+SIZED = re.findall(
+    r"^\| .* \| `(.+?)` \| `(clips.+?)`(?:, `(flow.*?)`)? \| ([\d,]+) \|", PAGE, re.MULTILINE
+)
+OF_FRAMES = re.findall(
+    r"^\| .* \| `((?:cnn|flow_stream\(model=cnn)\(.+?)`.* \| \w", PAGE, re.MULTILINE
+)
+# I3D is counted with the classes of Kinetics, the networks of Karpathy with those of Sports-1M.
+CLASSES = {"i3d": 400, "fusion": 487, "single_frame": 487, "multiresolution": 487}
+
+
+def num_classes(spec):
+    return next((n for name, n in CLASSES.items() if name in spec and "average" not in spec), 101)
+
+
+def parameters(spec, clips, flow, classes):
+    """How many the model has. Nothing of it is in memory: a variable here has no value."""
+    model = specs.model(spec)
+    inputs = tuple(name for name in model.inputs if name != "mask")
+    shown = Flow.from_spec(flow) if "flow" in inputs else None
+    schema = ClipSchema(inputs, Clips.from_spec(clips), shown, tuple(map(str, range(classes))))
+    with keras.StatelessScope(initialize_variables=False):
+        built = modeling.build(model, schema, classes)
+        learnt = [w for w in built.weights if "seed_generator" not in w.path]
+        return sum(int(np.prod(w.shape)) for w in learnt)
+
+
+def test_the_page_has_a_row_for_each_system():
+    assert len(SIZED) == 13
+    assert len(OF_FRAMES) == 8
+
+
+@pytest.mark.parametrize(("spec", "clips", "flow", "expected"), SIZED)
+def test_a_system_has_its_parameters(spec, clips, flow, expected):
+    assert f"{parameters(spec, clips, flow, num_classes(spec)):,}" == expected
+
+
+@pytest.mark.parametrize("spec", OF_FRAMES)
+def test_a_system_of_frames_builds(spec):
+    clips = "clips(frames=30, sampling='uniform', resize=128, crop=112)"
+    assert parameters(spec, clips, "flow(channels=3)", 101) > 1_000_000
+
+
+def test_every_pattern_and_setting_of_the_page_is_one():
+    patterns = re.findall(r"data_pattern=\"?([^\s\"\\]+)", PAGE)
+    assert len(patterns) >= 6
+    assert all(parse(pattern) for pattern in patterns)
+    for settings, name in ((Clips, "clips"), (Flow, "flow")):
+        texts = re.findall(rf"(?:`|\"){name}\(.+?\)(?=`|\")", PAGE)
+        assert texts
+        for text in texts:
+            settings.from_spec(text.strip('`"'))
