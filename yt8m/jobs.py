@@ -101,11 +101,16 @@ def define_data_flags(batch_size: int) -> None:
 
 
 def define_video_flags() -> None:
-    """Defines the flags of every job that reads raw video."""
+    """Defines the flags of every job that scores raw video."""
     flags.DEFINE_integer("num_clips", 1, "Clips of a raw video that are scored.", lower_bound=1)
     flags.DEFINE_integer(
         "num_crops", 1, "Crops of a clip that are scored: 1, 3, 5, or 10 with mirror images.", 1
     )
+    define_decoding_flags()
+
+
+def define_decoding_flags() -> None:
+    """Defines the flags of everything that reads raw video."""
     define_path(
         "cache_dir", "Folder to keep in what was seen of raw videos, and their optical flow; by "
         "default beside the manifest.", ""

@@ -1,0 +1,1 @@
+"""What looks inside a model of raw video: which places it decides by, and what its units see."""

@@ -1,0 +1,137 @@
+"""The flags of the tools that look inside a run of raw video, and the clips that they show it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from yt8m import jobs, runs
+from yt8m.data.diagnose import clear_errors
+from yt8m.data.video import pattern as pattern_lib
+from yt8m.data.video.schema import CLIP
+from yt8m.data.video.video_log import VideoLog
+from yt8m.errors import UserError
+
+# One clip as a model takes it: its inputs without a batch axis, and `ids`, `labels` and `task`.
+Clip = dict[str, Any]
+_LONGEST_NAME = 60
+
+
+def define_flags(num_videos: int) -> None:
+    """Defines the flags that these tools share.
+
+    Args:
+        num_videos: how many videos they look at by default.
+    """
+    jobs.define_path("train_dir", "Folder of the run, which takes raw video.")
+    flags.DEFINE_string(
+        "input_data_pattern", None, "Videos: a manifest, such as clips.csv#validate, or a data "
+        "set, such as tfds:ucf101/ucf101_1#test.", required=True,
+    )  # fmt: skip
+    jobs.define_path("output_dir", "Folder for the pictures.")
+    flags.DEFINE_integer(
+        "num_videos", num_videos, "Look at the first so many videos; at a clip in the middle of "
+        "each.", lower_bound=1,
+    )  # fmt: skip
+    jobs.define_data_flags(batch_size=16)
+    jobs.define_decoding_flags()
+
+
+def load_run(train_dir: str) -> runs.Run:
+    """Loads a run of raw video.
+
+    Raises:
+        UserError: it is none, or takes shards.
+    """
+    schema = runs.read_config(train_dir).schema
+    if schema.kind != CLIP:
+        raise UserError(
+            f"{train_dir} takes shards, of {schema}, where there is no picture to show. Name a run "
+            "of raw video in --train_dir."
+        )
+    return runs.load(train_dir)
+
+
+def open_videos(run: runs.Run, pattern: str, batch_size: int):
+    """A reader of one clip of each of the first --num_videos videos, as the flags say.
+
+    Args:
+        run: of raw video.
+        pattern: manifests or data sets.
+        batch_size: clips a batch.
+
+    Returns:
+        A `ClipReader`.
+
+    Raises:
+        UserError: the pattern names shards, or its videos do not fit or cannot be read.
+    """
+    data = jobs.import_extra("yt8m.clip_data", "video")
+    sources = jobs.import_extra("yt8m.data.video.sources", "video")
+    workers = jobs.import_extra("yt8m.data.video.workers", "video")
+    args = flags.FLAGS
+    parts = pattern_lib.parse(pattern)
+    if parts is None:
+        raise UserError(
+            f"{run.train_dir} takes raw video: {run.config.schema}. Name a manifest, such as "
+            f"clips.csv#test, or a data set of videos. Received: --input_data_pattern={pattern}."
+        )
+    number = workers.default_number() if args.num_workers is None else args.num_workers
+    settings = data.Settings(1, 1, args.cache_dir, number, args.on_corrupt_shard)
+    log = VideoLog(args.on_corrupt_shard)
+    listing = sources.read(parts, log)
+    first = dataclasses.replace(listing, videos=listing.videos[: args.num_videos])
+    return data.open_reader(first, run.config.schema, batch_size, settings, log)
+
+
+def batches(reader) -> Iterator[dict[str, np.ndarray]]:
+    """Every batch of a reader, in order.
+
+    Raises:
+        UserError: a video cannot be read any more.
+    """
+    with clear_errors(reader):
+        yield from reader.sequential().as_numpy_iterator()
+    reader.log.finish()
+
+
+def each_clip(reader) -> Iterator[Clip]:
+    """Every clip of a reader by itself, in order; see `batches`."""
+    for batch in batches(reader):
+        for row in range(len(batch["ids"])):
+            yield {name: values[row] for name, values in batch.items()}
+
+
+def name_of(clip: Clip) -> str:
+    """What the video of a clip is called."""
+    return clip["ids"].decode(errors="surrogateescape")
+
+
+def file_name(number: int, video: str) -> str:
+    """The beginning of the names of the files about a video: its number and its own name."""
+    stem = os.path.splitext(os.path.basename(video))[0]
+    return f"{number:03d}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', stem)[:_LONGEST_NAME]}"
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Writes a file that appears under its name when it is whole.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".tmp-{name}")
+    with runs.writing(path):
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+            os.replace(temporary, path)
+        finally:
+            if os.path.exists(temporary):
+                os.remove(temporary)
