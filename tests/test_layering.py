@@ -29,6 +29,12 @@ WITHOUT_TENSORFLOW = (
     "yt8m/ensembling/segments.py",
     "yt8m/ensembling/videos.py",
     "yt8m/errors.py",
+    "yt8m/fine_tuning.py",
+    "yt8m/fusing.py",
+    "yt8m/layer_graph.py",
+    "yt8m/npz.py",
+    "yt8m/view_evaluation.py",
+    "yt8m/view_scores.py",
     "yt8m/labels.py",
     "yt8m/losses.py",
     "yt8m/metrics",
@@ -48,6 +54,28 @@ WITHOUT_TENSORFLOW = (
     "yt8m/serving/vocabulary.py",
     "yt8m/data/__init__.py",
     "yt8m/data/schema.py",
+    *(
+        f"yt8m/data/video/{name}.py"
+        for name in (
+            "clips",
+            "containers",
+            "decoding",
+            "flow",
+            "flow_cache",
+            "folders",
+            "index",
+            "manifest",
+            "pattern",
+            "record_frames",
+            "sampling",
+            "schema",
+            "settings",
+            "shots",
+            "ucf101",
+            "views",
+            "workers",
+        )
+    ),
 )
 
 

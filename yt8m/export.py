@@ -30,6 +30,7 @@ from yt8m import (
     runs,
 )
 from yt8m.data.reader import Reader
+from yt8m.data.video.schema import CLIP
 from yt8m.errors import UserError
 from yt8m.serving import packing, quantization, saved_model, vocabulary, whole_folder
 
@@ -71,6 +72,8 @@ def main() -> None:
     names = None
     if args.vocabulary_file:
         names = vocabulary.read(args.vocabulary_file, config.num_classes)
+    elif config.schema.kind == CLIP:
+        names = list(config.schema.classes)
     run = runs.load(args.train_dir)
     _check_weights(run)
     reader = _open_reader(args, run, method)

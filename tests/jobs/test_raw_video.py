@@ -98,6 +98,29 @@ def test_inference_calls_videos_by_their_path(run, clips, tmp_path):
     assert float(pairs[1]) + float(pairs[3]) == pytest.approx(1, abs=1e-4)
 
 
+def test_an_export_answers_what_inference_does(run, clips, tmp_path):
+    import tensorflow as tf
+
+    from yt8m import runs
+
+    folder, *_ = run
+    printed = succeed("yt8m.export", train_dir=folder, output_dir=tmp_path / "exported")
+    assert "Exported" in printed
+    random = np.random.default_rng(0)
+    given = {
+        "pixels": random.integers(0, 256, (3, 4, 44, 44, 3)).astype(np.uint8),
+        "num_frames": np.array([4, 4, 2], np.int32),
+    }
+    served = tf.saved_model.load(str(tmp_path / "exported"))
+    answer = served.signatures["serving_default"](**given)
+    expected = runs.load(str(folder)).model.predict_on_batch(given)
+    best = np.take_along_axis(expected, answer["classes"].numpy(), axis=1)
+    np.testing.assert_allclose(answer["scores"], best, atol=1e-5)
+    assert set(answer["names"].numpy().ravel()) == {b"left", b"right"}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="num_frames"):
+        served.signatures["features"](**given | {"num_frames": np.array([4, 4, 5], np.int32)})
+
+
 def test_training_goes_on_where_it_was(flags, tmp_path):
     """As one training, though it was stopped in the middle of an epoch."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"

@@ -10,6 +10,10 @@ answers their `ids` (batch,) string as well.
 
 `features` takes what records hold, by name: (batch, size) float32 for video-level ones; (batch,
 time, size) uint8 or float32, and `num_frames` (batch,) int32, for frame-level ones.
+
+Of a run of raw video `features` is the only signature. It takes `pixels` and `flow`, those that the
+model looks at, (batch, time, height, width, channels) uint8, and `num_frames`, the frames that are
+no padding.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import tensorflow as tf
 
 from yt8m.data import requests
 from yt8m.data.schema import FRAME, Schema
+from yt8m.data.video.schema import CLIP, ClipSchema
 from yt8m.serving import quantization
 
 SERIALIZED = "serialized"
@@ -61,7 +66,7 @@ class Weight(tf.Module):
 def save(
     folder: str,
     model: keras.Model,
-    schema: Schema,
+    schema: Schema | ClipSchema,
     max_frames: int,
     top_k: int,
     method: str = quantization.FLOAT32,
@@ -96,8 +101,12 @@ def save(
         return outputs
 
     best = _best_classes(predict, min(top_k, model.output_shape[-1]), names)
+    if schema.kind == CLIP:
+        signatures = _signatures_of_clips(best, schema)
+    else:
+        signatures = _signatures(best, schema, max_frames)
     with _portable(model):
-        tf.saved_model.save(module, folder, _signatures(best, schema, max_frames))
+        tf.saved_model.save(module, folder, signatures)
     return sum(weight.num_bytes for weight in module.weights)
 
 
@@ -157,6 +166,27 @@ def _signatures(
         SERIALIZED: from_records,
         FEATURES: tf.function(features).get_concrete_function(**specs),
     }
+
+
+def _signatures_of_clips(
+    best: Callable[[Tensors], Tensors], schema: ClipSchema
+) -> dict[str, tf.types.experimental.ConcreteFunction]:
+    time, size = schema.clips.frames, schema.clips.crop_size
+
+    def features(**inputs: tf.Tensor) -> Tensors:
+        num_frames = inputs[NUM_FRAMES]
+        inside = tf.reduce_all(tf.logical_and(num_frames >= 0, num_frames <= time))
+        check = tf.debugging.Assert(inside, [_BAD_NUM_FRAMES, num_frames])
+        with tf.control_dependencies([check]):
+            return best(inputs | {NUM_FRAMES: tf.identity(num_frames)})
+
+    specs = {
+        name: tf.TensorSpec([None, time, *size, schema.channels(name)], tf.uint8, name)
+        for name in schema.inputs
+    }
+    specs[NUM_FRAMES] = tf.TensorSpec([None], tf.int32, NUM_FRAMES)
+    function = tf.function(features).get_concrete_function(**specs)
+    return {"serving_default": function, FEATURES: function}
 
 
 def _checked(inputs: Tensors, max_frames: int) -> Tensors:
