@@ -49,7 +49,12 @@ class Settings:
 
 
 def open_reader(
-    listing: sources.Listing, schema: ClipSchema, batch_size: int, settings: Settings, log: VideoLog
+    listing: sources.Listing,
+    schema: ClipSchema,
+    batch_size: int,
+    settings: Settings,
+    log: VideoLog,
+    with_labels: bool = True,
 ) -> ClipReader:
     """A reader of listed videos.
 
@@ -59,12 +64,13 @@ def open_reader(
         batch_size: clips a batch.
         settings: how to read.
         log: counts what is read and lost.
+        with_labels: see `sources.items`.
 
     Raises:
         UserError: as `sources.items`.
     """
     cache_dir = settings.cache_dir or listing.folder
-    found = sources.items(listing, schema, cache_dir, settings.num_workers, log)
+    found = sources.items(listing, schema, cache_dir, settings.num_workers, log, with_labels)
     if schema.flow is not None:
         found = _with_flow(found, schema, cache_dir, settings.num_workers, log)
     logging.info("%d videos, %s.", len(found), schema)
@@ -104,13 +110,16 @@ def _with_flow(
     return left
 
 
-def run_reader(run: runs.Run, pattern: str, batch_size: int) -> ClipReader:
+def run_reader(
+    run: runs.Run, pattern: str, batch_size: int, with_labels: bool = True
+) -> ClipReader:
     """A reader of the videos that a pattern names, for the model of a run, as the flags say.
 
     Args:
         run: of raw video.
         pattern: manifests or data sets.
         batch_size: clips a batch.
+        with_labels: see `sources.items`.
 
     Raises:
         UserError: the pattern names shards, or as `sources.items`.
@@ -124,6 +133,5 @@ def run_reader(run: runs.Run, pattern: str, batch_size: int) -> ClipReader:
         )
     settings = Settings.from_flags()
     log = VideoLog(settings.on_corrupt)
-    return open_reader(
-        sources.read(parts, log, settings.num_workers), run.config.schema, batch_size, settings, log
-    )
+    listing = sources.read(parts, log, settings.num_workers)
+    return open_reader(listing, run.config.schema, batch_size, settings, log, with_labels)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 
 import keras
 
 from yt8m import clip_data, clip_evaluation, jobs, losses
 from yt8m.data.video import pattern, sources
+from yt8m.data.video.clip_reader import ClipReader
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.video_log import VideoLog
 from yt8m.errors import UserError
@@ -60,7 +62,14 @@ def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
         judged and _evaluator(args, schema, judged, settings),
         "video_hit_at_1",
         task_classes=task_classes,
+        fingerprint=_fingerprint(reader),
     )
+
+
+def _fingerprint(reader: ClipReader) -> str:
+    """Which videos there are, with which labels and in which order: what decides the batches."""
+    known = repr([(item.id, item.labels) for item in reader.items]).encode(errors="surrogateescape")
+    return f"{len(reader.items)} videos, {hashlib.sha256(known).hexdigest()[:16]}"
 
 
 def _schema(args, listing: sources.Listing) -> ClipSchema:
@@ -70,6 +79,12 @@ def _schema(args, listing: sources.Listing) -> ClipSchema:
         jobs.refuse_flags(["flow"], f"for {args.model.name}, which looks at pixels alone")
     if not listing.classes:
         raise UserError(f"The videos of {args.train_data_pattern} have no labels to learn.")
+    for task in listing.tasks:
+        if not any(name.startswith(f"{task}/") for name in listing.classes):
+            raise UserError(
+                f"The videos of the task {task} have no labels to learn. Label them, or leave "
+                f"{task}= out of --train_data_pattern."
+            )
     flow = args.flow if "flow" in inputs else None
     return ClipSchema(inputs, args.clips, flow, listing.classes, listing.tasks)
 
@@ -90,6 +105,7 @@ def _listing_to_judge_by(
     args, listing: sources.Listing, settings: clip_data.Settings
 ) -> sources.Listing | None:
     if not args.eval_data_pattern:
+        jobs.refuse_flags(["num_clips", "num_crops"], "without --eval_data_pattern")
         return None
     parts = pattern.parse(args.eval_data_pattern)
     if parts is None:
@@ -103,7 +119,7 @@ def _listing_to_judge_by(
 
 
 def _task_classes(args, schema: ClipSchema):
-    """The classes of each task, for the loss; None where it needs none."""
+    """The classes of each task, for the loss; None without tasks."""
     if not schema.tasks:
         return None
     sizes = tuple(end - start for start, end in schema.task_ranges)
@@ -113,10 +129,8 @@ def _task_classes(args, schema: ClipSchema):
             f"head=tasks(sizes={sizes}). Received: --model={args.model}."
         )
     loss = losses.get(args.loss.name, **args.loss.arguments)
-    if losses.label_weighted(loss):
+    if losses.compares_within_task(loss):
         return schema.task_classes
-    if isinstance(loss, losses.Softmax) and loss.scores == "log_probabilities":
-        return None  # Of a softmax of each task's own it is exact as it is.
     raise UserError(
         "Several tasks need a loss of each class by itself, such as cross_entropy, or "
         f"softmax(scores='log_probabilities'). Received: --loss={args.loss}."

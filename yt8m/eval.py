@@ -26,7 +26,9 @@ _POLL_SECONDS = 5.0
 def define_flags() -> None:
     """Defines the flags of this job."""
     jobs.define_path("train_dir", "Folder of the run.")
-    flags.DEFINE_string("eval_data_pattern", None, "Shards to evaluate on.", required=True)
+    flags.DEFINE_string(
+        "eval_data_pattern", None, "Shards or videos to evaluate on.", required=True
+    )
     flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
     flags.DEFINE_boolean("segment_labels", False, "Evaluate the rated segments, by MAP@K.")
     jobs.define_path(
@@ -35,7 +37,7 @@ def define_flags() -> None:
     flags.DEFINE_boolean(
         "run_once", True, "Evaluate and end; if false, evaluate each new model of a training."
     )
-    jobs.define_data_flags(batch_size=1024)
+    jobs.define_data_flags(batch_size=None)
     jobs.define_video_flags()
 
 
@@ -47,6 +49,7 @@ def main() -> None:
     else:
         jobs.refuse_flags(["segment_label_ids_file"], "without --segment_labels")
     takes_clips = runs.read_config(args.train_dir).schema.kind == CLIP
+    jobs.settle_batch_size(takes_clips)
     if takes_clips:
         jobs.refuse_flags(["segment_labels"], "for a run of raw video")
     else:

@@ -26,7 +26,7 @@ from yt8m.data.video.schema import CLIP
 def define_flags() -> None:
     """Defines the flags of this job."""
     jobs.define_path("train_dir", "Folder of the run.")
-    flags.DEFINE_string("input_data_pattern", None, "Shards to predict.", required=True)
+    flags.DEFINE_string("input_data_pattern", None, "Shards or videos to predict.", required=True)
     jobs.define_path("output_file", "The submission to write.")
     flags.DEFINE_integer("top_k", 20, "Classes to write for each video.", lower_bound=1)
     flags.DEFINE_boolean("segment_labels", False, "Write the best segments of each class.")
@@ -38,7 +38,7 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "segment_max_pred", 100_000, "Segments to write of each class.", lower_bound=1
     )
-    jobs.define_data_flags(batch_size=1024)
+    jobs.define_data_flags(batch_size=None)
     jobs.define_video_flags()
 
 
@@ -52,7 +52,9 @@ def main() -> None:
             ["segment_label_ids_file", "segment_max_pred"], "without --segment_labels"
         )
     jobs.check_output_file(args.output_file)
-    if runs.read_config(args.train_dir).schema.kind == CLIP:
+    takes_clips = runs.read_config(args.train_dir).schema.kind == CLIP
+    jobs.settle_batch_size(takes_clips)
+    if takes_clips:
         jobs.refuse_flags(["segment_labels"], "for a run of raw video")
     run = runs.load(args.train_dir)
     of_run = (run, args.input_data_pattern, args.batch_size)
@@ -64,7 +66,6 @@ def main() -> None:
         )
         what = f"best of {len(index)} segments"
     else:
-        takes_clips = run.config.schema.kind == CLIP
         count = (_predict_clips if takes_clips else _predict)(args, run)
         what = f"predictions of {count} videos"
     print(f"Wrote the {what}: {args.output_file}")
@@ -82,7 +83,7 @@ def _predict(args, run: runs.Run) -> int:
 def _predict_clips(args, run: runs.Run) -> int:
     """Writes the predictions over raw video, and returns the number of videos."""
     data = jobs.import_extra("yt8m.clip_data", "video")
-    reader = data.run_reader(run, args.input_data_pattern, args.batch_size)
+    reader = data.run_reader(run, args.input_data_pattern, args.batch_size, with_labels=False)
     clips = jobs.import_extra("yt8m.clip_evaluation", "video")
     return clips.write_submission(args.output_file, run.model, reader, args.top_k)
 

@@ -25,6 +25,8 @@ from yt8m.data.video import settings
 from yt8m.data.video.schema import CLIP
 from yt8m.errors import UserError
 
+_BATCH_SIZE = 1024
+_BATCH_SIZE_OF_CLIPS = 16
 # Flags of `define_video_flags`, which have a meaning for raw video alone.
 OF_VIDEO = ("num_clips", "num_crops", "cache_dir", "num_workers")
 
@@ -88,16 +90,33 @@ def _leave(code: object) -> NoReturn:
     os._exit(code or 0)
 
 
-def define_data_flags(batch_size: int) -> None:
-    """Defines the flags of every job that reads records."""
-    flags.DEFINE_integer("batch_size", batch_size, "Examples a batch.", lower_bound=1)
+def define_data_flags(batch_size: int | None) -> None:
+    """Defines the flags of every job that reads examples.
+
+    Args:
+        batch_size: the default; None where it depends on what is read, see `settle_batch_size`.
+    """
+    text = "Examples a batch."
+    if batch_size is None:
+        text = f"Examples a batch; by default {_BATCH_SIZE}, of raw video {_BATCH_SIZE_OF_CLIPS}."
+    flags.DEFINE_integer("batch_size", batch_size, text, lower_bound=1)
     flags.DEFINE_enum(
         "on_corrupt_shard",
         SKIP,
         [SKIP, FAIL],
-        "What a damaged shard does: skip leaves out the damaged records, warns and counts them; "
-        "fail ends the job.",
+        "What a damaged shard or video does: skip leaves out the damaged records or the video, "
+        "warns and counts them; fail ends the job.",
     )
+
+
+def settle_batch_size(of_clips: bool) -> None:
+    """Fills in --batch_size where it was not given.
+
+    Args:
+        of_clips: whether raw video is read, of which an example is some megabytes.
+    """
+    if flags.FLAGS.batch_size is None:
+        flags.FLAGS.batch_size = _BATCH_SIZE_OF_CLIPS if of_clips else _BATCH_SIZE
 
 
 def define_video_flags() -> None:
@@ -223,8 +242,9 @@ def open_shards(pattern: str) -> tuple[list[str], Schema]:
     """
     if pattern_lib.parse(pattern) is not None:
         raise UserError(
-            f"{pattern} names raw video, but shards are needed here. Name TFRecord files, or make "
-            "them of the videos with `python -m tools.extract_features`."
+            f"{pattern} names raw video, but this needs shards: TFRecord files. Those of raw video "
+            "are train, eval and inference of its models; `python -m tools.extract_features` makes "
+            "shards of it."
         )
     paths = files.resolve(pattern)
     schema = detect.detect(paths)
@@ -246,7 +266,8 @@ def make_reader(run: runs.Run, pattern: str, batch_size: int, **options) -> Read
     """
     if run.config.schema.kind == CLIP:
         raise UserError(
-            f"{run.train_dir} takes raw video, which this job does not read. Received: {pattern}."
+            f"{run.train_dir} takes raw video, and this job reads shards. Use eval, inference or "
+            f"yt8m.late_fusion for it. Received: {pattern}."
         )
     paths, found = open_shards(pattern)
     return Reader(

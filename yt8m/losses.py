@@ -156,6 +156,17 @@ def label_weighted(loss: keras.losses.Loss) -> bool:
     return "label_weights" in inspect.signature(loss.call).parameters
 
 
+def compares_within_task(loss: keras.losses.Loss) -> bool:
+    """Whether a loss can leave out the classes of other tasks, see `modeling.Trainer`.
+
+    It is of each class by itself, or the cross-entropy of probabilities that are made to sum to
+    one over what is not 0.
+    """
+    return label_weighted(loss) or (
+        isinstance(loss, Softmax) and loss.scores == "log_probabilities"
+    )
+
+
 def takes_soft_labels(loss: keras.losses.Loss) -> bool:
     """Whether labels between 0 and 1 mean a probability to a loss, as distillation needs it."""
     return isinstance(loss, _ProbabilityLoss)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from yt8m import labels as labels_lib
+from yt8m import losses
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
 from yt8m.errors import UserError
@@ -153,6 +154,14 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def _only_own(outputs: dict, own) -> dict:
+    """The outputs of a model, 0 for the classes of other tasks than the video's."""
+    masked = outputs | {PROBABILITIES: outputs[PROBABILITIES] * own}
+    if MEMBERS in outputs:
+        masked[MEMBERS] = outputs[MEMBERS] * ops.expand_dims(own, 1)
+    return masked
+
+
 class Trainer(keras.Model):
     """Trains a model made by `build` on batches with sparse labels.
 
@@ -167,8 +176,7 @@ class Trainer(keras.Model):
         label_scores: (batch, most labels), 1 or 0. The labels are then ratings, and only rated
             classes carry loss.
         task: (batch,) the number of the task of each video, with `task_classes`. Only the classes
-            of its own task carry loss, where the loss is of each class by itself; a softmax of each
-            task's own leaves the others alone anyway.
+            of its own task carry loss, and they alone count in the metric.
         teacher_classes, teacher_scores: (batch, k), the classes that a teacher finds likeliest,
             padded with -1, and their probabilities. Where there are any, the loss is of labels
             that are the teacher's by a share of `distillation`, 0 for the classes it leaves out.
@@ -181,7 +189,7 @@ class Trainer(keras.Model):
         gap: a metric with the same arguments, or None.
         distillation: the share of the teacher, from 0 to 1.
         task_classes: (tasks, num_classes), 1 for the classes of a task, where several tasks are
-            trained together and the loss takes weights of labels; else None.
+            trained together, with a loss that `losses.compares_within_task`; else None.
     """
 
     def __init__(
@@ -219,8 +227,12 @@ class Trainer(keras.Model):
         else:
             labels = labels_lib.multi_hot(y["labels"], self.num_classes)
         if self.task_classes is not None:
-            weights = ops.take(ops.convert_to_tensor(self.task_classes), y["task"], axis=0)
-            probabilities = probabilities * weights
+            own = ops.take(ops.convert_to_tensor(self.task_classes), y["task"], axis=0)
+            probabilities = probabilities * own
+            if losses.label_weighted(self.label_loss):
+                weights = own
+            else:  # A softmax of logarithms: what is 0 has no share in it.
+                y_pred = _only_own(y_pred, own)
         if self.gap is not None:
             self.gap.update_state(labels, probabilities)
         if "teacher_classes" in y:
@@ -242,10 +254,10 @@ class Trainer(keras.Model):
         members = outputs[MEMBERS]
         to_each = lambda x: ops.broadcast_to(ops.expand_dims(x, 1), ops.shape(members))  # noqa: E731
         weights = None if weights is None else to_each(weights)
-        losses = self._label_loss(to_each(labels), members, weights)
+        each = self._label_loss(to_each(labels), members, weights)
         if MEMBER_WEIGHTS in outputs:
-            return ops.sum(outputs[MEMBER_WEIGHTS] * losses, axis=1)
-        return ops.mean(losses, axis=1)
+            return ops.sum(outputs[MEMBER_WEIGHTS] * each, axis=1)
+        return ops.mean(each, axis=1)
 
     def _label_loss(self, labels, probabilities, weights):
         if weights is None:

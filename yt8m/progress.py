@@ -73,6 +73,6 @@ class ProgressReport:
             )
 
     def _left(self, rate: float) -> str:
-        if not self.total or self.done >= self.total:
+        if not self.total or not self.done or self.done >= self.total:
             return ""
         return f", about {(self.total - self.done) / rate:.0f} s left"

@@ -81,7 +81,7 @@ class RunConfig:
 
     def difference(self, other: RunConfig) -> list[str]:
         """One line for each setting in which the two runs differ: `name: mine -> other's`."""
-        mine, others = (_flatten(run.to_json()) for run in (self, other))
+        mine, others = (flatten(run.to_json()) for run in (self, other))
         return [
             f"{key}: {mine.get(key)!r} -> {others.get(key)!r}"
             for key in dict.fromkeys([*mine, *others])
@@ -329,10 +329,11 @@ def _delete(train_dir: str) -> None:
             os.remove(os.path.join(train_dir, name))
 
 
-def _flatten(values: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, the keys joined by dots."""
     if not isinstance(values, dict):
         return {prefix: values}
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        flat |= _flatten(value, f"{prefix}.{key}" if prefix else key)
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else key)
     return flat

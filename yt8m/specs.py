@@ -263,10 +263,19 @@ def fits(value: Any, hint: Any) -> bool:
 def hint_name(hint: Any) -> str:
     """An annotation in words, for an error."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if typing.get_origin(hint) is tuple and not _accepts_model(typing.get_args(hint)[0]):
+        inner = [hint_name(option) for option in typing.get_args(hint) if option is not Ellipsis]
+        return f"a tuple of {' or '.join(dict.fromkeys(inner))}, such as (a,) or (a, b)"
     if typing.get_origin(hint) is tuple and _accepts_model(typing.get_args(hint)[0]):
         return "a tuple of models"
-    names = ["a model" if _accepts_model(o) else getattr(o, "__name__", str(o)) for o in options]
+    names = ["a model" if _accepts_model(option) else _type_name(option) for option in options]
     return " or ".join(names)
+
+
+def _type_name(hint: Any) -> str:
+    return (
+        hint_name(hint) if typing.get_origin(hint) is tuple else getattr(hint, "__name__", "None")
+    )
 
 
 def _inputs(build: Callable) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-r"""Trains a model on shards and keeps everything about it in a run directory.
+r"""Trains a model on shards, or on raw video, and keeps everything about it in a run directory.
 
     python -m yt8m.train --train_dir=runs/moe --model=moe \
         --train_data_pattern='data/train*.tfrecord' --eval_data_pattern='data/validate*.tfrecord'
@@ -50,10 +50,12 @@ def define_flags() -> None:
         "tfds:ucf101/ucf101_1#train.",
         required=True,
     )
-    flags.DEFINE_string("eval_data_pattern", "", "Shards to evaluate on; the best model is kept.")
+    flags.DEFINE_string(
+        "eval_data_pattern", "", "Shards or videos to evaluate on; the best model is kept."
+    )
     flags.DEFINE_integer("num_epochs", 5, "Passes over the training data.", lower_bound=1)
     flags.DEFINE_integer("max_steps", None, "Most batches to train on.", lower_bound=1)
-    jobs.define_data_flags(batch_size=1024)
+    jobs.define_data_flags(batch_size=None)
     jobs.define_video_flags()
     jobs.define_clip_flags()
     jobs.define_spec_flag(
@@ -135,9 +137,11 @@ def define_flags() -> None:
 def main() -> None:
     """Trains as the flags say."""
     args = flags.FLAGS
+    parts = pattern.parse(args.train_data_pattern)
+    jobs.settle_batch_size(parts is not None)
     devices = distribution.set_up(args.distribute)
     distribution.check_batch_size(devices, args.batch_size)
-    data = _open_data(args)
+    data = _open_data(args, parts)
     source = _source(args)
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(_PRECISION[args.mixed_precision])
@@ -170,9 +174,8 @@ def main() -> None:
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
 
 
-def _open_data(args) -> training_data.TrainingData:
+def _open_data(args, parts: list[pattern.Part] | None) -> training_data.TrainingData:
     """The data to train and to evaluate on, of shards or of raw video."""
-    parts = pattern.parse(args.train_data_pattern)
     if parts is None:
         return training_data.open_shards(args)
     return jobs.import_extra("yt8m.clip_training", "video").open_videos(args, parts)
@@ -199,7 +202,7 @@ def _make_trainer(
 ) -> modeling.Trainer:
     model = modeling.build(args.model, data.schema, data.num_classes, args.normalize)
     if source is not None:
-        transfer.initialize(model, source, args.normalize)
+        transfer.initialize(model, source, args.normalize, data.schema)
     rates = fine_tuning.apply(model, args.top_layers, args.lower_rate)
     loss = losses.get(args.loss.name, **args.loss.arguments)
     gap = metrics.StreamingGAP(name="gap")
@@ -249,6 +252,7 @@ def _run_config(args, data: training_data.TrainingData) -> runs.RunConfig:
             "shuffle_buffer": args.shuffle_buffer,
             "average_checkpoints": args.average_checkpoints,
             "init_from": args.init_from,
+            "videos": data.fingerprint,
             "top_layers": args.top_layers,
             "lower_rate": args.lower_rate,
             "segment_labels": args.segment_labels,

@@ -31,6 +31,8 @@ class TrainingData:
         metric: the one that tells which model is best.
         teacher: whose scores are learnt besides the labels, or None.
         task_classes: see `modeling.Trainer`.
+        fingerprint: tells whether the videos are the same when a training goes on; empty for
+            shards, which training may find in another place.
     """
 
     schema: Schema | ClipSchema
@@ -41,6 +43,7 @@ class TrainingData:
     metric: str
     teacher: TeacherScores | None = None
     task_classes: np.ndarray | None = None
+    fingerprint: str = ""
 
 
 def open_shards(args) -> TrainingData:

@@ -7,6 +7,8 @@ import numpy as np
 from absl import logging
 
 from yt8m import layer_graph
+from yt8m.data.schema import Schema
+from yt8m.data.video.schema import ClipSchema
 from yt8m.errors import UserError
 from yt8m.runs import Run
 
@@ -17,7 +19,9 @@ _RGB = 3
 _Weights = dict[str, keras.Variable]
 
 
-def initialize(model: keras.Model, source: Run, normalize: str) -> int:
+def initialize(
+    model: keras.Model, source: Run, normalize: str, schema: Schema | ClipSchema | None = None
+) -> int:
     """Gives the weights of a run to a model that has some of the same layers.
 
     Weights go by their name, such as `net_vlad/assignment/kernel`. One that the source lacks, or
@@ -37,6 +41,8 @@ def initialize(model: keras.Model, source: Run, normalize: str) -> int:
         source: the run to take weights from.
         normalize: how the features of `model` are scaled; other scaling than the source's is
             warned of.
+        schema: what `model` learns from. Where its classes have other names than the source's, the
+            classifier is not taken, though it may be of the same size; None knows no names.
 
     Returns:
         The number of variables that were taken.
@@ -58,6 +64,8 @@ def initialize(model: keras.Model, source: Run, normalize: str) -> int:
     for part, other in _pairs(mine, theirs, set(given), _last_weights(model), source.train_dir):
         there |= _of_same_name(mine[part], theirs[other])
         given |= _matches(mine[part], theirs[other])
+    if _other_classes(source, schema):
+        given = {k: v for k, v in given.items() if k not in _last_weights(model)}
     for variable in model.weights:
         if id(variable) in given:
             variable.assign(_adapted(given[id(variable)], variable))
@@ -68,6 +76,12 @@ def initialize(model: keras.Model, source: Run, normalize: str) -> int:
             "%s was trained with --normalize=%s, not %s.", source.train_dir, trained_with, normalize
         )
     return len(given)
+
+
+def _other_classes(source: Run, schema: Schema | ClipSchema | None) -> bool:
+    """Whether both know the names of their classes, and they differ."""
+    mine, theirs = (getattr(known, "classes", None) for known in (schema, source.config.schema))
+    return mine is not None and theirs is not None and mine != theirs
 
 
 def _of_same_name(mine: _Weights, theirs: _Weights) -> dict[int, keras.Variable]:

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from frame_models.layers.dense_stack import dense_stack
+from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.width import scaled
 from video_models import softmax
@@ -76,4 +77,4 @@ def _pool(x: keras.KerasTensor, stage: int) -> keras.KerasTensor:
     if last:
         x = layers.ZeroPadding3D((0, 1, 1), data_format="channels_last")(x)
     padding = "valid" if last else "same"
-    return layers.MaxPooling3D(window, padding=padding, data_format="channels_last")(x)
+    return ClipMaxPooling(window, padding=padding, data_format="channels_last")(x)

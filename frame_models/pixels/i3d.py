@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from frame_models.pixels.layers.clip_pooling import ClipAveragePooling
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.inception_v1 import inception_v1
 from frame_models.pixels.layers.sub_network import add_network
@@ -59,7 +60,7 @@ def build(
         most if side is None else min(most, side)
         for most, side in zip((2, 7, 7), x.shape[1:4], strict=True)
     )
-    x = layers.AveragePooling3D(window, 1, data_format="channels_last")(x)
+    x = ClipAveragePooling(window, 1, data_format="channels_last")(x)
     x = layers.Dropout(dropout)(x) if dropout else x
     return head(
         layers.GlobalAveragePooling3D(data_format="channels_last", dtype="float32")(x), num_classes

@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from frame_models.pixels.layers.backbones import add_backbone
+from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
 from frame_models.pixels.layers.each_frame import each_frame
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.width import scaled
@@ -77,7 +78,7 @@ def build(
         kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
         data_format="channels_last",
     )(layers.Concatenate()(maps))
-    x = layers.MaxPooling3D(3, 2, padding="same", data_format="channels_last")(x)
+    x = ClipMaxPooling(3, 2, padding="same", data_format="channels_last")(x)
     x = layers.GlobalAveragePooling3D(data_format="channels_last", dtype="float32")(x)
     x = layers.Dropout(dropout)(x) if dropout else x
     return head(x, num_classes)

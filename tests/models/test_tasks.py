@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from video_models import ensemble, logistic, tasks
-from yt8m import losses, modeling
+from yt8m import losses, metrics, modeling
 
 SIZES = (3, 2, 3)
 STARTS = (0, 3, 5)
@@ -61,19 +61,41 @@ def test_the_loss_of_a_video_is_the_cross_entropy_of_its_task():
     np.testing.assert_allclose(loss, expected + np.log(3), rtol=1e-5)
 
 
-def test_sigmoids_of_other_tasks_carry_no_loss():
-    """As the trainer weighs the classes, by the task of each video."""
+@pytest.mark.parametrize(
+    "loss", ["cross_entropy", "softmax(scores='log_probabilities')"], ids=["each", "softmax"]
+)
+def test_other_tasks_carry_no_loss(loss):
+    """As the trainer leaves out classes, by the task of each video: sigmoids sum to nothing."""
     answer = tasks_model(head=logistic.build)
     model = keras.Model(answer.input, {"probabilities": answer.output})
     own = np.zeros((3, 8), "float32")
     for row, start, size in zip(own, STARTS, SIZES, strict=True):
         row[start : start + size] = 1
-    trainer = modeling.Trainer(model, 8, losses.get("cross_entropy"), task_classes=own)
+    call = losses.from_spec(loss)
+    gap = metrics.StreamingGAP()
+    chosen = losses.get(call.name, **call.arguments)
+    trainer = modeling.Trainer(model, 8, chosen, gap, task_classes=own)
     trainer.compile(optimizer=keras.optimizers.SGD(1.0))
     before = [variable.numpy() for variable in model.weights]
     trainer.train_on_batch(FEATURES, {"labels": np.array([[1], [6], [7]]), "task": [0, 2, 2]})
     moved = [not np.array_equal(v.numpy(), b) for v, b in zip(model.weights, before, strict=True)]
     assert moved == [True, True, False, False, True, True]
+
+
+def test_other_tasks_do_not_count_in_the_metric_of_a_training():
+    """Each task's own answer is right, and the answers of the other one are as sure."""
+    inputs = keras.Input((4,), name="scores")
+    model = keras.Model(inputs, {"probabilities": keras.layers.Identity()(inputs)})
+    own = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], "float32")
+    loss = losses.get("softmax", scores="log_probabilities")
+    trainer = modeling.Trainer(model, 4, loss, metrics.StreamingGAP(), task_classes=own)
+    trainer.compile()
+    scores = np.array([[0.9, 0.1, 0.95, 0.05], [0.97, 0.03, 0.2, 0.8]], "float32")
+    results = trainer.test_on_batch(
+        scores, {"labels": np.array([[0], [3]]), "task": np.array([0, 1])}, return_dict=True
+    )
+    assert results["gap"] == pytest.approx(1)
+    assert results["loss_mean"] == pytest.approx(-np.log([0.9, 0.8]).mean(), rel=1e-5)
 
 
 def test_sizes_must_be_those_of_the_classes():

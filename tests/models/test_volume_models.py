@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from frame_models.pixels import c3d, i3d, inflated, two_stream_3d
+from frame_models.pixels import c3d, i3d, inflated, slow_fusion, two_stream_3d
 from frame_models.pixels.layers.each_frame import each_frame
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.inception_v1 import inception_v1
@@ -38,6 +38,28 @@ def test_number_of_parameters(build, shapes, num_classes, expected):
         model = make(build, *shapes, num_classes=num_classes)
         assert model.count_params() == expected
     keras.utils.clear_session()
+
+
+@pytest.mark.parametrize(
+    ("build", "shapes"),
+    [
+        (c3d.build, [(4, 32, 32, 3)]),
+        (i3d.build, [(16, 32, 32, 3)]),
+        (slow_fusion.build, [(10, 40, 40, 3)]),
+        (two_stream_3d.build, [(5, 32, 32, 3), (5, 32, 32, 2)]),
+    ],
+    ids=["c3d", "i3d", "slow_fusion", "two_stream_3d"],
+)
+def test_float16_works_where_the_processor_has_no_such_pools(build, shapes):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = make(build, *shapes, width=0.03)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    clips = [RANDOM.uniform(-1, 1, (2, *shape)).astype("f") for shape in shapes]
+    answer = predict(model, *clips)
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-3)
 
 
 def some_clips(frames, side=32, channels=3, videos=2):

@@ -87,7 +87,7 @@ def test_sequential_gives_every_view_in_order():
 
 def test_views_that_would_be_too_large_together_are_made_in_parts(monkeypatch):
     whole = batches(reader(num_clips=5, num_crops=3).sequential())
-    monkeypatch.setattr("yt8m.data.video.clip_reader._TASK_BYTES", 2 * 3 * 4 * 8 * 8 * 3)
+    monkeypatch.setattr("yt8m.data.video.clip_reader._TASKS_BYTES", 2 * 3 * 4 * 8 * 8 * 3)
     parts = reader(num_clips=5, num_crops=3)
     assert parts._parts() == [range(0, 2), range(2, 4), range(4, 5)]
     for one, other in zip(whole, batches(parts.sequential()), strict=True):

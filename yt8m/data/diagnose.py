@@ -11,6 +11,7 @@ from absl import logging
 from yt8m.data import tfrecord
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.data.video.schema import CLIP
 from yt8m.errors import UserError
 
 _DATA_ERRORS = (
@@ -36,7 +37,7 @@ def clear_errors(reader: Reader) -> Iterator[None]:
             raise UserError(reader.log.failure) from None
         reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
         logging.info("Looking for a record that does not fit the others, because of: %s", reason)
-        problem = find_problem(reader)
+        problem = None if reader.schema.kind == CLIP else find_problem(reader)
         if problem is None:
             raise
         raise UserError(problem) from None

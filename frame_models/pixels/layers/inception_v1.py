@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
 from frame_models.pixels.layers.width import scaled
 from video_models.layers.batch_norm import BatchNorm
 
@@ -111,7 +112,7 @@ def _conv(dimensions: int, width: float, momentum: float) -> Callable:
 
 def _pool(dimensions: int) -> Callable:
     """Makes a function that adds a max pool."""
-    kind = layers.MaxPooling3D if dimensions == 3 else layers.MaxPooling2D
+    kind = ClipMaxPooling if dimensions == 3 else layers.MaxPooling2D
 
     def pool(x, size, strides, in_time=True):
         sizes, steps = [size] * dimensions, [strides] * dimensions

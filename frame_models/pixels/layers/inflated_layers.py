@@ -9,6 +9,7 @@ from collections.abc import Callable
 import keras
 from keras import layers, ops
 
+from frame_models.pixels.layers.clip_pooling import ClipAveragePooling, ClipMaxPooling
 from frame_models.pixels.layers.depthwise_conv3d import DepthwiseConv3D
 from frame_models.pixels.layers.local_response_norm import LocalResponseNormalization
 from frame_models.pixels.layers.pad_clip import PadClip
@@ -115,7 +116,7 @@ def _kernel_and_strides(layer: keras.layers.Layer, in_time: InTime):
 def pool(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
     """Pools space as before, and then time where it is to stride, padded as by "same"."""
     maximum = isinstance(layer, layers.MaxPooling2D)
-    kind = layers.MaxPooling3D if maximum else layers.AveragePooling3D
+    kind = ClipMaxPooling if maximum else ClipAveragePooling
     size, strides = max(layer.pool_size), in_time.strides_of(layer, layer.strides[0])
     settings = {"data_format": "channels_last", "dtype": layer.dtype_policy}
     new = kind(

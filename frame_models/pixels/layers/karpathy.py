@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
 from frame_models.pixels.layers.local_response_norm import LocalResponseNormalization
 from frame_models.pixels.layers.width import scaled
 
@@ -130,7 +131,7 @@ def _tower(
     """The convolutions; of clips where `x` has a time axis, and of images otherwise."""
     of_clips = len(x.shape) == 5
     convolution = layers.Conv3D if of_clips else layers.Conv2D
-    pool = layers.MaxPooling3D if of_clips else layers.MaxPooling2D
+    pool = ClipMaxPooling if of_clips else layers.MaxPooling2D
     for place, (channels, kernel, stride, (frames, step)) in enumerate(_CONVOLUTIONS):
         name = f"{prefix}conv{place + 1}"
         if of_clips and place:  # Keras pads all axes or none.

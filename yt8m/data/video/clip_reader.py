@@ -18,8 +18,8 @@ from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.video_log import VideoLog
 from yt8m.errors import UserError
 
-# What a task of an evaluation may return; longer videos are several tasks.
-_TASK_BYTES = 256 << 20
+# What the tasks of an evaluation that are under way may return; longer videos are several tasks.
+_TASKS_BYTES = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +144,7 @@ class ClipReader:
         clips = self.schema.clips
         pixels = clips.frames * clips.crop_size[0] * clips.crop_size[1] * self.num_crops
         each = pixels * sum(map(self.schema.channels, self.schema.inputs))
-        step = max(1, _TASK_BYTES // each)
+        step = max(1, _TASKS_BYTES // (2 * self.num_workers + 1) // each)
         return [
             range(start, min(start + step, self.num_clips))
             for start in range(0, self.num_clips, step)
@@ -160,7 +160,7 @@ class ClipReader:
         for item in items:
             try:
                 made = next(results)
-            except (VideoError, UserError, OSError, workers.TerminatedWorkerError) as error:
+            except (VideoError, UserError, OSError) as error:
                 self.log.failure = f"{item.id} cannot be used: {error}"
                 raise
             yield item, made

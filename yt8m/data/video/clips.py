@@ -45,7 +45,11 @@ class FileFrames:
         self, indices: np.ndarray, flow: Flow, size: tuple[int, int], cache_dir: str
     ) -> flow_lib.Source:
         """The fields of the video in the cache, where they are computed if need be."""
-        return flow_cache.cached(self.path, cache_dir, flow, size)
+        source = flow_cache.cached(self.path, cache_dir, flow, size)
+        last = int(np.max(indices))
+        if last >= source.num_frames:
+            raise decoding.VideoError(f"it ends before frame {last}: it has {source.num_frames}")
+        return source
 
 
 @dataclasses.dataclass(frozen=True)

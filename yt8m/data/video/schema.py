@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -93,6 +94,10 @@ class ClipSchema:
             tuple(data["tasks"]),
         )
 
+    @functools.cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.classes)}
+
     def class_ids(self, labels: tuple[str, ...], where: str) -> list[int]:
         """The class ids of labels.
 
@@ -103,7 +108,7 @@ class ClipSchema:
         Raises:
             UserError: a label is none of the classes.
         """
-        known = {name: number for number, name in enumerate(self.classes)}
+        known = self._numbers
         for label in labels:
             if label not in known:
                 shown = ", ".join(self.classes[:8]) + (", ..." if len(known) > 8 else "")

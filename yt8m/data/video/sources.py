@@ -36,6 +36,13 @@ class Listed:
     frames: Frames | None = None
     about: About | None = None
 
+    @property
+    def source(self) -> tuple[str, int]:
+        """Where its frames are, whatever it is called."""
+        if self.frames is None:
+            return os.path.realpath(self.where), 0
+        return self.frames.path, int(self.frames.offsets[0])
+
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
@@ -54,11 +61,18 @@ class Listing:
     folder: str = ""
 
     def check_apart(self, other: Listing) -> None:
-        """Fails where a group of these videos is also among others, which are to judge by.
+        """Fails where a video or a group of these is also among others, which are to judge by.
 
         Raises:
-            UserError: names such a group.
+            UserError: names such a video or group.
         """
+        mine = {video.source for video in self.videos}
+        for video in other.videos:
+            if video.source in mine:
+                raise UserError(
+                    f"{video.where} is in the training data and in the data to evaluate on. Leave "
+                    "it out of one of them."
+                )
         groups = {(video.task, video.group): video for video in self.videos if video.group}
         for video in other.videos:
             mine = groups.get((video.task, video.group))
@@ -99,14 +113,35 @@ def read(parts: list[pattern.Part], log: VideoLog, num_workers: int = 0) -> List
     manifests = [part.where for part in parts if part.dataset is None]
     folder = f"{os.path.expanduser(manifests[0])}.cache" if manifests else ""
     tasks = tuple(sorted({part.task for part in parts if part.task}))
+    _check_once(videos)
     return Listing(videos, tuple(sorted(names)), tasks, folder)
+
+
+def _check_once(videos: list[Listed]) -> None:
+    """Fails where a video is named twice, or two videos have one id in a submission."""
+    sources: dict[tuple, str] = {}
+    ids: dict[tuple, str] = {}
+    for video in videos:
+        same = sources.setdefault((video.task, video.source), video.where)
+        if same is not video.where:
+            raise UserError(f"{video.where} is named twice. Name each video once.")
+        other = ids.setdefault((video.task, video.id), video.where)
+        if other is not video.where:
+            raise UserError(
+                f"{other} and {video.where} are both called {video.id} in their manifests, so "
+                "their predictions could not be told apart. Name them by other paths."
+            )
 
 
 def _read_manifest(part: pattern.Part) -> tuple[list[Listed], set[str]]:
     everything = manifest.read(os.path.expanduser(part.where))
-    chosen = everything
-    if part.split or len({video.split for video in everything}) > 1:
-        chosen = manifest.select(everything, part.split)
+    splits = sorted({video.split for video in everything} - {""})
+    chosen = manifest.select(everything, part.split) if part.split else everything
+    if not part.split and len({video.split for video in everything}) > 1:
+        raise UserError(
+            f"{part.where} has the splits {', '.join(splits)}. Name one behind #, as in "
+            f"{part.where}#{splits[0]}."
+        )
     listed = [Listed(v.id, v.path, v.labels, v.group) for v in chosen]
     return listed, set(manifest.names(everything))
 
@@ -125,7 +160,12 @@ def _read_dataset(
 
 
 def items(
-    listing: Listing, schema: ClipSchema, cache_dir: str, num_workers: int, log: VideoLog
+    listing: Listing,
+    schema: ClipSchema,
+    cache_dir: str,
+    num_workers: int,
+    log: VideoLog,
+    with_labels: bool = True,
 ) -> list[Item]:
     """Looks at every video, and leaves out those that cannot be read.
 
@@ -135,6 +175,7 @@ def items(
         cache_dir: where to keep what was seen; empty keeps nothing.
         num_workers: processes that look; 0 looks in this one.
         log: told of the videos that are left out.
+        with_labels: whether to look at labels, which may be of other classes otherwise.
 
     Returns:
         The videos that can be read, in order.
@@ -150,10 +191,13 @@ def items(
             "A data set of tensorflow-datasets has neither I-frames nor known shots. Choose "
             f"another sampling in --clips. Received: sampling={sampling!r}."
         )
-    ids = [schema.class_ids(video.labels, video.where) for video in listing.videos]
+    tasks = [_task_number(video, schema) for video in listing.videos]
+    ids: list[list[int]] = [[]] * len(listing.videos)
+    if with_labels:
+        ids = [schema.class_ids(video.labels, video.where) for video in listing.videos]
     entries = index.build(files, cache_dir, sampling == "shots", num_workers, log.leave_out)
     found = []
-    for video, class_ids in zip(listing.videos, ids, strict=True):
+    for video, class_ids, task in zip(listing.videos, ids, tasks, strict=True):
         frames, about = video.frames, video.about
         if frames is None:
             entry = entries.get(video.where)
@@ -163,7 +207,6 @@ def items(
             anchors = {"keyframes": probe.keyframes, "shots": entry.shots}.get(sampling, (0,))
             frames = FileFrames(video.where)
             about = About(probe.num_frames, probe.height, probe.width, anchors)
-        task = _task_number(video, schema)
         found.append(Item(video.id, tuple(class_ids), frames, about, task))
     if not found:
         raise UserError(
@@ -177,6 +220,11 @@ def items(
 
 def _task_number(video: Listed, schema: ClipSchema) -> int:
     if not schema.tasks:
+        if video.task:
+            raise UserError(
+                f"This run has no tasks. Leave out {video.task}= before the manifest or data set "
+                f"of {video.where}."
+            )
         return 0
     if video.task not in schema.tasks:
         raise UserError(

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import atexit
 import collections
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import loky
-from loky.process_executor import TerminatedWorkerError as TerminatedWorkerError
+from loky.process_executor import TerminatedWorkerError
+
+from yt8m.errors import UserError
 
 _MOST = 16
+_IDLE_SECONDS = 600
+_WATCH_SECONDS = 2
+# A worker is one of many: its libraries need no threads of their own.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _Result = TypeVar("_Result")
+
+# tf.data asks from a thread of its own for each data set, and they share the workers.
+_pools: dict[int, loky.ProcessPoolExecutor] = {}
+_lock = threading.Lock()
 
 
 def default_number() -> int:
@@ -35,28 +48,55 @@ def ordered(
         The results, in the order of the tasks.
 
     Raises:
+        UserError: a worker was ended from outside, or by a crash.
         Exception: whatever the function raises, at its place.
     """
     if num_workers == 0:
         for task in tasks:
             yield function(*task)
         return
-    pool = loky.get_reusable_executor(max_workers=num_workers, timeout=600, env=_ENVIRONMENT)
-    # The process must not wait at its end until the workers have been idle for so long.
-    atexit.unregister(pool.shutdown)
-    atexit.register(pool.shutdown, wait=True, kill_workers=True)
     waiting: collections.deque = collections.deque()
     try:
         for task in tasks:
-            waiting.append(pool.submit(function, *task))
+            waiting.append(_pool(num_workers).submit(function, *task))
             if len(waiting) > 2 * num_workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except TerminatedWorkerError as error:
+        with _lock:
+            _pools.pop(num_workers, None)
+        raise UserError(
+            "A process that decodes videos was ended, most likely for want of memory. Lower "
+            f"--num_workers; with 0 the job itself decodes. Received: --num_workers={num_workers}."
+        ) from error
     finally:
         for future in waiting:
             future.cancel()
 
 
-# A worker is one of many: its libraries need no threads of their own.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+def _pool(num_workers: int) -> loky.ProcessPoolExecutor:
+    """The workers, who begin with the first task and end with the job."""
+    with _lock:
+        if num_workers not in _pools:
+            pool = loky.ProcessPoolExecutor(
+                num_workers,
+                timeout=_IDLE_SECONDS,
+                env=_ENVIRONMENT,
+                initializer=_end_with,
+                initargs=(os.getpid(),),
+            )
+            atexit.register(pool.shutdown, wait=True, kill_workers=True)
+            _pools[num_workers] = pool
+        return _pools[num_workers]
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent, also where that one was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,123 @@
+"""Manifests that would make a training or an evaluation of raw video mean something else."""
+
+from __future__ import annotations
+
+import pytest
+from clip_files import write_clip, write_clips
+from job_runner import check, expect_error, run_job, succeed
+
+SOFTMAX = "softmax(scores='log_probabilities')"
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory):
+    """A manifest of small videos."""
+    return write_clips(tmp_path_factory.mktemp("clips"), 6, 2)
+
+
+@pytest.fixture(scope="session")
+def flags(clips):
+    """Flags that train in a few seconds."""
+    return {
+        "train_data_pattern": f"{clips}#train",
+        "model": "cnn_m(width=0.03)",
+        "clips": "clips(frames=1,resize=48,crop=44)",
+        "loss": SOFTMAX,
+        "batch_size": 3,
+        "num_epochs": 1,
+        "num_workers": 0,
+    }
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory, flags):
+    """A run of raw video."""
+    folder = tmp_path_factory.mktemp("raw") / "run"
+    succeed("yt8m.train", train_dir=folder, **flags)
+    return folder
+
+
+def write_manifest(path, *rows):
+    path.write_text("\n".join(["path,label,group,split", *rows, ""]))
+    return path
+
+
+def test_a_video_on_both_sides_is_refused_whatever_it_is_called(flags, clips, tmp_path):
+    link = tmp_path / "link.mp4"
+    link.symlink_to(clips.parent / "left" / "v_g00_c00.mp4")
+    other = write_manifest(tmp_path / "other.csv", "link.mp4,left,x,")
+    common = flags | {"eval_data_pattern": other, "train_dir": tmp_path / "run"}
+    expect_error("yt8m.train", link, "training data", **common)
+
+
+def test_a_video_is_named_once(flags, clips, run, tmp_path):
+    common = flags | {"train_data_pattern": f"{clips}#train,{clips}#train"}
+    expect_error("yt8m.train", "named twice", train_dir=tmp_path / "run", **common)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_clip(tmp_path / name / "x.mp4", "left", 1)
+        write_manifest(tmp_path / name / "m.csv", "x.mp4,left,,")
+    expect_error(
+        "yt8m.inference",
+        "both called x.mp4",
+        train_dir=run,
+        input_data_pattern=f"{tmp_path}/a/m.csv,{tmp_path}/b/m.csv",
+        output_file=tmp_path / "submission.csv",
+    )
+
+
+def test_splits_must_be_named_where_there_are_some(flags, clips, tmp_path):
+    common = flags | {"train_dir": tmp_path / "run"}
+    expect_error(
+        "yt8m.train", "train, validate", "#train", **common | {"train_data_pattern": clips}
+    )
+    part = write_manifest(
+        clips.parent / "part.csv", "left/v_g00_c00.mp4,left,,", "right/v_g00_c01.mp4,right,,test"
+    )
+    expect_error("yt8m.train", "#test", **common | {"train_data_pattern": part})
+
+
+def test_inference_does_not_look_at_labels(clips, run, tmp_path):
+    other = write_manifest(clips.parent / "new.csv", "left/v_g00_c00.mp4,unheard of,,")
+    succeed(
+        "yt8m.inference",
+        train_dir=run,
+        input_data_pattern=other,
+        output_file=tmp_path / "submission.csv",
+        num_workers=0,
+    )
+    assert len((tmp_path / "submission.csv").read_text().splitlines()) == 2
+
+
+def test_the_classifier_of_other_classes_is_not_taken(flags, clips, run, tmp_path):
+    """Though there are as many of them."""
+    other = clips.parent / "animals.csv"
+    other.write_text(clips.read_text().replace(",left,", ",ape,").replace(",right,", ",zebra,"))
+    common = flags | {"train_data_pattern": f"{other}#train", "init_from": run}
+    result = run_job("yt8m.train", train_dir=tmp_path / "run", **common)
+    check(result)
+    [warning] = [line for line in result.stderr.splitlines() if "and so new" in line]
+    assert "bias (2,)" in warning
+
+
+def test_a_training_does_not_go_on_with_other_videos(flags, clips, tmp_path):
+    copy = clips.parent / "copy.csv"
+    copy.write_text(clips.read_text())
+    common = flags | {"train_data_pattern": f"{copy}#train", "train_dir": tmp_path / "run"}
+    succeed("yt8m.train", **common)
+    lines = clips.read_text().splitlines()
+    copy.write_text("\n".join([lines[0], *lines[2:]]))
+    expect_error("yt8m.train", "training.videos", "6 videos", "5 videos", **common)
+
+
+def test_a_task_needs_labels(flags, clips, tmp_path):
+    bare = write_manifest(tmp_path / "bare.csv", "x.mp4,,,")
+    write_clip(tmp_path / "x.mp4", "left", 1)
+    common = flags | {"train_data_pattern": f"one={clips}#train,two={bare}"}
+    expect_error("yt8m.train", "task two", "no labels", train_dir=tmp_path / "run", **common)
+
+
+def test_a_run_without_tasks_takes_none(clips, run):
+    expect_error(
+        "yt8m.eval", "no tasks", "one=", train_dir=run, eval_data_pattern=f"one={clips}#validate"
+    )

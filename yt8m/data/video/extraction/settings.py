@@ -1,0 +1,101 @@
+"""What decides the features of a video. Needs neither TensorFlow nor Apache Beam."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from yt8m import runs
+
+NO_WEIGHTS = "none"
+IMAGENET = "imagenet"
+# The ending of a file that is a graph, not weights.
+GRAPH = ".pb"
+# Of the networks of keras.applications whose images are not of 224 x 224 pixels.
+_IMAGE_SIZES = {
+    "efficientnetb1": 240,
+    "efficientnetb2": 260,
+    "efficientnetb3": 300,
+    "efficientnetb4": 380,
+    "efficientnetb5": 456,
+    "efficientnetb6": 528,
+    "efficientnetb7": 600,
+    "efficientnetv2b1": 240,
+    "efficientnetv2b2": 260,
+    "efficientnetv2b3": 300,
+    "efficientnetv2l": 480,
+    "efficientnetv2m": 480,
+    "efficientnetv2s": 384,
+    "inceptionresnetv2": 299,
+    "inceptionv3": 299,
+    "nasnetlarge": 331,
+    "xception": 299,
+}
+_USUAL_IMAGE_SIZE = 224
+
+
+def image_size(backbone: str) -> int:
+    """Height and width in pixels of the images that a backbone was made for."""
+    return _IMAGE_SIZES.get(backbone, _USUAL_IMAGE_SIZE)
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureSettings:
+    """How features are made of a video.
+
+    Attributes:
+        backbone: the network that makes a frame a vector, see `frame_models.pixels`.
+        image_size: height and width that frames are resized to.
+        weights: `none` for random ones, `imagenet`, or the path of a file: of weights, or of the
+            graph that YouTube-8M's features were made by (`.pb`).
+        seed: of random weights.
+        frames_per_second: frames taken of a second.
+        max_frames: frames after these are left out.
+        vggish_weights: the file of VGGish's weights; empty where sound is left out.
+        vggish_pca: the file of its projection; empty where there is none.
+        batch_size: frames that the network sees at a time.
+    """
+
+    backbone: str = "inceptionv3"
+    image_size: int = 299
+    weights: str = IMAGENET
+    seed: int = 0
+    frames_per_second: float = 1.0
+    max_frames: int = 360
+    vggish_weights: str = ""
+    vggish_pca: str = ""
+    batch_size: int = 32
+
+    @property
+    def every(self) -> float:
+        """Seconds from one frame to the next."""
+        return 1 / self.frames_per_second
+
+
+# What features of two extractions must share for a model of the one to take the other's.
+OF_NETWORKS = ("backbone", "image_size", "weights", "audio")
+
+
+def difference(old: dict[str, Any], new: dict[str, Any], keys: tuple[str, ...] = ()) -> list[str]:
+    """A line for each value in which two descriptions differ: `name: old -> new`.
+
+    Args:
+        old: a description, plain dictionaries.
+        new: another one.
+        keys: of the outermost dictionary; empty compares all.
+    """
+    before, after = (
+        runs.flatten({k: v for k, v in values.items() if k in keys or not keys})
+        for values in (old, new)
+    )
+    return [
+        f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 70 else f"{text[:66]} ..."
