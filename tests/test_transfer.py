@@ -164,7 +164,7 @@ def test_a_stream_keeps_a_classifier_of_other_classes(caplog):
 @pytest.mark.parametrize("part", ["", "temporal"])
 def test_flow_begins_with_the_mean_over_red_green_and_blue(part, caplog):
     """Of a network of its own, and of a stream beside one of pixels, which has the weights too."""
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     source, model = as_run(stream(channels=3)), both_streams() if part else stream(channels=6)
     assert transfer.initialize(model, source, "l2") == len(model.weights)
     first, *others = arrays(source.model)

@@ -101,11 +101,11 @@ def save(
         return outputs
 
     best = _best_classes(predict, min(top_k, model.output_shape[-1]), names)
-    if schema.kind == CLIP:
-        signatures = _signatures_of_clips(best, schema)
-    else:
-        signatures = _signatures(best, schema, max_frames)
     with _portable(model):
+        if schema.kind == CLIP:
+            signatures = _signatures_of_clips(best, schema)
+        else:
+            signatures = _signatures(best, schema, max_frames)
         tf.saved_model.save(module, folder, signatures)
     return sum(weight.num_bytes for weight in module.weights)
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
+from yt8m.data.video import decoding
 from yt8m.data.video.decoding import VideoError
 from yt8m.data.video.flow import FrameFlow
 from yt8m.data.video.settings import Flow
@@ -97,6 +98,23 @@ class RecordFrames:
                 f"frame {number} cannot be decoded: byte {self.offsets[number]} of {self.path}"
             )
         return image
+
+
+def encode(path: str, encoding: str) -> list[bytes] | str:
+    """Makes images of the frames of a video file.
+
+    Args:
+        path: the file.
+        encoding: `jpeg`, of quality 95, or `png`.
+
+    Returns:
+        An image of each frame; or the reason, to go behind the path, where the file is bad.
+    """
+    try:
+        frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in decoding.iterate(path)]
+    except VideoError as error:
+        return str(error)
+    return [cv2.imencode(f".{encoding}", f, _ENCODING[encoding])[1].tobytes() for f in frames]
 
 
 def _size_in_head(head: bytes) -> tuple[int, int] | None:
