@@ -28,7 +28,10 @@ def num_classes(spec):
 
 
 def parameters(spec, clips, flow, classes):
-    """How many the model has. Nothing of it is in memory: a variable here has no value."""
+    """How many the model has. Nothing of it is in memory: a variable here has no value.
+
+    It must not get one later either, when Keras next gives values to all that have none.
+    """
     model = specs.model(spec)
     inputs = tuple(name for name in model.inputs if name != "mask")
     shown = Flow.from_spec(flow) if "flow" in inputs else None
@@ -36,7 +39,9 @@ def parameters(spec, clips, flow, classes):
     with keras.StatelessScope(initialize_variables=False):
         built = modeling.build(model, schema, classes)
         learnt = [w for w in built.weights if "seed_generator" not in w.path]
-        return sum(int(np.prod(w.shape)) for w in learnt)
+        count = sum(int(np.prod(w.shape)) for w in learnt)
+    keras.utils.clear_session(free_memory=False)
+    return count
 
 
 def test_the_page_has_a_row_for_each_system():

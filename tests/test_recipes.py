@@ -29,6 +29,9 @@ def test_a_recipe_has_its_parameters(spec, parameters):
         model = modeling.build(specs.model(spec), SCHEMA, 3862 if of_2018 else 4716)
         learnt = [w for w in model.weights if "seed_generator" not in w.path]
         assert f"{sum(int(np.prod(w.shape)) for w in learnt):,}" == parameters
+    keras.utils.clear_session(
+        free_memory=False
+    )  # Keras would give values later to all that have none.
 
 
 def run_example(number: int) -> keras.Model:
