@@ -165,7 +165,8 @@ def test_imagenet_weights_and_their_colors_are_those_that_keras_has(network, mon
     pixels = clips(2)
     expected = by_hand(network, pixels, keras.applications.resnet.preprocess_input)
     assert np.abs(expected - by_hand(network, pixels)).max() > 0.1
-    np.testing.assert_allclose(run(model, pixels), expected, rtol=1e-3, atol=1e-4)
+    # The way from bytes to [-1, 1] and back rounds, which the layers of the network make more of.
+    np.testing.assert_allclose(run(model, pixels), expected, rtol=1e-3, atol=2e-3)
 
 
 def test_weights_that_cannot_be_downloaded(monkeypatch):
