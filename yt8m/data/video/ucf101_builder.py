@@ -68,10 +68,10 @@ class Ucf101(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator[tuple[str, dict]]]:
-        return self._examples
+        return {split: self._generate_examples(split) for split in self._examples}
 
-    def _generate_examples(self) -> Iterator[tuple[str, dict]]:
-        raise NotImplementedError  # `_split_generators` has all there is.
+    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict]]:
+        yield from self._examples[split]
 
 
 def check(split: int, data_dir: str) -> None:
