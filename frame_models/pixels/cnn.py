@@ -20,6 +20,7 @@ def build(
     hidden: tuple[int, ...] = (),
     dropout: float = 0.5,
     width: float = 1.0,
+    momentum: float | None = None,
     temporal: Callable[..., keras.KerasTensor] = average.build,
 ) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     """Shows every frame to an image network, and what it gives to a frame model.
@@ -56,6 +57,8 @@ def build(
         dropout: share of their activations that training drops.
         width: scales the number of channels of the backbone and the widths of `hidden`, not the
             frame model. Of `keras.applications`, MobileNets alone can be scaled.
+        momentum: of the moving statistics of the backbone's batch norms; None keeps its own, often
+            0.99 or 0.999. A training of fewer than a thousand steps needs a lower one.
         temporal: the frame model, called as `temporal(frames, mask, num_classes)`: `build` of one.
 
     Returns:
@@ -79,6 +82,7 @@ def build(
         hidden=hidden,
         dropout=dropout,
         width=width,
+        momentum=momentum,
     )
     frames = RowsToFrames(dtype=keras.config.dtype_policy().name)([rows, mask])
     return temporal({"pixels": frames}, mask, num_classes)

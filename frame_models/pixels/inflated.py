@@ -25,6 +25,7 @@ def build(
     edges: str = "replicate",
     dropout: float = 0.5,
     width: float = 1.0,
+    momentum: float | None = None,
     head: Callable[..., keras.KerasTensor] = softmax.build,
 ) -> keras.KerasTensor:
     """Reads a clip with an inflated backbone, and classifies the average of its last map.
@@ -54,6 +55,7 @@ def build(
         dropout: share of the pooled values that training drops.
         width: scales the number of channels of the backbone. Of `keras.applications`, MobileNets
             alone can be scaled.
+        momentum: of the moving statistics of the backbone's batch norms, see `cnn`.
         head: the classifier, called as `head(features, num_classes)`: `build` of a video model.
 
     Returns:
@@ -68,7 +70,7 @@ def build(
         section 2.3.
     """
     x = FillPadding()(pixels, mask=mask)
-    for layer in _image_layers(pixels.shape[2:], backbone, weights, width):
+    for layer in _image_layers(pixels.shape[2:], backbone, weights, width, momentum):
         if isinstance(layer, SubNetwork):
             network = inflate(
                 layer.network,
@@ -89,9 +91,13 @@ def build(
 
 
 def _image_layers(
-    shape: tuple[int | None, ...], backbone: str, weights: str | None, width: float
+    shape: tuple[int | None, ...],
+    backbone: str,
+    weights: str | None,
+    width: float,
+    momentum: float | None,
 ) -> list[keras.layers.Layer]:
     """The backbone, and what stands before it, which clips go through as images do."""
     image = keras.Input(shape)
-    features = add_backbone(image, backbone, weights=weights, width=width)
+    features = add_backbone(image, backbone, weights=weights, width=width, momentum=momentum)
     return keras.Model(image, features).layers[1:]

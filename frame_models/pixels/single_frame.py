@@ -20,6 +20,7 @@ def build(
     hidden: tuple[int, ...] = (4096, 4096),
     dropout: float = 0.5,
     width: float = 1.0,
+    momentum: float | None = None,
     head: Callable[..., keras.KerasTensor] = softmax.build,
 ) -> keras.KerasTensor:
     """Classifies each frame of a clip, and averages the probabilities of its frames.
@@ -40,6 +41,7 @@ def build(
         hidden: widths of the dense layers, with ReLU, behind the backbone.
         dropout: share of their activations that training drops.
         width: scales the number of channels of the backbone and the widths of `hidden`.
+        momentum: of the moving statistics of the backbone's batch norms, see `cnn`.
         head: the classifier, called as `head(features, num_classes)`: `build` of a video model.
 
     Returns:
@@ -64,5 +66,6 @@ def build(
         hidden=hidden,
         dropout=dropout,
         width=width,
+        momentum=momentum,
     )
     return average_over_frames(rows, mask, num_classes, head)

@@ -26,6 +26,7 @@ def build(
     channels: int = 512,
     dropout: float = 0.5,
     width: float = 1.0,
+    momentum: float | None = None,
     head: Callable[..., keras.KerasTensor] = softmax.build,
 ) -> keras.KerasTensor:
     """Joins the last maps of two image networks, one of the frames and one of their flow.
@@ -46,6 +47,7 @@ def build(
         channels: of the convolution over the joined maps.
         dropout: share of the pooled values that training drops.
         width: scales the number of channels of every layer.
+        momentum: of the moving statistics of the backbones' batch norms, see `cnn`.
         head: the classifier, called as `head(features, num_classes)`: `build` of a video model.
 
     Returns:
@@ -64,7 +66,9 @@ def build(
     maps = [
         each_frame(
             FillPadding()(clips, mask=mask),
-            functools.partial(add_backbone, name=backbone, weights=start, width=width),
+            functools.partial(
+                add_backbone, name=backbone, weights=start, width=width, momentum=momentum
+            ),
         )
         for clips, start in ((pixels, weights), (flow, flow_weights))
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pixel_contract import randomise
 
-from frame_models.pixels import cnn, single_frame
+from frame_models.pixels import cnn, inflated, single_frame
 from frame_models.pixels.layers import backbones
 from frame_models.pixels.layers.image_colors import ImageColors, colors_of
 from frame_models.pixels.layers.sub_network import SubNetwork, add_network
@@ -207,6 +207,8 @@ def test_files_that_are_no_weights_of_the_network(tmp_path, network):
         ({"backbone": "inceptionv3"}, "75x75"),
         ({"backbone": "karpathy", "pooling": "mean"}, "pooling must be one of avg, max, none"),
         ({"backbone": "karpathy", "hidden": (0,), "width": 0.1}, "hidden"),
+        ({"backbone": "karpathy", "momentum": 0.9}, "karpathy has none.*momentum=0.9"),
+        ({**TINY, "momentum": 1.0}, "at least 0 and below 1"),
     ],
 )
 def test_settings_that_are_refused(settings, message):
@@ -257,6 +259,20 @@ def test_batch_norms_take_their_statistics_of_real_frames():
     for old, clean, padded in zip([start[i] for i in names], *statistics, strict=True):
         np.testing.assert_allclose(padded, clean, atol=1e-5)
         assert np.abs(clean - old).max() > 1e-6
+
+
+@pytest.mark.parametrize("build", [cnn.build, single_frame.build, inflated.build])
+def test_momentum_is_that_of_the_batch_norms(build):
+    """A step moves the statistics by what the momentum leaves, MobileNet's own by a hundredth."""
+    moves = []
+    for settings in ({}, {"momentum": 0.25}):
+        keras.utils.set_random_seed(2)
+        model = model_of(2, build=build, **TINY, **settings)
+        mean = next(weight for weight in model.weights if "moving_mean" in weight.path)
+        run(model, clips(2), training=True)
+        moves.append(keras.ops.convert_to_numpy(mean))
+    assert np.abs(moves[0]).max() > 1e-6
+    np.testing.assert_allclose(moves[1], 75 * moves[0], rtol=1e-4)
 
 
 def small_network(scale):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from frame_models.pixels import cnn_m, flow_stream, temporal_cnn_m, two_stream
+from frame_models.pixels import cnn_m, flow_stream, temporal_cnn_m, two_stream, two_stream_3d
 from frame_models.pixels.layers.fusion import Fusion
 from video_models import ensemble
 
@@ -52,6 +52,19 @@ def test_number_of_parameters(build, channels, settings, expected):
         model = make_one(build, (25, 224, 224, channels), num_classes=101, **settings)
         assert model.count_params() == expected
     keras.utils.clear_session()
+
+
+def test_momentum_is_that_of_both_backbones():
+    inputs = [keras.Input(PIXELS), keras.Input(FLOW), keras.Input((FRAMES,), dtype="bool")]
+    output = two_stream_3d.build(*inputs, CLASSES, width=1 / 32, momentum=0.0)
+    model = keras.Model(inputs, output)
+    mask = np.ones((2, FRAMES), dtype=bool)
+    shown = [RANDOM.uniform(-1, 1, (2, *shape)).astype("f") for shape in (PIXELS, FLOW)]
+    model([*shown, mask], training=True)
+    once = model.get_weights()
+    model([*shown, mask], training=True)
+    for weight, before, after in zip(model.weights, once, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(after, before, err_msg=weight.path)
 
 
 def softmax(logits):

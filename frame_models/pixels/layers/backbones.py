@@ -33,6 +33,7 @@ def add_backbone(
     *,
     weights: str | None = None,
     width: float = 1.0,
+    momentum: float | None = None,
 ) -> keras.KerasTensor:
     """Applies a backbone to images.
 
@@ -43,14 +44,17 @@ def add_backbone(
             local file of weights for the network, without its classifier.
         width: scales the number of channels of every layer. Of `keras.applications`, MobileNets
             alone can.
+        momentum: of the moving statistics of its batch norms, at least 0 and below 1; None keeps
+            the backbone's own.
 
     Returns:
         (batch, height, width, channels), the last map, or (batch, size) where the backbone ends in
         a vector.
 
     Raises:
-        ValueError: there is no such backbone, it does not take such images or such a width, or the
-            weights are not there or are of another network.
+        ValueError: there is no such backbone, it does not take such images or such a width, it has
+            no batch norms and a momentum is given or that is out of its range, or the weights are
+            not there or are of another network.
     """
     shape = tuple(images.shape[1:])
     if None in shape:
@@ -73,6 +77,8 @@ def add_backbone(
         images = _colors(_applications()[name])(images)
     if weights not in (None, IMAGENET):
         _load(network, name, weights)
+    if momentum is not None:
+        _set_momentum(network, name, momentum)
     return add_network(images, network, copy_weights=weights is not None)
 
 
@@ -144,6 +150,19 @@ def _load(network: keras.Model, name: str, path: str):
             f"The file holds no weights of {name} as it is built here, without a classifier "
             f"({_first_line(error)}). Received: weights={path!r}."
         ) from error
+
+
+def _set_momentum(network: keras.Model, name: str, momentum: float):
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must be at least 0 and below 1. Received: momentum={momentum}.")
+    norms = [x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
+    if not norms:
+        raise ValueError(
+            f"momentum is for backbones with batch norms, and {name} has none. "
+            f"Received: momentum={momentum}."
+        )
+    for norm in norms:
+        norm.momentum = momentum
 
 
 def _first_line(error: Exception) -> str:

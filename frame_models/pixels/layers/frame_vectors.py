@@ -20,6 +20,7 @@ def frame_vectors(
     hidden: tuple[int, ...],
     dropout: float,
     width: float,
+    momentum: float | None,
 ) -> keras.KerasTensor:
     """Makes each frame of each clip a row, and each row a vector.
 
@@ -37,6 +38,7 @@ def frame_vectors(
         hidden: widths of dense layers, with ReLU, behind the backbone.
         dropout: share of their activations that training drops.
         width: scales the number of channels of the backbone and the widths of `hidden`.
+        momentum: of the backbone's batch norms, see `backbones.add_backbone`.
 
     Returns:
         (batch * time, size), which `RowsToFrames` puts back.
@@ -54,7 +56,7 @@ def frame_vectors(
     size = shape[0] * shape[1] * shape[2]
     rows = layers.Reshape((-1 if time is None else time, size))(pixels)
     images = layers.Reshape(shape)(FramesToRows()(rows, mask=mask))
-    x = add_backbone(images, backbone, weights=weights, width=width)
+    x = add_backbone(images, backbone, weights=weights, width=width, momentum=momentum)
     if len(x.shape) == 4:
         x = _pool(x, pooling)
     return hidden_layers(x, hidden, dropout, width)
