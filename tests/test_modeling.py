@@ -57,6 +57,18 @@ def test_a_setting_out_of_range_is_one_sentence():
         modeling.build(specs.model("average(head=moe(mixtures=0))"), FRAMES, 5)
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("average(head=mlp(input_dropout=1.0))", "input_dropout of mlp must.*: input_dropout=1.0"),
+        ("mixture(branches=(average, lstm(dropout=1.0)))", "dropout of lstm must be below 1"),
+    ],
+)
+def test_a_dropout_of_all_is_refused(spec, message):
+    with pytest.raises(UserError, match=message):
+        modeling.build(specs.model(spec), FRAMES, 5)
+
+
 def test_labels_stay_sparse_until_the_loss():
     model = modeling.build(specs.model("average"), FRAMES, 5)
     trainer = modeling.Trainer(model, 5, losses.CrossEntropy())

@@ -23,7 +23,7 @@ from absl import flags, logging
 
 from tools import grouped_splits
 from yt8m import jobs, runs
-from yt8m.data.video import folders, manifest, ucf101
+from yt8m.data.video import folders, manifest, pattern, ucf101
 from yt8m.data.video.manifest import SEPARATOR, Video
 from yt8m.errors import UserError
 
@@ -60,6 +60,11 @@ def main() -> None:
     """Writes a manifest as the flags say."""
     args = flags.FLAGS
     check_flags(args)
+    if not args.output_file.lower().endswith(pattern.MANIFEST):
+        raise UserError(
+            f"The name of a manifest must end in {pattern.MANIFEST}: the jobs know it by that. "
+            f"Received: --output_file={args.output_file}."
+        )
     jobs.check_output_file(args.output_file)
     fractions = parse_splits(args.splits)
     if args.ucf101_lists:

@@ -50,7 +50,8 @@ def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
     log = VideoLog(settings.on_corrupt)
     listing = sources.read(parts, log, settings.num_workers)
     schema = _schema(args, listing)
-    judged = _listing_to_judge_by(args, listing, settings)
+    judged_log = VideoLog(settings.on_corrupt)
+    judged = _listing_to_judge_by(args, listing, settings, judged_log)
     task_classes = _task_classes(args, schema)
     reader = clip_data.open_reader(listing, schema, args.batch_size, settings, log)
     reader = dataclasses.replace(reader, drop_remainder=True)
@@ -59,8 +60,9 @@ def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
         len(schema.classes),
         reader,
         lambda: clip_evaluation.check_labels(reader),
-        judged and _evaluator(args, schema, judged, settings),
+        judged and _evaluator(args, schema, judged, settings, judged_log),
         "video_hit_at_1",
+        f"{args.eval_data_pattern} in {args.num_clips} clips, {args.num_crops} crops",
         task_classes=task_classes,
         fingerprint=_fingerprint(reader),
     )
@@ -102,7 +104,7 @@ def _inputs(model: Spec, where: str) -> tuple[str, ...]:
 
 
 def _listing_to_judge_by(
-    args, listing: sources.Listing, settings: clip_data.Settings
+    args, listing: sources.Listing, settings: clip_data.Settings, log: VideoLog
 ) -> sources.Listing | None:
     if not args.eval_data_pattern:
         jobs.refuse_flags(["num_clips", "num_crops"], "without --eval_data_pattern")
@@ -113,7 +115,7 @@ def _listing_to_judge_by(
             "--train_data_pattern names raw video, so --eval_data_pattern must. "
             f"Received: {args.eval_data_pattern}."
         )
-    judged = sources.read(parts, VideoLog(settings.on_corrupt), settings.num_workers)
+    judged = sources.read(parts, log, settings.num_workers)
     listing.check_apart(judged)
     return judged
 
@@ -147,10 +149,13 @@ def _task_sizes(spec: Spec) -> set[tuple[int, ...]]:
 
 
 def _evaluator(
-    args, schema: ClipSchema, judged: sources.Listing, settings: clip_data.Settings
+    args,
+    schema: ClipSchema,
+    judged: sources.Listing,
+    settings: clip_data.Settings,
+    log: VideoLog,
 ) -> Callable[[keras.Model, int], dict[str, float]]:
     """The function from a model and a step to metrics."""
-    log = VideoLog(settings.on_corrupt)
     reader = clip_data.open_reader(judged, schema, args.batch_size, settings, log)
     clip_evaluation.check_labels(reader)
 

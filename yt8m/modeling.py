@@ -57,6 +57,7 @@ def build(
     expected = schema.inputs_of_model if schema.kind == CLIP else _INPUTS_OF_KIND[schema.kind]
     if spec.inputs != expected:
         raise UserError(_wrong_input(spec, schema))
+    _check_dropout(spec)
     inputs = make_inputs(schema)
     try:
         outputs = spec.partial()(*_arguments(inputs, schema, normalize), num_classes)
@@ -65,6 +66,19 @@ def build(
     if not isinstance(outputs, dict):
         outputs = {PROBABILITIES: outputs}
     return keras.Model(inputs, outputs, name=spec.name)
+
+
+def _check_dropout(spec: Spec):
+    """Fails where all is dropped, which Keras allows: such a model never learns."""
+    for name, value in spec.settings.items():
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, Spec):
+                _check_dropout(inner)
+        if name.endswith("dropout") and value == 1:
+            raise UserError(
+                f"{name} of {spec.name} must be below 1: nothing is left to learn from. "
+                f"Received: {name}={value}."
+            )
 
 
 def classifier(model: keras.Model) -> keras.Model:

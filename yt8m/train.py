@@ -165,7 +165,7 @@ def main() -> None:
             ),
             args.seed,
             data.evaluate,
-            watched=args.eval_data_pattern,
+            watched=data.watched,
             metric=data.metric,
             teacher=data.teacher,
         )

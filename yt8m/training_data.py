@@ -29,6 +29,7 @@ class TrainingData:
         check_labels: fails where the examples have no labels.
         evaluate: model and step -> metrics by name; None without data to judge by.
         metric: the one that tells which model is best.
+        watched: says what `evaluate` judges by, see `training.train`.
         teacher: whose scores are learnt besides the labels, or None.
         task_classes: see `modeling.Trainer`.
         fingerprint: tells whether the videos are the same when a training goes on; empty for
@@ -41,6 +42,7 @@ class TrainingData:
     check_labels: Callable[[], None]
     evaluate: Callable[[keras.Model, int], dict[str, float]] | None
     metric: str
+    watched: str
     teacher: TeacherScores | None = None
     task_classes: np.ndarray | None = None
     fingerprint: str = ""
@@ -73,6 +75,7 @@ def open_shards(args) -> TrainingData:
         lambda: evaluation.check_labels(reader),
         evaluate,
         "map_at_k" if args.segment_labels else "gap",
+        args.eval_data_pattern,
         teacher,
     )
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from clip_files import write_clips
-from job_runner import expect_error, succeed
+from job_runner import check, expect_error, run_job, succeed
 
 from yt8m import runs
 
@@ -101,6 +101,15 @@ def test_both_streams_in_one_model(flags, clips, tmp_path):
     schema = json.loads((tmp_path / "run" / "run.json").read_text())["schema"]
     assert schema["inputs"] == ["pixels", "flow"]
     assert schema["flow"]["stacking"] == "trajectory"
+
+
+def test_an_evaluation_of_other_views_judges_anew(flags, clips, tmp_path):
+    flags = flags | {"train_dir": tmp_path, "eval_data_pattern": f"{clips}#validate"}
+    succeed("yt8m.train", model=SMALL, **flags)
+    for num_clips, is_anew in ((1, False), (2, True)):
+        result = run_job("yt8m.train", model=SMALL, num_clips=num_clips, **flags)
+        check(result)
+        assert ("the best is judged anew" in result.stderr) == is_anew
 
 
 def test_two_stages_of_fine_tuning(flags, clips, spatial, tmp_path):

@@ -174,6 +174,7 @@ def test_links_to_folders_above_are_no_endless_way(run, tmp_path):
     ({"input_manifest": "m.csv"}, ("--input_manifest needs --splits",)),
     ({"input_manifest": "m.csv", "splits": "a:1", "group_pattern": "a"}, ("--group_pattern",)),
     ({"input_manifest": "out.csv", "splits": "a:1"}, ("out.csv would be overwritten",)),
+    ({"video_dir": "clips", "output_file": "out.txt"}, (".csv", "--output_file=out.txt")),
     ({"video_dir": "clips", "seed": 3}, ("--seed has no meaning without --splits",)),
     ({"video_dir": "clips", "ucf101_split": 2}, ("--ucf101_split", "without --ucf101_lists")),
     ({"video_dir": "clips", "ucf101_lists": "l", "splits": "a:1"}, ("--splits", "--ucf101_lists")),
@@ -196,10 +197,10 @@ def test_what_is_wrong_is_said_and_nothing_written(run, tmp_path, monkeypatch, g
     make(tmp_path, "clips/x/a.mp4", "clips/y/b.mp4", "empty/a.txt", "mixed/a.mp4", "mixed/x/b.mp4")
     make(tmp_path, "odd/x;y/a.mp4", "space/x /a.mp4")
     with pytest.raises(UserError) as error:
-        run(output_file="out.csv", **given)
+        run(**{"output_file": "out.csv", **given})
     for part in parts:
         assert part in str(error.value)
-    assert not (tmp_path / "out.csv").exists() and not list(tmp_path.glob(".tmp*"))
+    assert not list(tmp_path.glob("out.*")) and not list(tmp_path.glob(".tmp*"))
 
 
 def test_classes_are_in_every_split_in_their_parts():

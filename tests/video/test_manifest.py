@@ -74,6 +74,7 @@ def test_home_folders(write, monkeypatch, tmp_path):
     (HEADER + "gs://b/a.mp4,run,g1,train\n", ("line 2", "gs://b/a.mp4 is no local file")),
     (HEADER + "a.mp4,run,,\nb.mp4,run,,\n./a.mp4,x,,\n", ("./a.mp4 twice", "line 2 and line 4")),
     (HEADER + '"a.mp4,run\n', ("as CSV",)),
+    (HEADER.encode("utf-16"), ("is UTF-16 text", "UTF-8")),
     (
         HEADER + "a.mp4,run,g1,train\nb.mp4,run,g2,train\nc.mp4,run,g1,validate\n",
         ("group 'g1' is in two splits", "a.mp4 is in 'train'", "c.mp4 in 'validate'"),

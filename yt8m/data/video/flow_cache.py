@@ -136,7 +136,7 @@ class CachedFlow:
         except _DamagedError:
             raise UserError(
                 f"{self.file} cannot be read back as it was written, or {self.path} changed "
-                "meanwhile. Check the disk, or name another folder for the flow."
+                "meanwhile. Check the disk, or name another folder for the flow (--cache_dir)."
             ) from None
 
 
@@ -301,5 +301,5 @@ def _writing(path: str) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"Cannot write {path}: {error.strerror or error}. Check the folder, its permissions "
-            "and the disk, or name another folder for the flow."
+            "and the disk, or name another folder for the flow (--cache_dir)."
         ) from None

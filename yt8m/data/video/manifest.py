@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import dataclasses
@@ -167,6 +168,9 @@ def _check_header(path: str, header: list[str]) -> None:
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[Iterator[list[str]]]:
     try:
+        with open(os.path.expanduser(path), "rb") as file:
+            if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                raise UserError(f"{path} is UTF-16 text. Save it as CSV in UTF-8.")
         with open(
             os.path.expanduser(path), encoding="utf-8-sig", errors="surrogateescape", newline=""
         ) as file:

@@ -7,6 +7,7 @@ import re
 
 from yt8m.errors import UserError
 
+MANIFEST = ".csv"  # How the name of one ends.
 _TFDS = "tfds:"
 _PART = re.compile(r"(?:(?P<task>\w+)=)?(?P<where>[^#]+)(?:#(?P<split>.*))?", re.DOTALL)
 
@@ -71,4 +72,5 @@ def _parse_part(text: str) -> Part | None:
     if match is None:
         return None
     part = Part(match["where"], match["split"] or "", match["task"] or "")
-    return part if part.dataset is not None or part.where.lower().endswith(".csv") else None
+    is_manifest = part.where.lower().endswith(MANIFEST)
+    return part if part.dataset is not None or is_manifest else None
