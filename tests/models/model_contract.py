@@ -4,6 +4,7 @@ A file added to `video_models` or `frame_models` is found here and needs no othe
 positional parameters say which inputs it takes, and its large integer hyperparameters are shrunk.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -30,7 +31,7 @@ class Case:
 
     name: str
     build: types.FunctionType
-    hyperparameters: dict
+    hyperparameters: dict = dataclasses.field(hash=False)
 
     def __str__(self):
         changed = ",".join(f"{key}={_text(v)}" for key, v in self.hyperparameters.items())
@@ -47,6 +48,18 @@ class Case:
     def takes_frames(self) -> bool:
         """Whether it is a frame model."""
         return "frames" in self.inputs
+
+    @property
+    def can_be_built(self) -> bool:
+        """Whether these hyperparameters go together."""
+        try:
+            with keras.StatelessScope(initialize_variables=False):
+                self.model()
+        except ValueError:
+            return False
+        finally:
+            keras.utils.clear_session(free_memory=False)  # Forgets what waits for a value.
+        return True
 
     def model(self, sizes=None, num_classes=NUM_CLASSES) -> keras.Model:
         """Builds a model from named inputs to what `build` returns."""
@@ -109,10 +122,10 @@ def _case(module: types.ModuleType, **changed) -> Case:
     return Case(module.__name__, module.build, _small_defaults(module.build) | changed)
 
 
-def modules() -> list[types.ModuleType]:
-    """Imports every public module of the two packages that is not itself a package."""
+def modules(*packages: types.ModuleType) -> list[types.ModuleType]:
+    """Imports every public module of packages of models that is not itself a package."""
     found = []
-    for package in (video_models, frame_models):
+    for package in packages or (video_models, frame_models):
         for info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
             if not info.ispkg and not info.name.rsplit(".", 1)[-1].startswith("_"):
                 found.append(importlib.import_module(info.name))
@@ -132,6 +145,11 @@ def variants() -> list[Case]:
             if isinstance(parameter.default, bool):
                 found.append(_case(module, **{parameter.name: not parameter.default}))
     return found
+
+
+def everything() -> list[Case]:
+    """Returns all models, and all variants, that can be built."""
+    return [case for case in cases() + variants() if case.can_be_built]
 
 
 def randomise(model: keras.Model, seed: int = 0):
@@ -156,6 +174,15 @@ def outputs(model: keras.Model, data: dict, training: bool = False) -> dict:
 def predict(model: keras.Model, data: dict) -> np.ndarray:
     """Returns the probabilities at inference."""
     return outputs(model, data)["probabilities"]
+
+
+@contextlib.contextmanager
+def restored(model: keras.Model):
+    """Gives the variables their values back: weights, statistics, random states."""
+    values = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+    yield
+    for variable, value in zip(model.variables, values, strict=True):
+        variable.assign(value)
 
 
 def one_value() -> np.ndarray:

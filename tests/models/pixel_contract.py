@@ -6,12 +6,11 @@ parameters say which inputs it takes, and its width is cut.
 
 import dataclasses
 import functools
-import importlib
 import inspect
-import pkgutil
 import types
 
 import keras
+import model_contract
 import numpy as np
 
 import frame_models.pixels
@@ -47,17 +46,23 @@ class Case:
         """Names of the inputs that hold clips."""
         return [name for name in self.inputs if name != "mask"]
 
-    def model(self, time: int, channels: dict = CHANNELS, **changed) -> keras.Model:
-        """Builds a model of clips of this length, from named inputs to what `build` returns."""
+    def model(self, time: int | None = None, channels: dict = CHANNELS) -> keras.Model:
+        """Builds a model from named inputs to what `build` returns.
+
+        Args:
+            time: length of the clips; by default the first of `TIMES` that the model takes.
+            channels: of each kind of clip.
+        """
+        if time is None:
+            return self._first_model()
         inputs = {
             name: keras.Input((time, SIDE, SIDE, channels[name]), name=name) for name in self.clips
         }
         inputs["mask"] = keras.Input((time,), dtype="bool", name="mask")
-        settings = small(self.build) | dict(self.changed) | changed
+        settings = small(self.build) | dict(self.changed)
         return keras.Model(inputs, self.build(**inputs, num_classes=NUM_CLASSES, **settings))
 
-    def small_model(self) -> keras.Model:
-        """Builds a model for clips of the first of `TIMES` that it takes."""
+    def _first_model(self) -> keras.Model:
         for time in TIMES:
             try:
                 return self.model(time)
@@ -92,13 +97,8 @@ def small(build: types.FunctionType) -> dict:
 
 
 def modules() -> list[types.ModuleType]:
-    """Imports every public module of the package that is not itself a package."""
-    package = frame_models.pixels
-    return [
-        importlib.import_module(info.name)
-        for info in pkgutil.iter_modules(package.__path__, package.__name__ + ".")
-        if not info.ispkg and not info.name.rsplit(".", 1)[-1].startswith("_")
-    ]
+    """Imports every model of raw video."""
+    return model_contract.modules(frame_models.pixels)
 
 
 def cases() -> list[Case]:
@@ -125,16 +125,3 @@ def randomise(model: keras.Model, seed: int = 0):
         else:
             spread = 0.1 if len(weight.shape) < 2 else 0.3 / np.sqrt(np.prod(weight.shape[:-1]))
             weight.assign(weight.numpy() + random.normal(0, spread, weight.shape))
-
-
-def outputs(model: keras.Model, data: dict, training: bool = False) -> dict:
-    """Runs the model and returns all it returns, as NumPy arrays."""
-    tensors = {name: keras.ops.convert_to_tensor(value) for name, value in data.items()}
-    result = model(tensors, training=training)
-    result = result if isinstance(result, dict) else {"probabilities": result}
-    return {name: keras.ops.convert_to_numpy(value) for name, value in result.items()}
-
-
-def predict(model: keras.Model, data: dict) -> np.ndarray:
-    """Returns the probabilities at inference."""
-    return outputs(model, data)["probabilities"]

@@ -1,4 +1,4 @@
-"""Runs every model on JAX where TensorFlow cannot be imported. A child process of a test.
+"""Runs every model on JAX, compiled, where TensorFlow cannot be imported. A child of `test_jax`.
 
 Usage: run_with_jax.py INPUTS.npz OUTPUTS.npz. The inputs hold `<model>/in/<name>` and
 `<model>/w/<index>`; the outputs `<model>`, its probabilities, and `one_value`.
@@ -8,6 +8,7 @@ import os
 import sys
 
 os.environ["KERAS_BACKEND"] = "jax"
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # Compiles faster.
 
 
 class _NoTensorFlow:
@@ -20,21 +21,37 @@ class _NoTensorFlow:
 
 sys.meta_path.insert(0, _NoTensorFlow())
 
+import jax  # noqa: E402
 import keras  # noqa: E402
 import model_contract  # noqa: E402
 import numpy as np  # noqa: E402
+import pixel_contract  # noqa: E402
+
+
+def predict(make_model, weights: list, data: dict) -> np.ndarray:
+    """Builds a model without initial values, of which each shape would be compiled."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = make_model()
+    keras.utils.clear_session(free_memory=False)  # Forgets that variables wait for a value.
+    values = {weight.path: value for weight, value in zip(model.weights, weights, strict=True)}
+    state = [
+        [values.get(v.path, np.zeros(v.shape, v.dtype)) for v in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    ]
+    outputs, _ = jax.jit(model.stateless_call)(*state, data)
+    return outputs["probabilities"] if isinstance(outputs, dict) else outputs
 
 
 def main():
     given = np.load(sys.argv[1])
     results = {"backend": keras.backend.backend(), "one_value": model_contract.one_value()}
-    for case in model_contract.cases() + model_contract.variants():
-        if not any(key.startswith(f"{case}/in/") for key in given):
+    for case in [*model_contract.everything(), *pixel_contract.cases()]:
+        names = [name for name in given if name.startswith(f"{case}/")]
+        if not names:
             continue
-        model = case.model()
-        model.set_weights([given[f"{case}/w/{i}"] for i in range(len(model.weights))])
-        data = {name: given[f"{case}/in/{name}"] for name in model.input}
-        results[str(case)] = model_contract.predict(model, data)
+        data = {n.rpartition("/")[2]: given[n] for n in names if "/in/" in n}
+        weights = [given[f"{case}/w/{i}"] for i in range(len(names) - len(data))]
+        results[str(case)] = predict(case.model, weights, data)
     np.savez(sys.argv[2], **results)
 
 

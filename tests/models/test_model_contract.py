@@ -1,10 +1,8 @@
 """What every model promises, whichever it is. Models are discovered."""
 
+import functools
 import inspect
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,10 +13,10 @@ from model_contract import (
     SIZES,
     cases,
     modules,
-    one_value,
     outputs,
     predict,
     randomise,
+    restored,
     variants,
 )
 
@@ -26,8 +24,9 @@ from model_contract import (
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 ROOT = pathlib.Path(__file__).parents[2]
-ALL = pytest.mark.parametrize("case", cases(), ids=str)
-OF_FRAMES = pytest.mark.parametrize("case", [c for c in cases() if c.takes_frames], ids=str)
+CASES = cases()
+ALL = pytest.mark.parametrize("case", CASES, ids=str)
+OF_FRAMES = pytest.mark.parametrize("case", [c for c in CASES if c.takes_frames], ids=str)
 
 
 def small_model(case, **kwargs):
@@ -35,6 +34,12 @@ def small_model(case, **kwargs):
     model = case.model(**kwargs)
     randomise(model)
     return model
+
+
+@functools.cache
+def built(case):
+    """A model and videos for it. It is shared, so a test that changes its variables `restores`."""
+    return small_model(case), case.data()
 
 
 def assert_probabilities(probabilities, videos):
@@ -97,12 +102,12 @@ def test_module_defines_one_typed_documented_model(module):
 
 @ALL
 def test_output_is_probabilities(case):
-    assert_probabilities(predict(small_model(case), case.data()), videos=4)
+    assert_probabilities(predict(*built(case)), videos=4)
 
 
 @ALL
 def test_symbolic_output_is_float32(case):
-    output = case.model().output
+    output = built(case)[0].output
     output = output["probabilities"] if isinstance(output, dict) else output
     assert output.shape == (None, NUM_CLASSES)
     assert output.dtype == "float32"
@@ -110,14 +115,15 @@ def test_symbolic_output_is_float32(case):
 
 @ALL
 def test_gradient_reaches_every_variable(case):
-    model = small_model(case)
+    model, data = built(case)
     assert model.trainable_weights
-    assert_every_variable_gets_a_gradient(model, case.data())
+    with restored(model):
+        assert_every_variable_gets_a_gradient(model, data)
 
 
 @ALL
 def test_a_video_does_not_see_its_batch(case):
-    model, data = small_model(case), case.data()
+    model, data = built(case)
     together = predict(model, data)
     for video in range(4):
         alone = predict(model, {name: x[video : video + 1] for name, x in data.items()})
@@ -126,7 +132,7 @@ def test_a_video_does_not_see_its_batch(case):
 
 @ALL
 def test_inference_is_deterministic(case):
-    model, data = small_model(case), case.data()
+    model, data = built(case)
     before = [weight.numpy() for weight in model.weights]
     np.testing.assert_array_equal(predict(model, data), predict(model, data))
     for old, weight in zip(before, model.weights, strict=True):
@@ -135,14 +141,13 @@ def test_inference_is_deterministic(case):
 
 @ALL
 def test_saved_and_loaded_model_is_the_same(case, tmp_path):
-    assert_reloads(small_model(case), case.data(), tmp_path / "model.keras")
+    assert_reloads(*built(case), tmp_path / "model.keras")
 
 
 @ALL
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(case, policy):
-    data = case.data()
-    exact = small_model(case)
+    exact, data = built(case)
     keras.config.set_dtype_policy(policy)
     try:
         model = small_model(case)
@@ -158,7 +163,7 @@ def test_mixed_precision(case, policy):
 
 @ALL
 def test_xla(case):
-    model, data = small_model(case), case.data()
+    model, data = built(case)
     expected = predict(model, data)
     compiled = tf.function(lambda inputs: model(inputs, training=False), jit_compile=True)
     result = compiled(data)
@@ -168,24 +173,22 @@ def test_xla(case):
 
 @ALL
 def test_trains_with_xla(case):
-    model, data = small_model(case), case.data()
+    model, data = built(case)
     labels = np.eye(4, NUM_CLASSES, dtype="float32")
-    probabilities = (
-        keras.Model(model.input, model.output["probabilities"])
-        if isinstance(model.output, dict)
-        else model
+    answer = model.output["probabilities"] if isinstance(model.output, dict) else model.output
+    learner = keras.Model(model.input, answer)
+    learner.compile(
+        keras.optimizers.SGD(0.1), "binary_crossentropy", jit_compile=True, run_eagerly=False
     )
-    probabilities.compile(
-        keras.optimizers.Adam(0.03), "binary_crossentropy", jit_compile=True, run_eagerly=False
-    )
-    losses = [float(probabilities.train_on_batch(data, labels)) for _ in range(20)]
+    with restored(model):
+        losses = [float(learner.train_on_batch(data, labels)) for _ in range(20)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
 
 
 @OF_FRAMES
 def test_padding_does_not_reach_the_prediction(case):
-    model, data = small_model(case), case.data()
+    model, data = built(case)
     expected = predict(model, data)
     outside = ~data["mask"][..., None]
     garbage = {name: np.where(outside, 1e4, data[name]).astype("float32") for name in SIZES}
@@ -201,16 +204,14 @@ def test_padding_does_not_reach_the_prediction(case):
 @OF_FRAMES
 def test_padding_does_not_reach_training(case):
     """Neither what the model returns nor the moving statistics, with the same random numbers."""
-    model, data = small_model(case), case.data()
-    start = [variable.numpy() for variable in model.variables]
+    model, data = built(case)
     outside = ~data["mask"][..., None]
     results = []
     for padding in (0.0, 1e4):
-        for variable, value in zip(model.variables, start, strict=True):
-            variable.assign(value)
         frames = {n: np.where(outside, padding, data[n]).astype("float32") for n in SIZES}
-        result = outputs(model, data | frames, training=True)
-        results.append(list(result.values()) + [v.numpy() for v in model.variables])
+        with restored(model):
+            result = outputs(model, data | frames, training=True)
+            results.append(list(result.values()) + [v.numpy() for v in model.variables])
     for clean, padded in zip(*results, strict=True):
         np.testing.assert_allclose(padded, clean, atol=1e-5)
 
@@ -218,15 +219,15 @@ def test_padding_does_not_reach_training(case):
 @OF_FRAMES
 @pytest.mark.parametrize("lengths", [(1, 1), (0, 6), (0, 0)], ids=str)
 def test_short_and_empty_videos(case, lengths):
-    model = small_model(case)
-    data = case.data(lengths)
+    model, data = built(case)[0], case.data(lengths)
     assert_probabilities(predict(model, data), videos=2)
-    assert all(np.isfinite(x).all() for x in outputs(model, data, training=True).values())
+    with restored(model):
+        assert all(np.isfinite(x).all() for x in outputs(model, data, training=True).values())
 
 
 @OF_FRAMES
 def test_time_axis_of_one_frame(case):
-    assert_probabilities(predict(small_model(case), case.data((1, 1, 1), time=1)), videos=3)
+    assert_probabilities(predict(built(case)[0], case.data((1, 1, 1), time=1)), videos=3)
 
 
 @OF_FRAMES
@@ -259,50 +260,7 @@ def test_every_switch(case, tmp_path):
     assert_probabilities(predict(model, data), videos=4)
     assert_every_variable_gets_a_gradient(model, data)
     assert_reloads(model, data, tmp_path / "model.keras")
-    default = next(c for c in cases() if c.name == case.name)
-    assert [w.shape for w in default.model().weights] != [w.shape for w in model.weights] or (
-        np.abs(predict(model, data) - predict(small_model(default), data)).max() > 1e-4
+    default, _ = built(next(c for c in CASES if c.name == case.name))
+    assert [w.shape for w in default.weights] != [w.shape for w in model.weights] or (
+        np.abs(predict(model, data) - predict(default, data)).max() > 1e-4
     ), "the switch does nothing"
-
-
-@pytest.fixture(scope="module")
-def on_jax(tmp_path_factory):
-    """Runs all models here and in a JAX process without TensorFlow: name -> both results."""
-    folder = tmp_path_factory.mktemp("jax")
-    given, here = {}, {}
-    for case in cases() + variants():
-        try:
-            model = small_model(case)
-        except ValueError:
-            continue  # A combination that is refused; `test_every_switch` looks at it.
-        data = case.data((6, 1, 0, 5))
-        given |= {f"{case}/in/{name}": x for name, x in data.items()}
-        given |= {f"{case}/w/{i}": w.numpy() for i, w in enumerate(model.weights)}
-        here[str(case)] = predict(model, data)
-    np.savez(folder / "given.npz", **given)
-    script = pathlib.Path(__file__).with_name("run_with_jax.py")
-    process = subprocess.run(
-        [sys.executable, script, folder / "given.npz", folder / "results.npz"],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    there = dict(np.load(folder / "results.npz"))
-    assert there.pop("backend") == "jax"
-    here["one_value"] = one_value()
-    return here, there
-
-
-def test_jax_trains_on_masked_frames_of_one_value(on_jax):
-    here, there = on_jax
-    np.testing.assert_allclose(there["one_value"], here["one_value"], rtol=1e-5)
-    assert here["one_value"] != 0
-
-
-@pytest.mark.parametrize("case", cases() + variants(), ids=str)
-def test_jax_agrees(case, on_jax):
-    here, there = on_jax
-    assert here.keys() == there.keys()
-    if str(case) in here:
-        np.testing.assert_allclose(there[str(case)], here[str(case)], atol=1e-5)

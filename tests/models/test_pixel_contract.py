@@ -1,28 +1,21 @@
 """What every model of raw video promises, whichever it is. Models are discovered."""
 
-import contextlib
 import functools
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 import test_model_contract as contract
+from model_contract import outputs, predict, restored
 from pixel_contract import (
     NUM_CLASSES,
     Case,
     cases,
     modules,
-    outputs,
-    predict,
     randomise,
     variants,
 )
 
-ROOT = pathlib.Path(__file__).parents[2]
 ALL = pytest.mark.parametrize("case", cases(), ids=str)
 GARBAGE = 1e4
 
@@ -31,18 +24,9 @@ GARBAGE = 1e4
 def built(case: Case) -> tuple[keras.Model, dict]:
     """A model and clips for it. It is shared, so a test that changes its variables `restores`."""
     keras.utils.set_random_seed(1)
-    model = case.small_model()
+    model = case.model()
     randomise(model)
     return model, case.data(model.input["mask"].shape[1])
-
-
-@contextlib.contextmanager
-def restored(model: keras.Model):
-    """Gives the variables their values back: statistics, random states."""
-    values = [variable.numpy() for variable in model.variables]
-    yield
-    for variable, value in zip(model.variables, values, strict=True):
-        variable.assign(value)
 
 
 def garbage_in_padding(data: dict) -> dict:
@@ -114,7 +98,7 @@ def test_mixed_precision(case):
     exact, data = built(case)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = case.small_model()
+        model = case.model()
     finally:
         keras.config.set_dtype_policy("float32")
     answers = model.output if isinstance(model.output, dict) else {"probabilities": model.output}
@@ -177,34 +161,3 @@ def test_every_switch(case):
     assert [w.shape for w in default.weights] != [w.shape for w in model.weights] or (
         np.abs(predict(model, data) - predict(default, data)).max() > 1e-4
     ), "the switch does nothing"
-
-
-@pytest.fixture(scope="module")
-def on_jax(tmp_path_factory):
-    """Runs all models here and in a JAX process without TensorFlow: name -> both results."""
-    folder = tmp_path_factory.mktemp("jax")
-    given, here = {}, {}
-    for case in cases():
-        model, data = built(case)
-        given |= {f"{case}/in/{name}": x for name, x in data.items()}
-        given |= {f"{case}/w/{i}": w.numpy() for i, w in enumerate(model.weights)}
-        here[str(case)] = predict(model, data)
-    np.savez(folder / "given.npz", **given)
-    script = pathlib.Path(__file__).with_name("run_pixels_with_jax.py")
-    process = subprocess.run(
-        [sys.executable, script, folder / "given.npz", folder / "results.npz"],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    there = dict(np.load(folder / "results.npz"))
-    assert there.pop("backend") == "jax"
-    return here, there
-
-
-def test_jax_agrees(on_jax):
-    here, there = on_jax
-    assert here.keys() == there.keys()
-    for name, expected in here.items():
-        np.testing.assert_allclose(there[name], expected, atol=1e-5, err_msg=name)
