@@ -42,8 +42,7 @@ def build(
             `keras.applications` need three channels.
         mask: (batch, time), bool, true for a frame of the clip and false for padding.
         num_classes: number of classes.
-        backbone: the image network, see `cnn`. It must be of layers that can be inflated: not
-            ConvNeXt, InceptionResNet, MobileNetV3, NASNet and Xception.
+        backbone: the image network, see `cnn`.
         weights: what the backbone begins with: None, "imagenet" or the path of a file, see `cnn`.
         time_kernel: how many steps of time the kernels span that are larger than 1 x 1; None takes
             as many as rows.

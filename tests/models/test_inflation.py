@@ -1,5 +1,7 @@
 """Image networks inflated to clips: what holds for a repeated image, and for any clip."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from keras import layers
 
 from frame_models.pixels.layers.depthwise_conv3d import DepthwiseConv3D
 from frame_models.pixels.layers.inception_v1 import inception_v1
-from frame_models.pixels.layers.inflation import inflate
+from frame_models.pixels.layers.inflated_layers import inflater
+from frame_models.pixels.layers.inflation import inflate, operations_of
 from frame_models.pixels.layers.pad_clip import PadClip
 
 # Keras' own, when NumPy 2 reads a variable it saves.
@@ -40,6 +43,21 @@ def residual():
     return keras.Model(inputs, x, name="residual")
 
 
+def of_parts():
+    """A network with models in it, separable convolutions, and what only applications have."""
+    inputs = keras.Input((18, 21, 3))
+    stem = keras.Sequential([layers.Conv2D(4, 4, strides=2), layers.LayerNormalization()])
+    x = stem(inputs)
+    x = layers.SeparableConv2D(6, 3, 2, "same", depth_multiplier=2, activation="relu")(x)
+    inner = keras.Input((4, 5, 6))
+    block = keras.Model(inner, layers.Conv2D(6, 3, padding="same")(inner) * 0.5)
+    scale = importlib.import_module("keras.src.applications.convnext").LayerScale(0.7, 6)
+    x = x + scale(block(block(x)))
+    add = importlib.import_module("keras.src.applications.inception_resnet_v2").CustomScaleLayer
+    x = add(0.3)([x, layers.Activation("relu")(x + 3.0)])
+    return keras.Model(inputs, x, name="of_parts")
+
+
 def mobilenet():
     return keras.applications.MobileNetV2((32, 32, 3), 0.35, include_top=False, weights=None)
 
@@ -70,6 +88,8 @@ STRIDING = {"time_kernel": 4, "num_frames": FRAMES, "time_strides": True}
     [
         (residual, STILL, FRAMES),
         (residual, STRIDING, 1),
+        (of_parts, STILL, FRAMES),
+        (of_parts, STRIDING, 2),
         (mobilenet, STRIDING, 1),
         (inception, STILL, FRAMES),
     ],
@@ -86,12 +106,30 @@ def test_a_repeated_image_gives_what_the_image_gives(make, settings, steps):
     np.testing.assert_allclose(result / scale, expanded / scale, atol=1e-5)
 
 
-def test_an_inflated_network_is_saved(tmp_path):
-    inflated = inflate(residual(), num_frames=FRAMES)
+@pytest.mark.parametrize("make", [residual, of_parts])
+def test_an_inflated_network_is_saved(make, tmp_path):
+    inflated = inflate(make(), num_frames=FRAMES)
     clip = np.random.default_rng(2).uniform(-1, 1, inflated.input.shape[1:])[None].astype("f")
     inflated.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(clip), inflated(clip))
+
+
+def test_a_model_in_it_that_is_called_twice_is_so_for_clips():
+    inflated = inflate(of_parts(), 1)
+    assert inflated.count_params() == of_parts().count_params()
+
+
+@pytest.mark.parametrize(
+    "name", ["ConvNeXtTiny", "InceptionResNetV2", "MobileNetV3Small", "NASNetMobile", "Xception"]
+)
+def test_networks_of_applications_are_of_layers_that_can_be_inflated(name):
+    """Those that have more than public layers. Variables here have no value."""
+    make = getattr(keras.applications, name)
+    with keras.StatelessScope(initialize_variables=False):
+        model = make(include_top=False, weights=None, input_shape=(96, 96, 3))
+    keras.utils.clear_session(free_memory=False)
+    assert not [op.name for op in operations_of(model) if inflater(op) is None]
 
 
 def two_convolutions(first, second):

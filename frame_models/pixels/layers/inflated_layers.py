@@ -36,8 +36,8 @@ class InTime:
         return stride if self.strides and layer.name not in self.space_only else 1
 
 
-# Of a clip's tensor to the next, and the layer that takes the image layer's weights.
-Inflated = tuple[Callable, keras.layers.Layer | None]
+# Of a clip's tensor to the next, and the layers that take the image layer's weights, in order.
+Inflated = tuple[Callable, tuple[keras.layers.Layer, ...]]
 
 
 def _same(size: int | None, kernel: int, stride: int) -> tuple[int, int]:
@@ -78,7 +78,7 @@ def convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
             space = map(_same, x.shape[2:4], spans, strides[1:])
         return new(PadClip(time, *space, in_time.edges, name=f"{layer.name}_pad_clip")(x))
 
-    return function, new
+    return function, (new,)
 
 
 def depthwise_convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
@@ -104,7 +104,35 @@ def depthwise_convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflate
         x = new(x)
         return x if layer.activation is keras.activations.linear else activation(x)
 
-    return function, new
+    return function, (new,)
+
+
+def separable_convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
+    """Inflates `SeparableConv2D`: a depthwise convolution, and one of single places."""
+    settings = {"dtype": layer.dtype_policy, "trainable": layer.trainable}
+    of_channels, new = depthwise_convolution(
+        layers.DepthwiseConv2D(
+            layer.kernel_size,
+            layer.strides,
+            layer.padding,
+            layer.depth_multiplier,
+            dilation_rate=layer.dilation_rate,
+            use_bias=False,
+            name=layer.name,
+            **settings,
+        ),
+        in_time,
+    )
+    of_places = layers.Conv3D(
+        layer.filters,
+        1,
+        activation=layer.activation,
+        use_bias=layer.use_bias,
+        data_format="channels_last",
+        name=f"{layer.name}_pointwise",
+        **settings,
+    )
+    return lambda x: of_places(of_channels(x)), (*new, of_places)
 
 
 def _kernel_and_strides(layer: keras.layers.Layer, in_time: InTime):
@@ -123,9 +151,9 @@ def pool(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
         (1, *layer.pool_size), (1, *layer.strides), layer.padding, name=layer.name, **settings
     )
     if not in_time.strides or layer.name in in_time.space_only or size == strides == 1:
-        return new, None
+        return new, ()
     then = kind((size, 1, 1), (strides, 1, 1), "same", name=f"{layer.name}_in_time", **settings)
-    return lambda x: then(new(x)), None
+    return lambda x: then(new(x)), ()
 
 
 def pad_or_crop(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
@@ -137,14 +165,14 @@ def pad_or_crop(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
     new = kind(
         ((0, 0), *amount), data_format="channels_last", name=layer.name, dtype=layer.dtype_policy
     )
-    return new, None
+    return new, ()
 
 
 def global_pool(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
     """Pools the whole of each step of time."""
     average = isinstance(layer, layers.GlobalAveragePooling2D)
     reduce = ops.mean if average else ops.max
-    return lambda x: reduce(x, axis=(2, 3), keepdims=layer.keepdims), None
+    return lambda x: reduce(x, axis=(2, 3), keepdims=layer.keepdims), ()
 
 
 def reshape(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
@@ -158,7 +186,7 @@ def reshape(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
         time = -1 if x.shape[1] is None else x.shape[1]
         return layers.Reshape((time, *shape), name=layer.name)(x)
 
-    return function, None
+    return function, ()
 
 
 def copied(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
@@ -167,12 +195,35 @@ def copied(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
     if config.get("axis") is not None:
         config["axis"] = keras.tree.map_structure(lambda a: a + (a > 0), config["axis"])
     new = type(layer).from_config(config)
-    return new, new
+    return new, (new,)
 
+
+def elementwise(operation: keras.Operation, in_time: InTime) -> Inflated:
+    """Keeps an operation that is no layer, such as the sum of `x + 3`."""
+    return operation, ()
+
+
+def inflater(operation: keras.Operation) -> Callable[[keras.Operation, InTime], Inflated] | None:
+    """What inflates this layer or operation; None where nothing does."""
+    kind = type(operation)
+    if kind in KINDS:
+        return KINDS[kind]
+    if kind.__module__.startswith(_APPLICATIONS) and kind.__name__ in _OF_APPLICATIONS:
+        return copied
+    is_bare = not isinstance(operation, keras.layers.Layer)
+    return elementwise if is_bare and kind.__name__ in _ELEMENTWISE else None
+
+
+# What networks of keras.applications have besides public layers: layers that work on any number of
+# axes, and operations on tensors.
+_APPLICATIONS = "keras.src.applications."
+_OF_APPLICATIONS = ("CustomScaleLayer", "LayerScale", "StochasticDepth")
+_ELEMENTWISE = ("Add", "Subtract", "Multiply", "TrueDivide", "Maximum", "Minimum")
 
 KINDS = {
     layers.Conv2D: convolution,
     layers.DepthwiseConv2D: depthwise_convolution,
+    layers.SeparableConv2D: separable_convolution,
     layers.MaxPooling2D: pool,
     layers.AveragePooling2D: pool,
     layers.ZeroPadding2D: pad_or_crop,

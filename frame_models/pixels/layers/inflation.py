@@ -1,10 +1,12 @@
 """Inflating an image network to one of clips: each kernel repeated along time."""
 
+from collections.abc import Callable, Iterator
+
 import keras
 import numpy as np
 from keras import layers, ops
 
-from frame_models.pixels.layers.inflated_layers import KINDS, InTime
+from frame_models.pixels.layers.inflated_layers import KINDS, InTime, inflater
 from frame_models.pixels.layers.pad_clip import EDGES
 
 
@@ -26,8 +28,9 @@ def inflate(
 
     Args:
         image_model: a functional model of one image (height, width, channels), of convolutions
-            plain and depthwise, pools, padding, normalisation, activations, sums, products and
-            the like, channels last.
+            plain, depthwise and separable, pools, padding, normalisation, activations, sums,
+            products and the like, channels last; models of these may be its layers. All networks
+            of `keras.applications` are such.
         time_kernel: N, or None for as far in time as in space, k.
         num_frames: of a clip; None leaves it open, which `time_strides` does not allow.
         time_strides: let what strides in space stride in time as well, and pools reach as far in
@@ -61,20 +64,48 @@ def inflate(
         )
     _check_model(image_model, space_only)
     in_time = InTime(time_kernel, time_strides, tuple(space_only), edges)
-    graph = keras.Model(image_model.input, image_model.output, name=image_model.name)
-    clip = keras.Input((num_frames, *graph.input.shape[1:]), dtype=graph.input.dtype)
+    clip = keras.Input((num_frames, *image_model.input.shape[1:]), dtype=image_model.input.dtype)
     pairs = []
 
-    def convert(layer):
-        function, new = KINDS[type(layer)](layer, in_time)
-        if new is not None:
-            pairs.append((layer, new))
+    def convert(operation):
+        if isinstance(operation, keras.Model):
+            return _nested(operation, convert)
+        function, new = inflater(operation)(operation, in_time)
+        pairs.append((operation, new))
         return function
 
-    clips = keras.models.clone_model(graph, clip, clone_function=convert)
-    for layer, new in pairs:
-        _take_weights(layer, new)
+    clips = _of_clips(image_model, clip, convert)
+    for operation, new in pairs:
+        if new:
+            _take_weights(operation, new)
     return clips
+
+
+def _of_clips(model: keras.Model, clip: keras.KerasTensor, convert: Callable) -> keras.Model:
+    """The graph of a model anew, on a clip."""
+    return keras.models.clone_model(_graph(model), clip, clone_function=convert, recursive=False)
+
+
+def _graph(model: keras.Model) -> keras.Model:
+    """A functional model of the layers of a model, which may be sequential."""
+    if not isinstance(model, keras.Sequential):
+        return keras.Model(model.input, model.output, name=model.name)
+    image = x = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype)
+    for layer in model.layers:
+        x = layer(x)
+    return keras.Model(image, x, name=model.name)
+
+
+def _nested(model: keras.Model, convert: Callable) -> Callable:
+    """What becomes of a model that is a layer of another: one of clips, made when it is called."""
+    made = []
+
+    def function(x, **settings):
+        if not made:
+            made.append(_of_clips(model, keras.Input(x.shape[1:], dtype=x.dtype), convert))
+        return made[0](x, **settings)
+
+    return function
 
 
 def _check_model(model: keras.Model, space_only: tuple[str, ...]):
@@ -84,9 +115,9 @@ def _check_model(model: keras.Model, space_only: tuple[str, ...]):
             "An image model must have one input (height, width, channels). "
             f"Received: {model.name} of {model.input}."
         )
-    operations = [operation for operation in model.operations if not _is_input(operation)]
+    operations = list(operations_of(model))
     for operation in operations:
-        if type(operation) not in KINDS:
+        if inflater(operation) is None:
             known = ", ".join(sorted(kind.__name__ for kind in KINDS))
             raise ValueError(
                 f"The layer {operation.name} of {model.name} cannot be inflated: only {known} can. "
@@ -105,16 +136,23 @@ def _check_model(model: keras.Model, space_only: tuple[str, ...]):
         )
 
 
-def _is_input(operation: keras.Operation) -> bool:
-    return isinstance(operation, layers.InputLayer)
+def operations_of(model: keras.Model) -> Iterator[keras.Operation]:
+    """The layers and bare operations of a model and of the models in it, but their inputs."""
+    for operation in _graph(model).operations:
+        if isinstance(operation, keras.Model):
+            yield from operations_of(operation)
+        elif not isinstance(operation, layers.InputLayer):
+            yield operation
 
 
-def _take_weights(layer: keras.layers.Layer, new: keras.layers.Layer):
+def _take_weights(layer: keras.layers.Layer, new: tuple[keras.layers.Layer, ...]):
     """Copies the weights of an image layer, kernels repeated in time and divided by how often."""
-    for weight, target in zip(layer.weights, new.weights, strict=True):
+    targets = [target for part in new for target in part.weights]
+    for weight, target in zip(layer.weights, targets, strict=True):
         value = ops.convert_to_numpy(weight)
         if len(weight.shape) < len(target.shape):
             value = np.broadcast_to(value / target.shape[0], target.shape)
         target.assign(value)
-    if isinstance(new, layers.Normalization):
-        new.finalize_state()
+    for part in new:
+        if isinstance(part, layers.Normalization):
+            part.finalize_state()
