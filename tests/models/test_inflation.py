@@ -54,7 +54,9 @@ def of_parts():
     scale = importlib.import_module("keras.src.applications.convnext").LayerScale(0.7, 6)
     x = x + scale(block(block(x)))
     add = importlib.import_module("keras.src.applications.inception_resnet_v2").CustomScaleLayer
-    x = add(0.3)([x, layers.Activation("relu")(x + 3.0)])
+    x = add(0.3)([x, keras.activations.relu(x + 3.0)])
+    x = layers.Multiply()([x, layers.GlobalAveragePooling2D()(x)])
+    x = layers.Dropout(0.2, noise_shape=(None, 1, 1, 1))(layers.SpatialDropout2D(0.2)(x))
     return keras.Model(inputs, x, name="of_parts")
 
 
@@ -118,6 +120,50 @@ def test_an_inflated_network_is_saved(make, tmp_path):
 def test_a_model_in_it_that_is_called_twice_is_so_for_clips():
     inflated = inflate(of_parts(), 1)
     assert inflated.count_params() == of_parts().count_params()
+
+
+def shared():
+    """A network whose convolutions, and a model in it, are called at two sizes."""
+    inputs = keras.Input((16, 16, 3))
+    whole, half = inputs, layers.AveragePooling2D(2)(inputs)
+    inner = keras.Input((None, None, 4))
+    for layer in (
+        layers.Conv2D(4, 3, strides=2, padding="same"),
+        layers.DepthwiseConv2D(3, padding="same"),
+        keras.Model(inner, layers.Conv2D(4, 1, activation="relu")(inner)),
+        layers.GlobalAveragePooling2D(keepdims=True),
+        layers.Reshape((4,)),
+    ):
+        whole, half = layer(whole), layer(half)
+    return keras.Model(inputs, layers.Concatenate()([whole, half]))
+
+
+@pytest.mark.parametrize("make", [shared, of_parts])
+def test_kernels_of_one_step_see_each_frame_by_itself(make):
+    model = randomised(make())
+    clip = np.random.default_rng(4).uniform(-1, 1, (2, 5, *model.input.shape[1:])).astype("f")
+    inflated = inflate(model, 1)
+    expected = np.stack([model(clip[:, step]) for step in range(5)], axis=1)
+    np.testing.assert_allclose(inflated(clip), expected, rtol=1e-4, atol=1e-5)
+    assert inflated.count_params() == model.count_params()
+
+
+def test_a_convolution_that_is_called_twice_is_inflated():
+    model = randomised(shared())
+    image, clip = image_and_clip(model)
+    expected = np.repeat(np.asarray(model(image))[:, None], FRAMES, axis=1)
+    np.testing.assert_allclose(inflate(model, 3)(clip), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [2, 4])
+def test_what_a_dropout_draws_for_an_image_is_drawn_for_a_clip(batch):
+    inputs = keras.Input((6, 6, 3))
+    dropped = layers.Dropout(0.5, noise_shape=(None, 1, 1, 1), seed=3)(inputs)
+    model = inflate(keras.Model(inputs, layers.SpatialDropout2D(0.2, seed=4)(dropped)))
+    seen = [np.asarray(model(np.ones((batch, 4, 6, 6, 3), "f"), training=True)) for _ in range(9)]
+    for clip in np.concatenate(seen):
+        assert (clip == clip[:1, :1, :1]).all()
+    assert len({clip.sum() for clip in np.concatenate(seen)}) > 1
 
 
 @pytest.mark.parametrize(

@@ -69,16 +69,31 @@ def convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
     )
     spans = [(k - 1) * d + 1 for k, d in zip(kernel[1:], layer.dilation_rate, strict=True)]
 
+    pad = _padding_of(layer, in_time)
+
     def function(x):
         if kernel[0] == 1:
             return new(x)
         time = _same(x.shape[1], kernel[0], strides[0])
         space = ((0, 0), (0, 0))
         if pads_space:
-            space = map(_same, x.shape[2:4], spans, strides[1:])
-        return new(PadClip(time, *space, in_time.edges, name=f"{layer.name}_pad_clip")(x))
+            space = tuple(map(_same, x.shape[2:4], spans, strides[1:]))
+        return new(pad(time, *space)(x))
 
     return function, (new,)
+
+
+def _padding_of(layer: keras.layers.Layer, in_time: InTime) -> Callable[..., PadClip]:
+    """Makes what pads a clip before a layer: one layer for each amount, with its own name."""
+    made = {}
+
+    def pad(*amounts):
+        if amounts not in made:
+            name = f"{layer.name}_pad_clip" + (f"_{len(made)}" if made else "")
+            made[amounts] = PadClip(*amounts, edges=in_time.edges, name=name)
+        return made[amounts]
+
+    return pad
 
 
 def depthwise_convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
@@ -96,11 +111,11 @@ def depthwise_convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflate
         **settings,
     )
     activation = layers.Activation(layer.activation, name=f"{layer.name}_activation", **settings)
+    pad = _padding_of(layer, in_time)
 
     def function(x):
         if kernel[0] > 1:
-            time = _same(x.shape[1], kernel[0], strides[0])
-            x = PadClip(time, edges=in_time.edges, name=f"{layer.name}_pad_clip")(x)
+            x = pad(_same(x.shape[1], kernel[0], strides[0]))(x)
         x = new(x)
         return x if layer.activation is keras.activations.linear else activation(x)
 
@@ -177,14 +192,18 @@ def global_pool(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
 
 def reshape(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
     """Reshapes each step of time, or flattens it."""
+    made = {}
 
     def function(x):
         if isinstance(layer, layers.Flatten):
             shape = (math.prod(x.shape[2:]),)
         else:
             shape = layer.compute_output_shape((None, *x.shape[2:]))[1:]
-        time = -1 if x.shape[1] is None else x.shape[1]
-        return layers.Reshape((time, *shape), name=layer.name)(x)
+        shape = (-1 if x.shape[1] is None else x.shape[1], *shape)
+        if shape not in made:
+            name = layer.name + (f"_{len(made)}" if made else "")
+            made[shape] = layers.Reshape(shape, name=name)
+        return made[shape](x)
 
     return function, ()
 
@@ -194,8 +213,34 @@ def copied(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
     config = layer.get_config()
     if config.get("axis") is not None:
         config["axis"] = keras.tree.map_structure(lambda a: a + (a > 0), config["axis"])
+    if config.get("noise_shape") is not None:  # Of a dropout: what it draws, a clip draws once.
+        first, *others = config["noise_shape"]
+        config["noise_shape"] = (first, 1, *others)
     new = type(layer).from_config(config)
     return new, (new,)
+
+
+def merged(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
+    """Merges tensors; the axes that one lacks come behind time, where Keras puts them in front."""
+    new = type(layer).from_config(layer.get_config())
+
+    def function(tensors):
+        rank = max(len(x.shape) for x in tensors)
+        return new([_with_axes(x, rank) for x in tensors])
+
+    return function, ()
+
+
+def _with_axes(x: keras.KerasTensor, rank: int) -> keras.KerasTensor:
+    for _ in range(rank - len(x.shape)):
+        x = ops.expand_dims(x, 2)
+    return x
+
+
+def channel_dropout(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
+    """Drops a channel of a whole clip."""
+    settings = {"data_format": "channels_last", "name": layer.name, "dtype": layer.dtype_policy}
+    return layers.SpatialDropout3D(layer.rate, **settings), ()
 
 
 def elementwise(operation: keras.Operation, in_time: InTime) -> Inflated:
@@ -218,7 +263,11 @@ def inflater(operation: keras.Operation) -> Callable[[keras.Operation, InTime], 
 # axes, and operations on tensors.
 _APPLICATIONS = "keras.src.applications."
 _OF_APPLICATIONS = ("CustomScaleLayer", "LayerScale", "StochasticDepth")
-_ELEMENTWISE = ("Add", "Subtract", "Multiply", "TrueDivide", "Maximum", "Minimum")
+_ELEMENTWISE = frozenset(
+    "Absolute Add Celu Clip Elu Exp Gelu HardSigmoid HardSilu LeakyRelu Maximum Minimum Mish "
+    "Multiply Negative Power ReLU Relu Relu6 Selu Sigmoid Silu Softplus Softsign Sqrt Square "
+    "Subtract Tanh TrueDivide".split()
+)
 
 KINDS = {
     layers.Conv2D: convolution,
@@ -232,6 +281,7 @@ KINDS = {
     layers.GlobalMaxPooling2D: global_pool,
     layers.Flatten: reshape,
     layers.Reshape: reshape,
+    layers.SpatialDropout2D: channel_dropout,
 }
 KINDS |= dict.fromkeys(
     (
@@ -248,11 +298,20 @@ KINDS |= dict.fromkeys(
         layers.ELU,
         layers.Softmax,
         layers.Dropout,
-        layers.Add,
-        layers.Average,
-        layers.Maximum,
-        layers.Multiply,
+        layers.GaussianNoise,
+        layers.Identity,
         layers.Concatenate,
     ),
     copied,
+)
+KINDS |= dict.fromkeys(
+    (
+        layers.Add,
+        layers.Average,
+        layers.Maximum,
+        layers.Minimum,
+        layers.Multiply,
+        layers.Subtract,
+    ),
+    merged,
 )

@@ -1,5 +1,6 @@
 """Inflating an image network to one of clips: each kernel repeated along time."""
 
+import functools
 from collections.abc import Callable, Iterator
 
 import keras
@@ -67,6 +68,7 @@ def inflate(
     clip = keras.Input((num_frames, *image_model.input.shape[1:]), dtype=image_model.input.dtype)
     pairs = []
 
+    @functools.cache
     def convert(operation):
         if isinstance(operation, keras.Model):
             return _nested(operation, convert)
@@ -81,29 +83,37 @@ def inflate(
     return clips
 
 
-def _of_clips(model: keras.Model, clip: keras.KerasTensor, convert: Callable) -> keras.Model:
+def _of_clips(
+    model: keras.Model, clip: keras.KerasTensor, convert: Callable, name: str | None = None
+) -> keras.Model:
     """The graph of a model anew, on a clip."""
-    return keras.models.clone_model(_graph(model), clip, clone_function=convert, recursive=False)
+    graph = _graph(model, name or model.name)
+    return keras.models.clone_model(graph, clip, clone_function=convert, recursive=False)
 
 
-def _graph(model: keras.Model) -> keras.Model:
+def _graph(model: keras.Model, name: str | None = None) -> keras.Model:
     """A functional model of the layers of a model, which may be sequential."""
     if not isinstance(model, keras.Sequential):
-        return keras.Model(model.input, model.output, name=model.name)
+        return keras.Model(model.input, model.output, name=name)
     image = x = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype)
     for layer in model.layers:
         x = layer(x)
-    return keras.Model(image, x, name=model.name)
+    return keras.Model(image, x, name=name)
 
 
 def _nested(model: keras.Model, convert: Callable) -> Callable:
-    """What becomes of a model that is a layer of another: one of clips, made when it is called."""
-    made = []
+    """What becomes of a model that is a layer of another: one of clips for each size it is shown.
+
+    They share their layers.
+    """
+    made = {}
 
     def function(x, **settings):
-        if not made:
-            made.append(_of_clips(model, keras.Input(x.shape[1:], dtype=x.dtype), convert))
-        return made[0](x, **settings)
+        shape = tuple(x.shape[1:])
+        if shape not in made:
+            name = model.name + (f"_{len(made)}" if made else "")
+            made[shape] = _of_clips(model, keras.Input(shape, dtype=x.dtype), convert, name)
+        return made[shape](x, **settings)
 
     return function
 
