@@ -87,10 +87,17 @@ def by_rank(model):
     return result
 
 
+def layers_with_weights(model):
+    """The layers that count, from the input to the output; of layers side by side the lower."""
+    ranks = layer_graph.ranks(model)
+    counted = [layer for layer in ranks if layer_graph.has_kernel(layer)]
+    return sorted(counted, key=lambda layer: -ranks[layer])
+
+
 def test_a_nested_model_counts_by_its_layers():
     model = nested()
     order = ["conv1", "conv2", "hidden", "answer"]
-    assert names(fine_tuning.layers_with_weights(model)) == order
+    assert names(layers_with_weights(model)) == order
     assert by_rank(model) == {
         3: ["norm0", "conv1", "norm1"],
         2: ["conv2", "norm2"],
@@ -100,13 +107,13 @@ def test_a_nested_model_counts_by_its_layers():
 
 
 def test_a_wrapped_model_counts_by_its_layers():
-    assert names(fine_tuning.layers_with_weights(wrapped())) == ["conv", "hidden", "answer"]
+    assert names(layers_with_weights(wrapped())) == ["conv", "hidden", "answer"]
 
 
 def test_a_residual_network_is_counted_along_its_blocks():
     """On the way past the blocks every `b` would be next to the head."""
     order = ["a0", "b0", "a1", "b1", "a2", "b2", "hidden", "answer"]
-    assert names(fine_tuning.layers_with_weights(residual())) == order
+    assert names(layers_with_weights(residual())) == order
     assert sorted(by_rank(residual())[4]) == ["b1", "n2"]
 
 
@@ -115,15 +122,15 @@ def test_each_stream_is_counted_from_its_own_output():
     assert sorted(ranks[0]) == ["answer_of_flow", "answer_of_pixels"]
     assert sorted(ranks[2]) == ["conv2", "extra", "norm2"]
     assert sorted(ranks[4]) == ["conv1", "norm1"]
-    assert len(fine_tuning.layers_with_weights(two_streams())) == 9
+    assert len(layers_with_weights(two_streams())) == 9
 
 
 def test_a_layer_of_layers_is_one():
     spec = "netvlad(clusters=2, hidden=4, gating=True, head=moe(mixtures=2))"
     model = modeling.build(specs.model(spec), FRAMES, 5)
     expected = ["net_vlad", "dense", "context_gating", "mixture_of_experts"]
-    assert names(fine_tuning.layers_with_weights(model))[-4:] == expected
-    assert "batch_norm" not in names(fine_tuning.layers_with_weights(model))
+    assert names(layers_with_weights(model))[-4:] == expected
+    assert "batch_norm" not in names(layers_with_weights(model))
 
 
 def trainer(rates=None, model=None, **settings):

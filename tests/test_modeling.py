@@ -61,10 +61,10 @@ def test_a_setting_out_of_range_is_one_sentence():
     ("spec", "message"),
     [
         ("average(head=mlp(input_dropout=1.0))", "input_dropout of mlp must.*: input_dropout=1.0"),
-        ("mixture(branches=(average, lstm(dropout=1.0)))", "dropout of lstm must be below 1"),
+        ("mixture(branches=(average, lstm(dropout=-0.5)))", "dropout of lstm must be .*=-0.5"),
     ],
 )
-def test_a_dropout_of_all_is_refused(spec, message):
+def test_a_dropout_out_of_range_is_refused(spec, message):
     with pytest.raises(UserError, match=message):
         modeling.build(specs.model(spec), FRAMES, 5)
 

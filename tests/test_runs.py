@@ -26,6 +26,16 @@ def test_a_model_is_saved_and_loaded(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["model.keras", "run.json"]
 
 
+def test_a_setting_that_is_younger_than_a_run_makes_no_other_run():
+    given = "average(head=moe(mixtures=2))"
+    full = dataclasses.replace(CONFIG, model=str(specs.model(given)))
+    assert full.model != given
+    assert not dataclasses.replace(CONFIG, model=given).difference(full)
+    other = dataclasses.replace(CONFIG, model="average(head=moe(mixtures=3))")
+    assert "mixtures=3" in other.difference(full)[0] and len(other.difference(full)) == 1
+    assert dataclasses.replace(CONFIG, model="gone(a=1)").difference(full)
+
+
 def test_a_failed_write_keeps_the_previous_model(tmp_path, monkeypatch):
     runs.start(str(tmp_path), CONFIG)
     model = modeling.classifier(modeling.build(specs.model("average"), FRAMES, 5))

@@ -20,9 +20,10 @@ def build(
     are of the first one. Each classifier knows its own classes only, so with `softmax` the
     probabilities of a task sum to one by themselves, and those of a video to the number of tasks.
 
-    Trained with `--loss="softmax(scores='log_probabilities')"`, a video moves only the classifiers
-    of the tasks that it has labels of: the loss divides by the sum of all probabilities, which is
-    constant, so what remains is the cross-entropy within the task.
+    A video moves only the classifiers of its tasks. A raw video is of one task, that of its
+    manifest. One of shards is of the tasks that it has labels of: trained with
+    `--loss="softmax(scores='log_probabilities')"`, whose sum of all probabilities is constant, what
+    remains is the cross-entropy within the task.
 
     Args:
         features: (batch, size), one vector a video.

@@ -101,8 +101,9 @@ def write_submission(path: str, model: keras.Model, reader: ClipReader, top_k: i
         The number of videos.
 
     Raises:
-        UserError: the file cannot be written, or as `scored`.
+        UserError: the file cannot be written, two videos have one id, or as `scored`.
     """
+    _check_ids(reader)
     count = 0
     with runs.atomic_file(path) as file:
         file.write(submission.HEADER + "\n")
@@ -111,6 +112,18 @@ def write_submission(path: str, model: keras.Model, reader: ClipReader, top_k: i
             file.writelines(submission.format_rows(ids, classes, values))
             count += len(ids)
     return count
+
+
+def _check_ids(reader: ClipReader) -> None:
+    """Fails where two rows would be told apart by nothing: a video of two tasks."""
+    known: set[str] = set()
+    for item in reader.items:
+        if item.id in known:
+            raise UserError(
+                f"{item.id} is in the data of two tasks, and would stand in the file twice. "
+                "Predict for one task at a time."
+            )
+        known.add(item.id)
 
 
 def _update(state: ViewEvaluation, videos: Videos, loss: keras.losses.Loss) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import keras
 
-from yt8m import clip_data, clip_evaluation, jobs, losses
+from yt8m import clip_data, clip_evaluation, jobs, losses, modeling
 from yt8m.data.video import pattern, sources
 from yt8m.data.video.clip_reader import ClipReader
 from yt8m.data.video.schema import ClipSchema
@@ -37,6 +37,8 @@ _OF_SHARDS = [
 def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
     """Opens the videos that the flags name, and looks at every one of them.
 
+    What can be wrong without a look at a video is told first: with optical flow that takes hours.
+
     Args:
         args: the flags of `yt8m.train`.
         parts: what --train_data_pattern names.
@@ -53,7 +55,11 @@ def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
     judged_log = VideoLog(settings.on_corrupt)
     judged = _listing_to_judge_by(args, listing, settings, judged_log)
     task_classes = _task_classes(args, schema)
+    for videos in filter(None, (listing, judged)):
+        sources.check(videos, schema)
+    _check_model(args.model, schema)
     reader = clip_data.open_reader(listing, schema, args.batch_size, settings, log)
+    _check_batch(args.batch_size, len(reader.items))
     reader = dataclasses.replace(reader, drop_remainder=True)
     return TrainingData(
         schema,
@@ -62,10 +68,31 @@ def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
         lambda: clip_evaluation.check_labels(reader),
         judged and _evaluator(args, schema, judged, settings, judged_log),
         "video_hit_at_1",
-        f"{args.eval_data_pattern} in {args.num_clips} clips, {args.num_crops} crops",
+        _watched(args),
         task_classes=task_classes,
         fingerprint=_fingerprint(reader),
     )
+
+
+def _check_batch(batch_size: int, num_videos: int) -> None:
+    if batch_size > num_videos:
+        raise UserError(
+            f"{num_videos} training videos do not fill one batch of {batch_size}. "
+            "Lower --batch_size."
+        )
+
+
+def _check_model(model: Spec, schema: ClipSchema) -> None:
+    """Fails where the model cannot be built; nothing is left of it."""
+    modeling.build(model, schema, len(schema.classes))
+    keras.utils.clear_session()
+
+
+def _watched(args) -> str:
+    """What the models are judged by: other views are other data."""
+    if args.num_clips == args.num_crops == 1:
+        return args.eval_data_pattern
+    return f"{args.eval_data_pattern} in {args.num_clips} clips, {args.num_crops} crops"
 
 
 def _fingerprint(reader: ClipReader) -> str:

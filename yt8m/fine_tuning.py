@@ -10,21 +10,6 @@ from yt8m import layer_graph
 _SHOWN = 5
 
 
-def layers_with_weights(model: keras.Model) -> list[keras.Layer]:
-    """The layers that `apply` counts, in order from the input to the output.
-
-    Args:
-        model: functional, built.
-
-    Returns:
-        Those that have a kernel to train, see `layer_graph.has_kernel`; of layers side by side,
-        first the one that is farther from the output.
-    """
-    ranks = layer_graph.ranks(model)
-    counted = [layer for layer in ranks if layer_graph.has_kernel(layer)]
-    return sorted(counted, key=lambda layer: -ranks[layer])
-
-
 def apply(model: keras.Model, top_layers: int, lower_rate: float) -> dict[str, float]:
     """Lets the last layers learn at the full rate, and those below at a lower one or not at all.
 

@@ -69,15 +69,14 @@ def build(
 
 
 def _check_dropout(spec: Spec):
-    """Fails where all is dropped, which Keras allows: such a model never learns."""
+    """Fails where a dropout is out of range; Keras allows to drop all, and nothing is learnt."""
     for name, value in spec.settings.items():
         for inner in value if isinstance(value, tuple) else (value,):
             if isinstance(inner, Spec):
                 _check_dropout(inner)
-        if name.endswith("dropout") and value == 1:
+        if name.endswith("dropout") and not 0 <= value < 1:
             raise UserError(
-                f"{name} of {spec.name} must be below 1: nothing is left to learn from. "
-                f"Received: {name}={value}."
+                f"{name} of {spec.name} must be at least 0 and below 1. Received: {name}={value}."
             )
 
 

@@ -79,9 +79,20 @@ class RunConfig:
         kind = ClipSchema if schema["kind"] == CLIP else Schema
         return cls(**(data | {"schema": kind.from_json(schema)}))
 
+    @property
+    def full_model(self) -> str:
+        """The spec with every setting of today."""
+        try:
+            return str(specs.model(self.model))
+        except ValueError:  # Of another version, with settings that are gone.
+            return self.model
+
     def difference(self, other: RunConfig) -> list[str]:
-        """One line for each setting in which the two runs differ: `name: mine -> other's`."""
-        mine, others = (flatten(run.to_json()) for run in (self, other))
+        """One line for each setting in which the two runs differ: `name: mine -> other's`.
+
+        A setting of a model that is younger than a run has its default there.
+        """
+        mine, others = (flatten(run.to_json() | {"model": run.full_model}) for run in (self, other))
         return [
             f"{key}: {mine.get(key)!r} -> {others.get(key)!r}"
             for key in dict.fromkeys([*mine, *others])

@@ -43,6 +43,7 @@ class Position:
         step_in_epoch: batches of this epoch that are done.
         step: batches done in all.
         best: the best value of the metric, None before the first evaluation.
+        best_step: the step of the model that has it, which is the one that is saved.
         saved_step: the step of the last evaluation, or without validation data of the last save.
         watched: the validation data that `best` is of.
     """
@@ -51,6 +52,7 @@ class Position:
     step_in_epoch: int = 0
     step: int = 0
     best: float | None = None
+    best_step: int = 0
     saved_step: int = 0
     watched: str = ""
 
@@ -175,6 +177,17 @@ class RunCallback(keras.callbacks.Callback):
             self.position.saved_step = self.position.step
         self._checkpoint()
 
+    def watch(self, watched: str) -> None:
+        """Judges the saved model anew where the validation data is another than before."""
+        position = self.position
+        if position.watched == watched:
+            return
+        logging.info("The validation data is another: the saved model is judged anew.")
+        position.best, position.saved_step, position.watched = None, 0, watched
+        if self.evaluate is not None and _has_model(self.train_dir):
+            saved = runs.load(self.train_dir).model
+            position.best = self.evaluate(saved, position.best_step)[self.metric]
+
     def _is_out_of_steps(self) -> bool:
         limit = self.schedule.max_steps
         return limit is not None and self.position.step >= limit
@@ -196,7 +209,7 @@ class RunCallback(keras.callbacks.Callback):
         note = " (best so far)" if best is None or value > best else f" (best: {best:.5g})"
         logging.info("Step %d: %s%s.", self.position.step, ", ".join(reported), note)
         if best is None or value > best:
-            self.position.best = value
+            self.position.best, self.position.best_step = value, self.position.step
             runs.save_model(self.train_dir, model)
 
     def _check_divergence(self, loss: float) -> None:
@@ -250,7 +263,8 @@ def train(
         schedule: how long, and what to do on the way.
         seed: of the order of the data.
         evaluate: model and step -> metrics by name; None keeps the last model.
-        watched: names the data that `evaluate` is on; another name judges anew what is best.
+        watched: names the data that `evaluate` is on; with another name the saved model is judged
+            anew.
         metric: the metric of `evaluate` that decides which model is best.
         teacher: whose scores the trainer learns besides the labels, or None.
 
@@ -275,6 +289,7 @@ def train(
         )
         callback.set_model(trainer)
         with callback.writers():
+            callback.watch(watched)
             if schedule.is_over(position):
                 logging.info("Nothing is left to train: --num_epochs or --max_steps is reached.")
                 callback.save()
@@ -292,11 +307,14 @@ def _resume(train_dir: str, trainer: modeling.Trainer, watched: str) -> Position
         return Position(watched=watched)
     position = Position(**state)
     logging.info("Resuming after step %d, in epoch %d.", position.step, position.epoch + 1)
-    has_model = os.path.exists(os.path.join(train_dir, runs.MODEL))
-    if position.watched != watched or (position.saved_step and not has_model):
-        logging.info("The model or its validation data is another: the best is judged anew.")
-        position.best, position.saved_step, position.watched = None, 0, watched
+    if position.saved_step and not _has_model(train_dir):
+        logging.info("The saved model is gone: the best is judged anew.")
+        position.best, position.saved_step = None, 0
     return position
+
+
+def _has_model(train_dir: str) -> bool:
+    return os.path.exists(os.path.join(train_dir, runs.MODEL))
 
 
 def _train_epoch(

@@ -32,7 +32,6 @@ from yt8m.view_evaluation import ViewEvaluation, as_class_ids, mean_of_views, wi
 
 _FIELDS = ("ids", "labels", "classes")
 _SCORES = "scores.npy"
-_PADDING = -1
 # Scores that are read at a time, in bytes.
 _BLOCK = 1 << 22
 # Of the crops of an evaluation, the indices of those of an evaluation with fewer. Five are the

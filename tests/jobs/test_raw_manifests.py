@@ -50,6 +50,35 @@ def test_a_video_on_both_sides_is_refused_whatever_it_is_called(flags, clips, tm
     expect_error("yt8m.train", link, "training data", **common)
 
 
+def test_a_group_on_both_sides_is_refused_though_its_videos_differ(flags, clips, tmp_path):
+    group = clips.read_text().splitlines()[1].split(",")[2]
+    write_clip(tmp_path / "new.mp4", "left", 9)
+    other = write_manifest(tmp_path / "other.csv", f"new.mp4,left,{group},")
+    common = flags | {"eval_data_pattern": other, "train_dir": tmp_path / "run"}
+    expect_error("yt8m.train", f"The group '{group}'", "new.mp4", "both sides", **common)
+
+
+def test_videos_that_fill_no_batch_are_counted(flags, tmp_path):
+    message = "6 training videos do not fill one batch of 7. Lower --batch_size."
+    expect_error("yt8m.train", message, train_dir=tmp_path / "run", **flags | {"batch_size": 7})
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"model": "flow_stream(model=cnn(backbone='resnet5'))"}, "'resnet50'"),
+        ({"eval_data_pattern": "{folder}/cat.csv"}, "cat"),
+    ],
+)
+def test_what_is_wrong_is_said_before_a_video_is_opened(flags, tmp_path, changed, message):
+    write_manifest(tmp_path / "cat.csv", "x.mp4,cat,,")
+    changed = {name: text.format(folder=tmp_path) for name, text in changed.items()}
+    cache = {"cache_dir": tmp_path / "cache", "train_dir": tmp_path / "run"}
+    common = flags | cache | {"model": "flow_stream(model=cnn_m(width=0.03))", "flow": "flow"}
+    expect_error("yt8m.train", message, **common | changed)
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_video_is_named_once(flags, clips, run, tmp_path):
     common = flags | {"train_data_pattern": f"{clips}#train,{clips}#train"}
     expect_error("yt8m.train", "named twice", train_dir=tmp_path / "run", **common)

@@ -109,7 +109,7 @@ def test_an_evaluation_of_other_views_judges_anew(flags, clips, tmp_path):
     for num_clips, is_anew in ((1, False), (2, True)):
         result = run_job("yt8m.train", model=SMALL, num_clips=num_clips, **flags)
         check(result)
-        assert ("the best is judged anew" in result.stderr) == is_anew
+        assert ("judged anew" in result.stderr) == is_anew
 
 
 def test_two_stages_of_fine_tuning(flags, clips, spatial, tmp_path):
@@ -160,6 +160,14 @@ def test_two_tasks_have_a_head_and_a_loss_each(flags, clips, tmp_path, loss):
     assert not kept["scores"][..., :2].any(), "classes of the other task have scores"
     assert set(kept["labels"][:, 0]) == {2, 3}
     assert results["num_examples"] == 6
+    expect_error(
+        "yt8m.inference",
+        "is in the data of two tasks",
+        train_dir=tmp_path / "run",
+        input_data_pattern=pattern.format(clips, other, "validate"),
+        output_file=tmp_path / "submission.csv",
+        num_workers=0,
+    )
 
 
 def test_tasks_that_do_not_fit_are_refused(flags, clips, spatial, tmp_path):

@@ -94,9 +94,10 @@ def test_saved_and_loaded_model_is_the_same(case, tmp_path):
 
 
 @ALL
-def test_mixed_precision(case):
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(case, policy):
     exact, data = built(case)
-    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy(policy)
     try:
         model = case.model()
     finally:

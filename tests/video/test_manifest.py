@@ -74,7 +74,9 @@ def test_home_folders(write, monkeypatch, tmp_path):
     (HEADER + "gs://b/a.mp4,run,g1,train\n", ("line 2", "gs://b/a.mp4 is no local file")),
     (HEADER + "a.mp4,run,,\nb.mp4,run,,\n./a.mp4,x,,\n", ("./a.mp4 twice", "line 2 and line 4")),
     (HEADER + '"a.mp4,run\n', ("as CSV",)),
-    (HEADER.encode("utf-16"), ("is UTF-16 text", "UTF-8")),
+    (HEADER.encode("utf-16"), ("is UTF-16, or no text", "UTF-8")),
+    (HEADER.encode("utf-16-be"), ("is UTF-16, or no text", "UTF-8")),
+    (HEADER + "a\0.mp4,run,g1,train\n", ("bytes of 0",)),
     (
         HEADER + "a.mp4,run,g1,train\nb.mp4,run,g2,train\nc.mp4,run,g1,validate\n",
         ("group 'g1' is in two splits", "a.mp4 is in 'train'", "c.mp4 in 'validate'"),
@@ -98,14 +100,3 @@ def test_splits_are_chosen_by_name(write):
     videos = manifest.read(write("path,label,group\na,x,\n"))
     with pytest.raises(UserError, match="It has no column split"):
         manifest.select(videos, "train")
-
-
-def test_groups_on_both_sides_are_refused(write):
-    videos = manifest.read(write("path,label,group\na,x,g1\nb,x,g2\nc,x,g1\nd,x,\ne,x,\n"))
-    a, b, c, d, e = videos
-    manifest.check_groups([a, c, d], [b, e])
-    manifest.check_groups([a, c], [])
-    with pytest.raises(UserError, match="'g1' is on both sides: a trains and c evaluates"):
-        manifest.check_groups([a, b], [e, c])
-    with pytest.raises(UserError, match="d trains and d evaluates"):
-        manifest.check_groups([d], [d])

@@ -87,11 +87,6 @@ class ClipReader:
         """How many rows a video has in `sequential`."""
         return self.num_clips * self.num_crops
 
-    @property
-    def paths(self) -> list[str]:
-        """What the videos are called."""
-        return [item.id for item in self.items]
-
     def estimate_num_examples(self) -> int:
         """How many videos there are: training sees one clip of each an epoch."""
         return len(self.items)

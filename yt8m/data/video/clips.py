@@ -11,7 +11,6 @@ from yt8m.data.video import decoding, flow_cache, sampling, views
 from yt8m.data.video import flow as flow_lib
 from yt8m.data.video.settings import Clips, Flow
 
-PIXELS = "pixels"
 FLOW = "flow"
 
 

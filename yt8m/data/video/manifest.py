@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import csv
 import dataclasses
@@ -83,26 +82,6 @@ def select(videos: list[Video], split: str) -> list[Video]:
     return found
 
 
-def check_groups(train: Iterable[Video], other: Iterable[Video]) -> None:
-    """Fails where videos from one source are on both sides, which makes scores too good.
-
-    Args:
-        train: videos that a model learns from.
-        other: videos that it is judged by.
-
-    Raises:
-        UserError: a group is on both sides; names it, and a video of it on each.
-    """
-    examples = {video.group: video for video in train}
-    for video in other:
-        if video.group in examples:
-            raise UserError(
-                f"The group {video.group!r} is on both sides: {examples[video.group].id} trains "
-                f"and {video.id} evaluates. Videos of a group come from one source: keep them "
-                "together, as `python -m tools.make_manifest` does."
-            )
-
-
 def _check_splits(path: str, videos: list[Video]) -> None:
     first: dict[str, Video] = {}
     for video in videos:
@@ -134,7 +113,8 @@ def _video(row: dict[str, str], folder: str, where: str) -> Video:
 
 def _read_rows(path: str) -> Iterator[tuple[int, dict[str, str]]]:
     """The number of each line below the header, and its fields by the names of the columns."""
-    with _opened(path) as rows:
+    with _opened(path) as opened:
+        rows = _text(path, opened)
         header = [name.strip() for name in next(rows, [])]
         _check_header(path, header)
         for row in rows:
@@ -142,11 +122,20 @@ def _read_rows(path: str) -> Iterator[tuple[int, dict[str, str]]]:
                 continue
             if len(row) != len(header):
                 raise UserError(
-                    f"{path}, line {rows.line_num} must have {len(header)} fields, as its header. "
-                    f"Received: {','.join(row)[:80]!r}. Put a field with a comma in quotes."
+                    f"{path}, line {opened.line_num} must have {len(header)} fields, as its "
+                    f"header. Received: {','.join(row)[:80]!r}. Put a field with a comma in quotes."
                 )
             fields = (field.strip() for field in row)
-            yield rows.line_num, dict(zip(header, fields, strict=True))
+            yield opened.line_num, dict(zip(header, fields, strict=True))
+
+
+def _text(path: str, rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    for row in rows:
+        if any("\0" in field for field in row):
+            raise UserError(
+                f"{path} holds bytes of 0: it is UTF-16, or no text. Save it as CSV in UTF-8."
+            )
+        yield row
 
 
 def _check_header(path: str, header: list[str]) -> None:
@@ -168,9 +157,6 @@ def _check_header(path: str, header: list[str]) -> None:
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[Iterator[list[str]]]:
     try:
-        with open(os.path.expanduser(path), "rb") as file:
-            if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                raise UserError(f"{path} is UTF-16 text. Save it as CSV in UTF-8.")
         with open(
             os.path.expanduser(path), encoding="utf-8-sig", errors="surrogateescape", newline=""
         ) as file:

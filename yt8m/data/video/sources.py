@@ -119,18 +119,30 @@ def read(parts: list[pattern.Part], log: VideoLog, num_workers: int = 0) -> List
 
 def _check_once(videos: list[Listed]) -> None:
     """Fails where a video is named twice, or two videos have one id in a submission."""
-    sources: dict[tuple, str] = {}
+    sources: set[tuple] = set()
     ids: dict[tuple, str] = {}
     for video in videos:
-        same = sources.setdefault((video.task, video.source), video.where)
-        if same is not video.where:
+        source, name = (video.task, video.source), (video.task, video.id)
+        if source in sources:
             raise UserError(f"{video.where} is named twice. Name each video once.")
-        other = ids.setdefault((video.task, video.id), video.where)
-        if other is not video.where:
+        if name in ids:
             raise UserError(
-                f"{other} and {video.where} are both called {video.id} in their manifests, so "
+                f"{ids[name]} and {video.where} are both called {video.id} in their manifests, so "
                 "their predictions could not be told apart. Name them by other paths."
             )
+        sources.add(source)
+        ids[name] = video.where
+
+
+def check(listing: Listing, schema: ClipSchema) -> None:
+    """Fails where labels or tasks are none of the schema's. Looks at no video.
+
+    Raises:
+        UserError: as above.
+    """
+    for video in listing.videos:
+        _task_number(video, schema)
+        schema.class_ids(video.labels, video.where)
 
 
 def _read_manifest(part: pattern.Part) -> tuple[list[Listed], set[str]]:
