@@ -85,3 +85,29 @@ def test_a_youtube8m_video_of_frames(tmp_path):
         output_file=submission,
     )
     assert submission.read_text().splitlines()[1].startswith("SjJ3,11 ")
+
+
+@pytest.mark.slow
+def test_ten_real_clips_are_learnt(tmp_path):
+    """Of two classes, some of one camera; one frame of each is seen at a time."""
+    lines = (DATA / "clips" / "manifest.csv").read_text().splitlines()[1:]
+    of_class = [[line for line in lines if line.startswith(f"{n}/")] for n in ("fight", "noFight")]
+    rows = [f"{DATA / 'clips'}/{line}" for found in of_class for line in found[:5]]
+    manifest = tmp_path / "ten.csv"
+    manifest.write_text("\n".join(["path,label,group", *rows, ""]))
+    succeed(
+        "yt8m.train",
+        train_dir=tmp_path / "run",
+        train_data_pattern=manifest,
+        model="cnn_m(width=0.25)",
+        clips="clips(frames=1, sampling='uniform', resize=72, crop=64, augment=())",
+        loss="softmax(scores='log_probabilities')",
+        batch_size=5,
+        num_epochs=25,
+        base_learning_rate=0.0005,
+    )
+    printed = succeed(
+        "yt8m.eval", train_dir=tmp_path / "run", eval_data_pattern=manifest, num_clips=4
+    )
+    assert value(printed, "num_examples") == 10
+    assert value(printed, "video_hit_at_1") == 1
