@@ -71,6 +71,7 @@ WITHOUT_TENSORFLOW = (
             "schema",
             "settings",
             "shots",
+            "temporaries",
             "ucf101",
             "views",
             "workers",

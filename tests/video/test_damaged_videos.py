@@ -1,13 +1,15 @@
 """A file that cannot be used says why; half a video is never taken for a whole one."""
 
+import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 import video_files
 
-from yt8m.data.video import decoding
+from yt8m.data.video import containers, decoding
 from yt8m.data.video.decoding import VideoError
 
 NUM = 30
@@ -48,6 +50,37 @@ def test_what_is_no_video(tmp_path):
     expect("https://example.com/a.mp4", "^cannot be opened as a video: No such file")
     with pytest.raises(VideoError, match="No such file"):
         decoding.read_frames(str(tmp_path / "nothing.mp4"), [0])
+
+
+def test_what_is_wrong_with_a_file_lasts_and_what_fails_around_it_does_not(tmp_path):
+    (tmp_path / "text.mp4").write_text("This is no video.")
+    for name, lasting in (("text.mp4", True), ("nothing.mp4", False)):
+        with pytest.raises(VideoError) as error:
+            decoding.probe(str(tmp_path / name))
+        assert error.value.lasting is lasting
+        sent = pickle.loads(pickle.dumps(error.value))
+        assert sent.lasting is lasting and str(sent) == str(error.value)
+    with pytest.raises(VideoError, match="No such file") as error:
+        containers.is_cut(str(tmp_path / "gone.mp4"), SimpleNamespace(index_entries=[]))
+    assert not error.value.lasting
+
+
+def test_a_want_of_memory_is_no_undecodable_start():
+    def frames(error):
+        def fail():
+            raise error
+
+        file = SimpleNamespace(
+            format=SimpleNamespace(flags=av.format.Flags.ts_discont.value),
+            demux=lambda stream: iter([SimpleNamespace(decode=fail)]),
+        )
+        stream = SimpleNamespace(codec_context=SimpleNamespace())
+        return list(containers.decode(file, stream, skip_errors_at_start=True))
+
+    assert frames(av.error.InvalidDataError(1, "Invalid data")) == []
+    with pytest.raises(VideoError, match="after 0 frames: Cannot allocate") as error:
+        frames(av.error.MemoryError(12, "Cannot allocate memory"))
+    assert not error.value.lasting
 
 
 def test_a_file_of_sound_only(tmp_path):

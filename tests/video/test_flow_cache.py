@@ -5,6 +5,7 @@ import errno
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 import weakref
 
@@ -169,6 +170,60 @@ def test_damage_anywhere_is_found(video, tmp_path, decodings):
     assert len(decodings) >= len(damaged) - 1, "the last tail has all it needs but the offsets"
 
 
+def test_jobs_with_and_without_backward_fields_share_a_file(video, tmp_path, decodings):
+    expected = expected_fields(video)
+    decodings.clear()
+    ahead, both = (flow_cache.cached(video, str(tmp_path), flow, SIZE) for flow in (AHEAD, BOTH))
+    for pair in range(6):
+        np.testing.assert_array_equal(ahead.forward(pair), expected[0, pair])
+        np.testing.assert_array_equal(both.backward(pair), expected[1, pair])
+    assert decodings == [video] * 2
+    with open(both.file, "r+b") as file:
+        file.write(bytes(50))
+    np.testing.assert_array_equal(ahead.forward(0), expected[0, 0])
+    np.testing.assert_array_equal(both.backward(0), expected[1, 0])
+    assert len(decodings) == 3, "whoever mends the file keeps the backward fields"
+
+
+def test_fields_that_another_job_adds_meanwhile_are_kept(video, tmp_path, monkeypatch):
+    expected, iterate = expected_fields(video), decoding.iterate
+
+    def slow(path, size):
+        monkeypatch.setattr(decoding, "iterate", iterate)
+        yield from iterate(path, size)
+        flow_cache.cached(video, str(tmp_path), BOTH, SIZE)
+
+    monkeypatch.setattr(decoding, "iterate", slow)
+    ahead = flow_cache.cached(video, str(tmp_path), AHEAD, SIZE)
+    monkeypatch.setattr(decoding, "iterate", lambda *a: pytest.fail("it was computed already"))
+    np.testing.assert_array_equal(all_fields(ahead, False), expected[:1])
+    both = flow_cache.cached(video, str(tmp_path), BOTH, SIZE)
+    np.testing.assert_array_equal(all_fields(both), expected)
+
+
+def test_a_disk_that_spoils_what_is_written(video, tmp_path, decodings, monkeypatch):
+    replace = os.replace
+
+    def spoil(source, target):
+        with open(source, "r+b") as file:
+            file.write(bytes(50))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", spoil)
+    source = flow_cache.cached(video, str(tmp_path), AHEAD, SIZE)
+    with pytest.raises(UserError, match="cannot be read back as it was written"):
+        source.forward(0)
+    assert len(decodings) == 3
+
+
+def test_a_video_that_changes_while_it_is_read(video, tmp_path):
+    source = flow_cache.cached(video, str(tmp_path), AHEAD, SIZE)
+    write_video(video, num_frames=4, seed=3)
+    flow_cache.cached(video, str(tmp_path), AHEAD, SIZE)
+    with pytest.raises(UserError, match="changed meanwhile"):
+        source.forward(5)
+
+
 def test_several_at_once(video, tmp_path, monkeypatch):
     iterate, together = decoding.iterate, threading.Barrier(4)
 
@@ -265,6 +320,23 @@ def test_precompute(tmp_path, num_workers, monkeypatch):
     if num_workers:
         with pytest.raises(UserError, match="Not a directory"):
             flow_cache.precompute({videos[0]: SIZE}, broken, AHEAD, bad.append, num_workers)
+
+
+def test_precompute_removes_what_a_killed_job_left(video, tmp_path):
+    cache = str(tmp_path / "cache")
+    code = f"""
+        import os
+        from yt8m.data.video import decoding, flow_cache
+        from yt8m.data.video.settings import Flow
+        decoding.iterate = lambda path, size: os._exit(9)
+        flow_cache.cached({video!r}, {cache!r}, {AHEAD!r}, {SIZE})
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)]).returncode == 9
+    (left,) = files_in(cache)
+    assert left.endswith(".tmp")
+    flow_cache.precompute({video: SIZE}, cache, AHEAD, lambda *a: pytest.fail(str(a)))
+    (name,) = files_in(cache)
+    assert name.endswith(".flow")
 
 
 def test_workers_load_neither_tensorflow_nor_keras():

@@ -1,5 +1,6 @@
 """The index knows each video once, survives what videos do to it, and looks again at new ones."""
 
+import errno
 import functools
 import json
 import os
@@ -7,6 +8,7 @@ import signal
 import stat
 from types import SimpleNamespace
 
+import av
 import loky
 import pytest
 import video_files
@@ -167,10 +169,17 @@ def test_a_folder_that_cannot_be_written_costs_the_cache_only(paths, tmp_path, c
     assert any("No index is kept" in record.getMessage() for record in warnings)
 
 
-def test_a_file_that_may_not_be_read_is_not_remembered_as_bad(paths, tmp_path, monkeypatch):
-    monkeypatch.setattr(index, "_look", lambda path, with_shots: "cannot be opened")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    index.build(paths[:1], str(tmp_path), on_bad=lambda *told: None)
+@pytest.mark.parametrize("name", ["EACCES", "EMFILE", "EIO", "ESTALE", "ENOMEM"])
+def test_what_the_system_could_not_do_is_not_remembered(paths, tmp_path, monkeypatch, name):
+    number, bad = getattr(errno, name), []
+
+    def fail(file, **how):
+        raise av.error.classes[number](number, os.strerror(number), file)
+
+    monkeypatch.setattr(av, "open", fail)
+    entries = index.build(paths[:1], str(tmp_path), on_bad=lambda *told: bad.append(told))
+    assert not entries
+    assert bad == [(paths[0], f"cannot be opened as a video: {os.strerror(number)}")]
     monkeypatch.undo()
     assert lengths(index.build(paths[:1], str(tmp_path))) == {"a.mp4": 12}
 

@@ -49,18 +49,29 @@ def test_a_worker_that_dies_is_one_sentence_and_another_takes_its_place():
 def test_workers_end_soon_after_a_job_that_is_killed():
     script = """
         import os, time
-        from yt8m.data.video import workers
-        print(*workers.ordered(os.getpid, [()], 1), flush=True)
-        time.sleep(60)
+        from yt8m.data.video import index, workers
+
+        def report(*arguments):
+            print(os.getpid(), os.getenv("OMP_NUM_THREADS"), flush=True)
+
+        def look(path, with_shots):
+            report()
+            time.sleep(60)
+
+        list(workers.ordered(report, [()], 1))
+        index._look = look
+        index.build(["a.mp4"], "", num_workers=1)
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as job:
-        worker = int(job.stdout.readline())
+    environment = {name: value for name, value in os.environ.items() if "_NUM_THREADS" not in name}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as job:
+        found = [tuple(map(int, job.stdout.readline().split())) for _ in range(2)]
         job.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + 20
-        while _runs(worker) and time.monotonic() < deadline:
+        while any(_runs(worker) for worker, _ in found) and time.monotonic() < deadline:
             time.sleep(0.1)
-    assert not _runs(worker)
+    assert [threads for _, threads in found] == [1, 1]
+    assert not any(_runs(worker) for worker, _ in found)
 
 
 def _runs(process: int) -> bool:

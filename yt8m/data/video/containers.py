@@ -17,7 +17,16 @@ _MATROSKA_HEADER, _MATROSKA_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 class VideoError(Exception):
-    """A file that cannot be used. The text goes behind the path: `has no video stream`."""
+    """A file that cannot be used.
+
+    Args:
+        text: goes behind the path: `has no video stream`.
+        lasting: whether it lies in the file itself. Otherwise the next try may well succeed.
+    """
+
+    def __init__(self, text: str, lasting: bool = True):
+        super().__init__(text)
+        self.lasting = lasting
 
 
 @contextlib.contextmanager
@@ -26,7 +35,16 @@ def explained(what: str) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(f"{what}: {getattr(error, 'strerror', None) or error}") from None
+        text = f"{what}: {getattr(error, 'strerror', None) or error}"
+        raise VideoError(text, not _is_of_the_system(error)) from None
+
+
+def _is_of_the_system(error: Exception) -> bool:
+    """Whether memory, descriptors, the disk or the network failed, and not the data.
+
+    FFmpeg's own errors of the data, its plain `invalid argument` too, are no OSError in PyAV.
+    """
+    return isinstance(error, (OSError, MemoryError))
 
 
 @contextlib.contextmanager
@@ -92,23 +110,29 @@ def decode(
         if strict and packet.is_corrupt:
             raise VideoError(f"is cut or damaged after {count} frames")
         try:
-            frames = packet.decode()
-        except av.FFmpegError as error:
-            if not count and skip_errors_at_start:
+            with explained(f"cannot be decoded after {count} frames"):
+                frames = packet.decode()
+        except VideoError as error:
+            if error.lasting and not count and skip_errors_at_start:
                 continue
-            raise VideoError(f"cannot be decoded after {count} frames: {error.strerror}") from None
+            raise
         for frame in frames:
             count += 1
             yield frame
 
 
 def is_cut(path: str, stream: av.VideoStream) -> bool:
-    """Whether the index of a file, or its header, goes on behind its end."""
-    size = os.path.getsize(path)
+    """Whether the index of a file, or its header, goes on behind its end.
+
+    Raises:
+        VideoError: the file can no longer be read.
+    """
+    with explained("cannot be read once more"):
+        size = os.path.getsize(path)
+        with open(path, "rb") as file:
+            head = file.read(1024)
     if any(entry.pos >= size for entry in stream.index_entries):
         return True
-    with open(path, "rb") as file:
-        head = file.read(1024)
     if not head.startswith(_MATROSKA_HEADER):
         return False
     length, start = _matroska_length(head, len(_MATROSKA_HEADER))

@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 import re
 import struct
-import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
 
-from yt8m.data.video import decoding, workers
+from yt8m.data.video import containers, decoding, temporaries, workers
 from yt8m.data.video import flow as flow_lib
 from yt8m.data.video.settings import Flow
 from yt8m.errors import UserError
@@ -41,6 +42,7 @@ _PNG = (
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
 )
 _STEM = 60
+_TRIES = 3
 
 
 class _DamagedError(Exception):
@@ -49,7 +51,7 @@ class _DamagedError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class _Stored:
-    """An open cache: `table` is (pairs, directions)."""
+    """A file that was opened: `table` is (pairs, directions)."""
 
     num_frames: int
     table: np.ndarray
@@ -59,7 +61,8 @@ class _Stored:
 class CachedFlow:
     """The fields of a video, read from its file in the cache: a `flow.Source`.
 
-    A field that is found damaged has the whole file computed again.
+    Where a field is found damaged, another process may just have replaced the file: it is opened
+    once more, and computed again only where that does not help.
 
     Attributes:
         path: the video.
@@ -74,10 +77,8 @@ class CachedFlow:
     size: tuple[int, int]
 
     def __post_init__(self):
-        try:
-            self._stored = self._open()
-        except _DamagedError:
-            self._renew()
+        self._stored: _Stored | None = None
+        self._renew(lambda: None)
 
     @property
     def num_frames(self) -> int:
@@ -93,11 +94,11 @@ class CachedFlow:
         return self._read(pair, _BACKWARD)
 
     def _read(self, pair: int, direction: int) -> np.ndarray:
+        read = functools.partial(self._bytes, pair, direction)
         try:
-            values = self._bytes(pair, direction)
+            values = read()
         except _DamagedError:
-            self._renew()
-            values = self._bytes(pair, direction)
+            values = self._renew(read)
         return flow_lib.dequantize(values, self.flow.bound)
 
     def _bytes(self, pair: int, direction: int) -> np.ndarray:
@@ -109,35 +110,22 @@ class CachedFlow:
             raise _DamagedError
         return _decode(data)
 
-    def _open(self) -> _Stored:
-        wanted = _description(self.path, self.flow, self.size)
-        with _reading(self.file) as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(0, end - _FOOTER.size))
-            footer = file.read()
-            if len(footer) != _FOOTER.size or not footer.endswith(_MAGIC):
-                raise _DamagedError
-            table_size, text_size, checksum, _ = _FOOTER.unpack(footer)
-            file.seek(max(0, end - _FOOTER.size - table_size - text_size))
-            tail = file.read(table_size + text_size)
-        if zlib.crc32(tail) != checksum:
-            raise _DamagedError
-        found = json.loads(tail[table_size:])
-        num_frames, directions = found.pop("num_frames"), found.pop("directions")
-        if found != wanted or directions < _directions(self.flow):
-            raise _DamagedError
-        table = np.frombuffer(tail[:table_size], _TABLE)
-        return _Stored(num_frames, table.reshape(num_frames - 1, directions))
-
-    def _renew(self) -> None:
-        _write(self.path, self.file, self.flow, self.size)
-        try:
-            self._stored = self._open()
-        except _DamagedError:
-            raise UserError(
-                f"{self.file} cannot be read back as it was written, or {self.path} changed "
-                "meanwhile. Check the disk, or name another folder for the flow (--cache_dir)."
-            ) from None
+    def _renew(self, read: Callable[[], Any]) -> Any:
+        """What `read` gives from the file as it is now, or else as it is written anew."""
+        for attempt in range(_TRIES):
+            if attempt:
+                _write(self.path, self.file, self.flow, self.size)
+            with contextlib.suppress(_DamagedError):
+                stored = _open(self.file, _description(self.path, self.flow, self.size))
+                if self._stored and self._stored.num_frames != stored.num_frames:
+                    break  # It is another video by now.
+                if stored.table.shape[1] >= _directions(self.flow):
+                    self._stored = stored
+                    return read()
+        raise UserError(
+            f"{self.file} cannot be read back as it was written, or {self.path} changed "
+            "meanwhile. Check the disk, or name another folder for the flow (--cache_dir)."
+        )
 
 
 def cached(path: str, cache_dir: str, flow: Flow, size: tuple[int, int]) -> CachedFlow:
@@ -171,6 +159,8 @@ def precompute(
 ) -> None:
     """Fills the cache with the flow of many videos, and shows the progress.
 
+    What jobs that were killed have left there is removed first.
+
     Args:
         sizes: of each video the (height, width) that its frames are resized to.
         cache_dir: see `cached`.
@@ -181,6 +171,8 @@ def precompute(
     Raises:
         UserError: the cache cannot be written.
     """
+    files = (file_of(path, cache_dir, flow, size) for path, size in sizes.items())
+    temporaries.remove_abandoned({os.path.dirname(file) for file in files})
     tasks = ((path, cache_dir, flow, size) for path, size in sizes.items())
     results = workers.ordered(_fill, tasks, num_workers)
     with (
@@ -212,41 +204,76 @@ def _fill(path: str, cache_dir: str, flow: Flow, size: tuple[int, int]) -> str |
     return None
 
 
+def _open(file_path: str, wanted: dict) -> _Stored:
+    """Opens a file of the cache, whatever its directions.
+
+    Raises:
+        _DamagedError: it is not there or not whole, or does not say what is wanted of itself.
+    """
+    with _reading(file_path) as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - _FOOTER.size))
+        footer = file.read()
+        if len(footer) != _FOOTER.size or not footer.endswith(_MAGIC):
+            raise _DamagedError
+        table_size, text_size, checksum, _ = _FOOTER.unpack(footer)
+        file.seek(max(0, end - _FOOTER.size - table_size - text_size))
+        tail = file.read(table_size + text_size)
+    if zlib.crc32(tail) != checksum:
+        raise _DamagedError
+    found = json.loads(tail[table_size:])
+    num_frames, directions = found.pop("num_frames"), found.pop("directions")
+    if found != wanted:
+        raise _DamagedError
+    table = np.frombuffer(tail[:table_size], _TABLE)
+    return _Stored(num_frames, table.reshape(num_frames - 1, directions))
+
+
+def _directions_there(file_path: str, wanted: dict) -> int:
+    """The directions of a file that can be used, otherwise 0."""
+    try:
+        return _open(file_path, wanted).table.shape[1]
+    except _DamagedError:
+        return 0
+
+
 def _write(path: str, target: str, flow: Flow, size: tuple[int, int]) -> None:
-    """Computes the fields of a video; the file appears when it is whole."""
-    description = _description(path, flow, size)
-    temporary = f"{target}.{uuid.uuid4().hex}.tmp"
+    """Computes the fields of a video; the file appears when it is whole.
+
+    Directions that the cache already holds, or that another process has added meanwhile, are kept:
+    else jobs with and without backward fields would replace each other's files for ever.
+    """
+    wanted = _description(path, flow, size)
+    directions = max(_directions(flow), _directions_there(target, wanted))
+    temporary = temporaries.name(target)
     try:
         with _writing(target):
             os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(temporary, "wb") as file:
                 table = []
-                for data in _computed(path, flow, size):
+                for data in _computed(path, flow, size, directions):
                     table.append((file.tell(), len(data), zlib.crc32(data)))
                     file.write(data)
-                directions = _directions(flow)
-                description |= {
-                    "num_frames": len(table) // directions + 1,
-                    "directions": directions,
-                }
-                text = json.dumps(description).encode()
+                counts = {"num_frames": len(table) // directions + 1, "directions": directions}
+                text = json.dumps(wanted | counts).encode()
                 tail = np.array(table, _TABLE).tobytes() + text
                 sizes = len(tail) - len(text), len(text)
                 file.write(tail + _FOOTER.pack(*sizes, zlib.crc32(tail), _MAGIC))
-            os.replace(temporary, target)
+            if _directions_there(target, wanted) <= directions:
+                os.replace(temporary, target)
     finally:
         with contextlib.suppress(OSError):
             os.remove(temporary)
 
 
-def _computed(path: str, flow: Flow, size: tuple[int, int]) -> Iterator[bytes]:
+def _computed(path: str, flow: Flow, size: tuple[int, int], directions: int) -> Iterator[bytes]:
     """The fields of a video, pair by pair: two frames are held at a time."""
     before = None
     for frame in decoding.iterate(path, size):
         if before is not None:
             pair = np.stack([before, frame])
             yield _encode(flow_lib.compute(pair, flow)[0])
-            if flow.bidirectional:
+            if directions == 2:
                 yield _encode(flow_lib.compute(pair[::-1], flow)[0])
         before = frame
 
@@ -270,10 +297,8 @@ def _description(path: str, flow: Flow, size: tuple[int, int]) -> dict:
     Raises:
         VideoError: the video is not there.
     """
-    try:
+    with containers.explained("cannot be opened"):
         about = os.stat(path)
-    except OSError as error:
-        raise decoding.VideoError(f"cannot be opened: {error.strerror}") from None
     return {
         "bytes": about.st_size,
         "changed": about.st_mtime_ns,

@@ -19,14 +19,13 @@ import loky
 from absl import logging
 from loky.process_executor import BrokenProcessPool
 
-from yt8m.data.video import decoding, shots
+from yt8m.data.video import decoding, shots, workers
 from yt8m.data.video.decoding import Probe, VideoError
 from yt8m.progress import ProgressReport
 
 CACHE = "video_index.json"
 _FORMAT = 1  # Of the cache, and of the rules by which frames are counted and shots found.
 _SAVE_SECONDS = 60.0
-_KILLS = "ends the process that decodes it"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +39,17 @@ class Entry:
 
     probe: Probe
     shots: tuple[int, ...] = (0,)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bad:
+    """Why a video cannot be used, and whether that lasts as long as the file stays as it is."""
+
+    reason: str
+    lasting: bool = True
+
+
+_KILLS = _Bad("ends the process that decodes it", lasting=False)  # Perhaps it was the memory.
 
 
 def warn(path: str, reason: str) -> None:
@@ -86,29 +96,29 @@ def build(
                 cache.put(path, entry, shots)
                 progress.advance(1)
     for path, entry in found.items():
-        if isinstance(entry, str):
-            on_bad(path, entry)
+        if isinstance(entry, _Bad):
+            on_bad(path, entry.reason)
     return {path: entry for path, entry in found.items() if isinstance(entry, Entry)}
 
 
-def _look(path: str, with_shots: bool) -> Entry | str:
+def _look(path: str, with_shots: bool) -> Entry | _Bad:
     """What a video holds, or why it cannot be used."""
     try:
         if with_shots:
             return Entry(*decoding.probe_and_view(path, shots.boundaries, shots.SIZE))
         return Entry(decoding.probe(path))
     except VideoError as error:
-        return str(error)
+        return _Bad(str(error), error.lasting)
 
 
-def _look_here(paths: list[str], with_shots: bool) -> Iterator[tuple[str, Entry | str]]:
+def _look_here(paths: list[str], with_shots: bool) -> Iterator[tuple[str, Entry | _Bad]]:
     for path in paths:
         yield path, _look(path, with_shots)
 
 
 def _look_in_processes(
     paths: list[str], with_shots: bool, num_workers: int
-) -> Iterator[tuple[str, Entry | str]]:
+) -> Iterator[tuple[str, Entry | _Bad]]:
     """Looks at videos in some processes, and survives those that die of one.
 
     When a process dies, the pool cannot say of which video. Only a few are handed out at a time:
@@ -133,12 +143,12 @@ def _look_in_processes(
         yield from _look_one_by_one(suspects, with_shots)
 
 
-def _look_one_by_one(paths: list[str], with_shots: bool) -> Iterator[tuple[str, Entry | str]]:
+def _look_one_by_one(paths: list[str], with_shots: bool) -> Iterator[tuple[str, Entry | _Bad]]:
     """Looks at one video at a time, so that it is known which one ends a process."""
     waiting = collections.deque(paths)
     while waiting:
         with _pool(1) as pool:
-            entry: Entry | str = ""
+            entry: Entry | _Bad | None = None
             while waiting and entry != _KILLS:
                 path = waiting.popleft()
                 try:
@@ -160,7 +170,7 @@ def _submit(pool: loky.ProcessPoolExecutor, path: str, with_shots: bool) -> Any:
 
 @contextlib.contextmanager
 def _pool(num_workers: int) -> Iterator[loky.ProcessPoolExecutor]:
-    pool = loky.ProcessPoolExecutor(num_workers)
+    pool = workers.new_pool(num_workers)
     try:
         yield pool
     finally:
@@ -179,14 +189,14 @@ class _Cache:
         self._videos = _read(self._path) if folder else {}
         self._saved_at = time.monotonic()
 
-    def get(self, path: str, with_shots: bool) -> Entry | str | None:
+    def get(self, path: str, with_shots: bool) -> Entry | _Bad | None:
         """What is known of a video: an entry, why it cannot be used, or nothing."""
         known = self._videos.get(os.path.abspath(path))
         try:
             if known is None or known["state"] != _state(path):
                 return None
             if "bad" in known:
-                return known["bad"]
+                return _Bad(known["bad"])
             if with_shots and known["shots"] is None:
                 return None
             values = known["probe"]
@@ -195,13 +205,14 @@ class _Cache:
         except (KeyError, TypeError):
             return None  # Somebody has changed the file: the video is looked at again.
 
-    def put(self, path: str, entry: Entry | str, with_shots: bool) -> None:
+    def put(self, path: str, entry: Entry | _Bad, with_shots: bool) -> None:
         """Keeps what was found, but not what the next start may find otherwise."""
         state = _state(path)
-        if not self._path or state is None or entry == _KILLS or not os.access(path, os.R_OK):
+        bad = isinstance(entry, _Bad)
+        if not self._path or state is None or (bad and not entry.lasting):
             return
-        if isinstance(entry, str):
-            known = {"bad": entry}
+        if bad:
+            known = {"bad": entry.reason}
         else:
             probe = dataclasses.asdict(entry.probe)
             known = {"probe": probe, "shots": entry.shots if with_shots else None}

@@ -32,6 +32,24 @@ def default_number() -> int:
     return min(loky.cpu_count(), _MOST)
 
 
+def new_pool(num_workers: int) -> loky.ProcessPoolExecutor:
+    """Processes that use one thread each, and end soon after this one, also where it is killed.
+
+    Args:
+        num_workers: how many, 1 or more. They begin with the first task.
+
+    Returns:
+        The pool, which the caller shuts down.
+    """
+    return loky.ProcessPoolExecutor(
+        num_workers,
+        timeout=_IDLE_SECONDS,
+        env=_ENVIRONMENT,
+        initializer=_end_with,
+        initargs=(os.getpid(),),
+    )
+
+
 def ordered(
     function: Callable[..., _Result], tasks: Iterable[tuple], num_workers: int
 ) -> Iterator[_Result]:
@@ -79,13 +97,7 @@ def _pool(num_workers: int) -> loky.ProcessPoolExecutor:
     """The workers, who begin with the first task and end with the job."""
     with _lock:
         if num_workers not in _pools:
-            pool = loky.ProcessPoolExecutor(
-                num_workers,
-                timeout=_IDLE_SECONDS,
-                env=_ENVIRONMENT,
-                initializer=_end_with,
-                initargs=(os.getpid(),),
-            )
+            pool = new_pool(num_workers)
             atexit.register(pool.shutdown, wait=True, kill_workers=True)
             _pools[num_workers] = pool
         return _pools[num_workers]
