@@ -207,6 +207,22 @@ def test_every_relu_is_reached_wherever_it_is():
         np.testing.assert_allclose(found, expected.sum(-2), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [("deconvnet", [9, 9, 9, 9]), ("guided", [0, 9, 9, 0]), ("gradient", [0, 9, 9, 0])],
+)
+def test_relu6_is_active_from_0_to_6(method, expected):
+    def build(x, mask):
+        return layers.Dense(1, name="sum")(layers.Flatten()(ops.relu6(9 * x)))
+
+    model = model_of(build, (1, 1, 4, 1))
+    model.get_layer("sum").kernel.assign(np.ones((4, 1), "f"))
+    pixels = np.array([100, 150, 200, 250], "uint8").reshape(1, 1, 4, 1)  # -1.9, 1.6, 5.1, 8.6.
+    clip = {"pixels": pixels, "num_frames": np.int32(1)}
+    found = Units(model, "sum", method).project(clip, 0, 0)["pixels"]
+    np.testing.assert_allclose(found.ravel(), expected)
+
+
 def test_the_strongest_place_is_of_a_frame_that_is_no_padding():
     """Padding is black, and all that one unit sees of it is that."""
 

@@ -35,7 +35,10 @@ def define_flags() -> None:
     """Defines the flags of this tool."""
     jobs.define_path("input_manifest", "The videos: a .csv of path,label,group[,split].")
     jobs.define_path("output_dir", "Folder for the shards and what belongs to them.")
-    flags.DEFINE_string("backbone", "inceptionv3", "Network of images, one of keras.applications.")
+    flags.DEFINE_string(
+        "backbone", "inceptionv3", "Network of images: one of keras.applications, or of this "
+        "project, such as inception_v1.",
+    )  # fmt: skip
     jobs.define_path(
         "weights", "Its weights: imagenet, which Keras downloads; a file of weights without a "
         "classifier; classify_image_graph_def.pb, the network of YouTube-8M's own features; or "
@@ -138,7 +141,7 @@ def _settings(args) -> FeatureSettings:
         frames_per_second=args.frames_per_second,
         max_frames=args.max_frames,
         vggish_weights=args.vggish_weights and os.path.abspath(args.vggish_weights),
-        vggish_pca=args.vggish_pca,
+        vggish_pca=args.vggish_pca and os.path.abspath(args.vggish_pca),
         batch_size=args.batch_size,
     )
 

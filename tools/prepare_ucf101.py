@@ -48,7 +48,7 @@ def main() -> None:
     """Prepares as the flags say."""
     args = flags.FLAGS
     builder = jobs.import_extra("yt8m.data.video.ucf101_builder", "video")
-    workers = jobs.import_extra("yt8m.data.video.workers", "video")
+    clip_data = jobs.import_extra("yt8m.clip_data", "video")
     log = VideoLog(args.on_corrupt_shard)
     counts = builder.prepare(
         args.video_dir,
@@ -57,7 +57,7 @@ def main() -> None:
         args.data_dir,
         log.leave_out,
         args.encoding,
-        workers.default_number() if args.num_workers is None else args.num_workers,
+        clip_data.number_of_workers(),
     )
     if log.lost:
         logging.warning("%s.", log.summary())

@@ -41,11 +41,21 @@ class Settings:
             UserError: --num_crops is none of those there are.
         """
         args = flags.FLAGS
-        if args.num_crops not in views.NUM_CROPS:
-            valid = ", ".join(map(str, views.NUM_CROPS))
-            raise UserError(f"--num_crops must be one of {valid}. Received: {args.num_crops}.")
-        number = workers.default_number() if args.num_workers is None else args.num_workers
-        return cls(args.num_clips, args.num_crops, args.cache_dir, number, args.on_corrupt_shard)
+        views.check_num_crops(args.num_crops)
+        of_views = {"num_clips": args.num_clips, "num_crops": args.num_crops}
+        return dataclasses.replace(cls.of_one_view(), **of_views)
+
+    @classmethod
+    def of_one_view(cls) -> Settings:
+        """One view of each video: reads only `jobs.define_decoding_flags` and data flags."""
+        args = flags.FLAGS
+        return cls(1, 1, args.cache_dir, number_of_workers(), args.on_corrupt_shard)
+
+
+def number_of_workers() -> int:
+    """Processes that decode, as --num_workers says; without it one a core."""
+    given = flags.FLAGS.num_workers
+    return workers.default_number() if given is None else given
 
 
 def open_reader(
@@ -111,7 +121,12 @@ def _with_flow(
 
 
 def run_reader(
-    run: runs.Run, pattern: str, batch_size: int, with_labels: bool = True
+    run: runs.Run,
+    pattern: str,
+    batch_size: int,
+    with_labels: bool = True,
+    settings: Settings | None = None,
+    num_videos: int | None = None,
 ) -> ClipReader:
     """A reader of the videos that a pattern names, for the model of a run, as the flags say.
 
@@ -120,6 +135,8 @@ def run_reader(
         pattern: manifests or data sets.
         batch_size: clips a batch.
         with_labels: see `sources.items`.
+        settings: how to read; by default `Settings.from_flags`.
+        num_videos: takes the first so many; by default all.
 
     Raises:
         UserError: the pattern names shards, or as `sources.items`.
@@ -131,7 +148,8 @@ def run_reader(
             "clips.csv#test, or a data set, such as tfds:ucf101/ucf101_1#test. "
             f"Received: {pattern}."
         )
-    settings = Settings.from_flags()
+    settings = settings or Settings.from_flags()
     log = VideoLog(settings.on_corrupt)
     listing = sources.read(parts, log, settings.num_workers)
+    listing = dataclasses.replace(listing, videos=listing.videos[:num_videos])
     return open_reader(listing, run.config.schema, batch_size, settings, log, with_labels)

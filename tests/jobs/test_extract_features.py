@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 from clip_files import write_clip, write_clips
 from job_runner import check, command, environment, expect_error, run_job, succeed
 
+from tools import extract_features
 from yt8m.data.video.extraction import shards
 from yt8m.data.video.extraction.shards import Item
 
@@ -180,7 +182,7 @@ def children(process: subprocess.Popen) -> list[int]:
 def test_goes_on_after_it_was_killed(clips, extracted, tmp_path):
     """One of two shards has a long video when the extraction and its workers are killed."""
     ids = [f"{number}.mp4" for number in range(6)]
-    items = [Item(name, "", (), 1) for name in ids]
+    items = [Item(name, "", (), 1, 1) for name in ids]
     first, last = shards.plan({"videos": items}, {"videos": 2})
     short, long = clips.parent / "left" / "v_g00_c00.mp4", tmp_path / last.items[-1].id
     write_clip(long, "left", seed=0, num_frames=3000)
@@ -217,6 +219,16 @@ def test_goes_on_after_it_was_killed(clips, extracted, tmp_path):
     after = files_of(folder)
     assert all(after[name] == before[name] for name in before) and len(after) == len(before) + 2
     assert not list(folder.rglob(".tmp-*"))
+
+
+def test_workers_elsewhere_find_every_file(monkeypatch):
+    """Those of a cluster are in another working directory."""
+    of_files = {"weights": "w.h5", "vggish_weights": "v.ckpt", "vggish_pca": "p.npz"}
+    others = {**NETWORK, "pca_dir": "", "seed": 0, "max_frames": 1, "batch_size": 1}
+    monkeypatch.setattr(extract_features.jobs, "refuse_flags", lambda *arguments: None)
+    found = extract_features._settings(types.SimpleNamespace(**others | of_files))
+    for name, path in of_files.items():
+        assert getattr(found, name) == str(Path.cwd() / path)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,25 @@
 """The tools that look inside a run of raw video, as a user starts them."""
 
+import types
+
+import absl.flags
 import keras
 import numpy as np
 import pytest
 from clip_files import write_clips
 from job_runner import expect_error, succeed
 
+from tools.inside import first_clips
 from yt8m import modeling, runs, specs
 from yt8m.data.schema import Feature, Schema
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.settings import Clips, Flow
+from yt8m.errors import UserError
 
 cv2 = pytest.importorskip("cv2")
+
+from yt8m import clip_data  # noqa: E402
+from yt8m.data.video import workers  # noqa: E402
 
 FRAMES = 16  # The videos have 12, so the rest is padding.
 
@@ -56,6 +64,28 @@ def flags(clips, run, tmp_path, **others):
         "num_workers": 0,
         **others,
     }
+
+
+def test_the_first_videos_are_read_as_the_flags_say(monkeypatch):
+    """In one view each; --num_workers processes also look into a data set's shards."""
+    args = types.SimpleNamespace(
+        num_videos=2, num_workers=3, cache_dir="kept", on_corrupt_shard="fail"
+    )
+    monkeypatch.setattr(absl.flags, "FLAGS", args)
+    listing, asked = clip_data.sources.Listing(["a", "b", "c"], (), ()), []
+    monkeypatch.setattr(
+        clip_data.sources, "read", lambda parts, log, number: asked.append(number) or listing
+    )
+    monkeypatch.setattr(clip_data, "open_reader", lambda *arguments: arguments)
+    run = types.SimpleNamespace(config=types.SimpleNamespace(schema="schema"), train_dir="run")
+    first, *others = first_clips.open_videos(run, "tfds:single#test", 5)
+    assert first.videos == ["a", "b"] and asked == [3]
+    settings = clip_data.Settings(1, 1, "kept", 3, "fail")
+    assert others[:3] == ["schema", 5, settings] and others[3].on_corrupt_shard == "fail"
+    args.num_workers = None
+    assert clip_data.number_of_workers() == workers.default_number()
+    with pytest.raises(UserError, match="run takes raw video.*Received: shards"):
+        first_clips.open_videos(run, "shards", 5)
 
 
 def test_occlusion_maps_are_drawn_and_kept(clips, run, tmp_path):

@@ -116,9 +116,7 @@ def test_streams_whose_clock_begins_late_or_begins_anew(tmp_path):
     assert decoding.probe(str(both)).num_frames == 2 * NUM
     assert decoding.probe(str(both)).rate == pytest.approx(RATE)
     assert numbers_of(decoding.iterate(str(both))) == list(range(2 * NUM))
-    moments, frames = zip(*decoding.frames_at(str(both), 0.4), strict=True)
-    assert moments == pytest.approx([0, 0.4, 0.8, 1.2, 1.6, 2.0])
-    assert numbers_of(frames) == [0, 10, 20, 30, 40, 50]
+    assert numbers_of(decoding.frames_at(str(both), 0.4)) == [0, 10, 20, 30, 40, 50]
 
 
 def test_frames_that_change_their_size_get_the_size_of_the_first(tmp_path):
@@ -139,9 +137,8 @@ def test_frames_on_screen_at_moments(tmp_path):
     times = [0, 1, 2, 4, 20, 21, 22]
     path = video_files.write(tmp_path / "a.mkv", video_files.numbered(7), times=times)
     shown = list(decoding.frames_at(path, 0.2, size=(24, 32)))
-    assert [moment for moment, _ in shown] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
-    assert numbers_of(frame for _, frame in shown) == [0, 3, 3, 3, 4]
-    assert {frame.shape for _, frame in shown} == {(24, 32, 3)}
+    assert numbers_of(shown) == [0, 3, 3, 3, 4]
+    assert {frame.shape for frame in shown} == {(24, 32, 3)}
     with pytest.raises(ValueError, match="Received: every=0"):
         next(decoding.frames_at(path, 0))
 

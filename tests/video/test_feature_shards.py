@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -127,8 +129,9 @@ def test_some_frames_are_spread_over_all(videos, count, expected):
 
 def item(name: str, labels=(0,), folder=None) -> Item:
     path = folder / name if folder else None
-    num_bytes = path.stat().st_size if path and path.exists() else -1
-    return Item(name, str(path), labels, num_bytes)
+    if path is None or not path.exists():
+        return Item(name, str(path), labels, -1, -1)
+    return Item(name, str(path), labels, path.stat().st_size, path.stat().st_mtime_ns)
 
 
 def test_a_video_stays_in_its_shard_whatever_else_there_is():
@@ -185,7 +188,7 @@ def test_a_shard_without_a_usable_video_is_no_file(videos, tmp_path):
     assert shards.is_done(str(tmp_path), bad) and not shards.is_done(str(tmp_path), made)
 
 
-@pytest.mark.parametrize("change", ["nothing", "cut", "removed", "label", "video", "more", "log"])
+@pytest.mark.parametrize("change", "nothing cut removed label video mended more log".split())
 def test_only_what_changed_is_made_anew(videos, tmp_path, change):
     made = make_shard(tmp_path, videos)
     path, first = tmp_path / f"{made.name}.tfrecord", made.items[0]
@@ -199,6 +202,8 @@ def test_only_what_changed_is_made_anew(videos, tmp_path, change):
         items = (dataclasses.replace(first, labels=(1,)), *items[1:])
     elif change == "video":
         items = (dataclasses.replace(first, num_bytes=first.num_bytes + 1), *items[1:])
+    elif change == "mended":  # The damaged one, whose size is the same.
+        items = (first, dataclasses.replace(items[1], mtime_ns=7), *items[2:])
     elif change == "more":
         items = (*items, item("more.mp4"))
     elif change == "log":
@@ -206,13 +211,16 @@ def test_only_what_changed_is_made_anew(videos, tmp_path, change):
     assert shards.is_done(str(tmp_path), Shard(made.name, items)) == (change == "nothing")
 
 
+@pytest.mark.parametrize("error", [OSError(5, "I/O"), VideoError("no memory", lasting=False)])
+def test_what_may_pass_is_tried_again(videos, tmp_path, error):
+    made = make_shard(tmp_path, videos, make_extractor(frames=Mock(side_effect=error)))
+    assert not shards.is_done(str(tmp_path), Shard(made.name, made.items))
+
+
 def test_a_failure_in_between_leaves_the_old_shard(videos, tmp_path):
     made = make_shard(tmp_path, videos)
     before = (tmp_path / f"{made.name}.tfrecord").read_bytes()
-
-    def broken(images):
-        raise RuntimeError("the network is gone")
-
+    broken = Mock(side_effect=RuntimeError("the network is gone"))
     with pytest.raises(RuntimeError):
         make_shard(tmp_path, videos, make_extractor(frames=broken))
     assert (tmp_path / f"{made.name}.tfrecord").read_bytes() == before
@@ -313,13 +321,14 @@ def test_matrices_of_other_networks_are_refused(tmp_path):
 def test_splits_and_labels_become_shards_and_numbers(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"12345")
     path = str(tmp_path / "a.mp4")
+    os.utime(path, ns=(7, 1_700_000_000_123_456_789))
     videos = [
         Video("a.mp4", path, ("y", "x"), "g", ""),
         Video("b.mp4", str(tmp_path / "b.mp4"), (), "h", "test"),
     ]
     assert folder_lib.items_by_split(videos, ["x", "y"]) == {
-        "videos": [Item("a.mp4", path, (0, 1), 5)],
-        "test": [Item("b.mp4", str(tmp_path / "b.mp4"), (), -1)],
+        "videos": [Item("a.mp4", path, (0, 1), 5, os.stat(path).st_mtime_ns)],
+        "test": [Item("b.mp4", str(tmp_path / "b.mp4"), (), -1, -1)],
     }
     with pytest.raises(UserError, match="label 'y', which is none of the 1 classes"):
         folder_lib.items_by_split(videos, ["x"])
@@ -330,7 +339,7 @@ def test_splits_and_labels_become_shards_and_numbers(tmp_path):
 def test_ids_of_any_bytes_come_through(tmp_path):
     name = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
     (tmp_path / "log").mkdir()
-    odd = Item(name, "p", (1,), 3)
+    odd = Item(name, "p", (1,), 3, 4)
     shards.write_todo(str(tmp_path), Shard("s", (odd,)))
     assert shards.read_todo(str(tmp_path), "s").items == (odd,)
     features = Features({"rgb": np.zeros((1, 2), np.uint8)}, {"rgb": 0}, {"rgb": 0.0})

@@ -1,5 +1,6 @@
 """The sound of a video, against tones whose pitch and loudness are known."""
 
+import av
 import numpy as np
 import pytest
 import video_files
@@ -38,6 +39,21 @@ def test_channels_are_averaged(tmp_path):
     assert np.abs(same[2000:-2000]).max() == pytest.approx(0.6, abs=0.01)
     opposite = decoding.audio(write(tmp_path, left, -left, name="b.mkv"))
     assert np.abs(opposite).max() < 1e-3
+
+
+def test_what_a_broken_clock_leaves_out_is_not_filled_in(tmp_path):
+    path = str(tmp_path / "a.nut")
+    with av.open(path, "w") as file:
+        stream = file.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        for start in (0, 10 * RATE):  # Half a second each.
+            samples = (tone(440, 0.5) * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, start
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    with av.open(path) as file:
+        assert max(frame.time for frame in file.decode(audio=0)) >= 10
+    assert len(decoding.audio(path)) == pytest.approx(16000, abs=2)
 
 
 def test_a_video_without_sound(tmp_path):

@@ -18,6 +18,7 @@ from stored_videos import CLASSES, Several, Single, Words
 from yt8m.data.video import flow as flow_lib
 from yt8m.data.video import pattern, sources, tfds_source
 from yt8m.data.video.decoding import VideoError
+from yt8m.data.video.record_frames import RecordFrames
 from yt8m.data.video.settings import Flow
 from yt8m.data.video.video_log import VideoLog
 from yt8m.errors import UserError
@@ -139,6 +140,24 @@ def test_opens_data_sets_without_decoding_anything(folder, monkeypatch):
     monkeypatch.setattr(cv2, "imdecode", None)
     assert len(open_all().videos) == 7
     assert len(open_all("several", "all").videos) == 3
+
+
+def test_the_size_of_a_jpeg_stands_behind_its_tables(tmp_path):
+    """In whatever order: a table of codes has a marker like that of the size."""
+    image = cv2.imencode(".jpg", np.zeros((24, 40, 3), np.uint8))[1].tobytes()
+    segments, place = {}, 2
+    while place < image.index(b"\xff\xda"):
+        end = place + 2 + int.from_bytes(image[place + 2 : place + 4], "big")
+        segments.setdefault(image[place + 1], []).append(image[place:end])
+        place = end
+    sizes = segments.pop(0xC0)
+    tables = [part for of_kind in segments.values() for part in of_kind]
+    data = b"".join([image[:2], *tables, *sizes, image[place:]])
+    assert 0xC4 in segments and cv2.imdecode(np.frombuffer(data, "u1"), 1).shape == (24, 40, 3)
+    path = tmp_path / "shard"
+    path.write_bytes(data)
+    frames = RecordFrames(str(path), np.array([0]), np.array([len(data)]))
+    assert frames.first_size() == (24, 40)
 
 
 @pytest.mark.parametrize("flow", [Flow(length=2), Flow(length=2, bidirectional=True)])

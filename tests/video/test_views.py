@@ -65,9 +65,14 @@ def test_mirrored_flow_changes_the_sign_of_x():
 
 def test_flow_of_many_channels_is_resized():
     flow = np.random.default_rng(0).integers(1, 256, (2, 16, 16, 20)).astype(np.uint8)
-    shown = views.show(flow, views.View(0, 0, 16, 16), (8, 8), Flow(length=10))
-    expected = flow.reshape(2, 8, 2, 8, 2, 20).astype(float).mean((2, 4))
+    shown = views.show(flow, views.View(0, 0, 16, 16), (4, 4), Flow(length=10))
+    expected = flow.reshape(2, 4, 4, 4, 4, 20).astype(float).mean((2, 4))
     np.testing.assert_allclose(shown, expected, atol=0.51)
+
+
+def test_larger_frames_are_interpolated():
+    frame = np.repeat(np.array([[0, 100]], np.uint8)[..., None], 3, axis=2)
+    assert views.resize(frame, (1, 4))[0, :, 1].tolist() == [0, 25, 75, 100]
 
 
 def test_ten_crops_are_corners_centre_and_mirror_images():

@@ -97,6 +97,32 @@ def test_moments_survive_a_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
+def test_variances_that_rounding_makes_negative_are_none():
+    """As of large numbers whose differences are small; below -1e-4 there would be no root."""
+    products = np.array([[1.0, 1.01], [1.01, 1.0]])
+    fitted = whitening.fit(Moments(9, np.zeros(2), 9 * products), 2)
+    np.testing.assert_allclose(fitted.eigenvals, [2.01, 0], atol=1e-9)
+    fitted = whitening.fit(Moments(9, np.zeros(2), 9 * np.array([1, -0.01])), 0)
+    assert fitted.eigenvals.min() == 0
+
+
+def test_nothing_half_written_is_left(tmp_path, monkeypatch):
+    moments = Moments.of(correlated(10), True)
+    full = OSError(28, "No space left on device")
+
+    def fill(path, *arrays, **named):
+        (tmp_path / path).write_bytes(b"half")
+        raise full
+
+    monkeypatch.setattr(np, "save", fill)
+    monkeypatch.setattr(np, "savez", fill)
+    with pytest.raises(UserError, match="a.npz: No space left"):
+        moments.save(str(tmp_path / "a.npz"))
+    with pytest.raises(UserError, match="eigenvals.npy: No space left"):
+        whitening.fit(moments, 2).save(str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("files", "size", "components", "parts"),
     [

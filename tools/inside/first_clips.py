@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections.abc import Iterator
@@ -13,9 +12,7 @@ from absl import flags
 
 from yt8m import jobs, runs
 from yt8m.data.diagnose import clear_errors
-from yt8m.data.video import pattern as pattern_lib
 from yt8m.data.video.schema import CLIP
-from yt8m.data.video.video_log import VideoLog
 from yt8m.errors import UserError
 
 # One clip as a model takes it: its inputs without a batch axis, and `ids`, `labels` and `task`.
@@ -73,21 +70,13 @@ def open_videos(run: runs.Run, pattern: str, batch_size: int):
         UserError: the pattern names shards, or its videos do not fit or cannot be read.
     """
     data = jobs.import_extra("yt8m.clip_data", "video")
-    sources = jobs.import_extra("yt8m.data.video.sources", "video")
-    workers = jobs.import_extra("yt8m.data.video.workers", "video")
-    args = flags.FLAGS
-    parts = pattern_lib.parse(pattern)
-    if parts is None:
-        raise UserError(
-            f"{run.train_dir} takes raw video: {run.config.schema}. Name a manifest, such as "
-            f"clips.csv#test, or a data set of videos. Received: --input_data_pattern={pattern}."
-        )
-    number = workers.default_number() if args.num_workers is None else args.num_workers
-    settings = data.Settings(1, 1, args.cache_dir, number, args.on_corrupt_shard)
-    log = VideoLog(args.on_corrupt_shard)
-    listing = sources.read(parts, log)
-    first = dataclasses.replace(listing, videos=listing.videos[: args.num_videos])
-    return data.open_reader(first, run.config.schema, batch_size, settings, log)
+    return data.run_reader(
+        run,
+        pattern,
+        batch_size,
+        settings=data.Settings.of_one_view(),
+        num_videos=flags.FLAGS.num_videos,
+    )
 
 
 def batches(reader) -> Iterator[dict[str, np.ndarray]]:

@@ -138,9 +138,7 @@ def read_frames(
     raise VideoError(f"ends before frame {last}: it holds {frames.count}")
 
 
-def frames_at(
-    path: str, every: float, size: tuple[int, int] | None = None
-) -> Iterator[tuple[float, np.ndarray]]:
+def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
     """The frames that are on screen at 0, `every`, 2 * `every`, ... seconds.
 
     Time begins with the first frame. The last moment is no later than the last frame's beginning.
@@ -151,7 +149,7 @@ def frames_at(
         size: as of `iterate`.
 
     Yields:
-        The moment in seconds, and its frame.
+        (height, width, 3) uint8 RGB, as `iterate`.
 
     Raises:
         VideoError: as `iterate`.
@@ -164,11 +162,11 @@ def frames_at(
     for frame in frames:
         # A frame that begins at the very moment counts, whatever its time was rounded to.
         while shown is not None and count * every < frames.seconds - 1e-6:
-            yield count * every, frames.convert(shown, size)
+            yield frames.convert(shown, size)
             count += 1
         shown = frame
     if count * every <= frames.seconds + 1e-6:
-        yield count * every, frames.convert(shown, size)
+        yield frames.convert(shown, size)
 
 
 def audio(path: str, rate: int = 16000) -> np.ndarray:
@@ -197,7 +195,6 @@ def audio(path: str, rate: int = 16000) -> np.ndarray:
                 parts += _samples(resampler, None)
                 resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
                 kind = received
-            frame.pts = None  # The resampler must not fill in what a broken clock leaves out.
             parts += _samples(resampler, frame)
         parts += _samples(resampler, None)
     return np.clip(np.concatenate([*parts, np.zeros(0, np.float32)]), -1.0, 1.0)

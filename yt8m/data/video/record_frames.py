@@ -17,7 +17,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from yt8m.data.video import decoding
+from yt8m.data.video import decoding, views
 from yt8m.data.video.decoding import VideoError
 from yt8m.data.video.flow import FrameFlow
 from yt8m.data.video.settings import Flow
@@ -60,7 +60,7 @@ class RecordFrames:
         """
         wanted, places = np.unique(indices, return_inverse=True)
         with self._open() as file:
-            images = [_resize(self._image(file, number), size) for number in wanted.tolist()]
+            images = [views.resize(self._image(file, number), size) for number in wanted.tolist()]
         return np.stack(images)[places]
 
     def first_size(self) -> tuple[int, int]:
@@ -143,11 +143,3 @@ def _decode(data: np.ndarray) -> np.ndarray | None:
     except cv2.error:
         return None
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[:2] == tuple(size):
-        return image
-    smaller = size[0] * size[1] < image.shape[0] * image.shape[1]
-    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=method)

@@ -14,7 +14,7 @@ from yt8m.data.video import flow as flow_lib
 from yt8m.data.video.settings import Clips, Flow
 from yt8m.errors import UserError
 
-NUM_CROPS = (1, 3, 5, 10)
+_NUM_CROPS = (1, 3, 5, 10)
 # Wang et al., Towards good practices for very deep two-stream ConvNets, arXiv 1507.02159.
 _SCALES = (1.0, 0.875, 0.75, 0.66)
 
@@ -70,6 +70,17 @@ def _scaled(
     )
 
 
+def check_num_crops(count: int) -> None:
+    """Fails where `evaluation_views` knows no such number of views.
+
+    Raises:
+        UserError: says which there are.
+    """
+    if count not in _NUM_CROPS:
+        valid = ", ".join(map(str, _NUM_CROPS))
+        raise UserError(f"--num_crops must be one of {valid}. Received: {count}.")
+
+
 def evaluation_views(crop_size: tuple[int, int], frame_size: tuple[int, int], count: int):
     """The views of a frame that an evaluation takes.
 
@@ -85,9 +96,7 @@ def evaluation_views(crop_size: tuple[int, int], frame_size: tuple[int, int], co
     Raises:
         UserError: another count.
     """
-    if count not in NUM_CROPS:
-        valid = ", ".join(map(str, NUM_CROPS))
-        raise UserError(f"--num_crops must be one of {valid}. Received: {count}.")
+    check_num_crops(count)
     (height, width), (whole_height, whole_width) = crop_size, frame_size
     down, right = whole_height - height, whole_width - width
     centre = View(down // 2, right // 2, height, width)
@@ -118,13 +127,22 @@ def show(frames: np.ndarray, view: View, size: tuple[int, int], flow: Flow | Non
     """
     part = frames[:, view.top : view.top + view.height, view.left : view.left + view.width]
     if part.shape[1:3] != size:
-        part = np.stack([_resize(frame, size) for frame in part])
+        part = np.stack([resize(frame, size) for frame in part])
     if not view.flip:
         return part
     return part[:, :, ::-1] if flow is None else flow_lib.flip(part, flow)
 
 
-def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes a frame, averaging over what becomes a pixel.
+
+    Args:
+        frame: (height, width, channels) uint8.
+        size: the new (height, width).
+
+    Returns:
+        (*size, channels) uint8.
+    """
     smaller = size[0] * size[1] < frame.shape[0] * frame.shape[1]
     method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     # OpenCV takes four channels at most where it averages; flow may have twenty.

@@ -98,7 +98,7 @@ def embed_frames(
     """
     size = (settings.image_size, settings.image_size)
     frames = itertools.islice(decoding.frames_at(path, settings.every, size), most)
-    while batch := [frame for _, frame in itertools.islice(frames, settings.batch_size)]:
+    while batch := list(itertools.islice(frames, settings.batch_size)):
         yield networks.frames(np.stack(batch))
 
 
@@ -122,7 +122,7 @@ def embed_some_frames(
     size = (settings.image_size, settings.image_size)
     frames = itertools.islice(decoding.frames_at(path, settings.every, size), settings.max_frames)
     kept, stride = [], 1
-    for number, (_, frame) in enumerate(frames):
+    for number, frame in enumerate(frames):
         if number % stride == 0:
             kept.append(frame)
         if len(kept) == 2 * count:

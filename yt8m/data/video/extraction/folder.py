@@ -129,9 +129,17 @@ def items_by_split(videos: Iterable[Video], classes: list[str]) -> dict[str, lis
                 "classes of the features in --pca_dir. Correct the manifest."
             )
         labels = tuple(sorted(numbers[label] for label in video.labels))
-        num_bytes = os.path.getsize(video.path) if os.path.isfile(video.path) else -1
-        splits.setdefault(split, []).append(Item(video.id, video.path, labels, num_bytes))
+        item = Item(video.id, video.path, labels, *_size_and_time(video.path))
+        splits.setdefault(split, []).append(item)
     return splits
+
+
+def _size_and_time(path: str) -> tuple[int, int]:
+    """Bytes of a file, and when it last changed in nanoseconds; -1 and -1 where there is none."""
+    if not os.path.isfile(path):
+        return -1, -1
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 def shards_to_make(folder: str, planned: list[shards.Shard]) -> list[shards.Shard]:

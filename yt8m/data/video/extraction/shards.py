@@ -43,17 +43,19 @@ class Item:
         path: the file.
         labels: class ids, sorted.
         num_bytes: the size of the file; -1 where there is none.
+        mtime_ns: when it last changed, in nanoseconds; -1 where there is none.
     """
 
     id: str
     path: str
     labels: tuple[int, ...]
     num_bytes: int
+    mtime_ns: int
 
     @property
     def key(self) -> tuple:
         """What makes the features of a video be made anew when it changes."""
-        return self.id, self.labels, self.num_bytes
+        return self.id, self.labels, self.num_bytes, self.mtime_ns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,13 +147,18 @@ def read_log(folder: str, name: str) -> list[dict]:
 def is_done(folder: str, shard: Shard) -> bool:
     """Whether a shard is there, whole, and of these very videos."""
     *lines, last = read_log(folder, shard.name) or [{}]
-    keys = [(line.get("id"), tuple(line.get("labels", ())), line.get("bytes")) for line in lines]
-    if keys != [item.key for item in shard.items] or "records" not in last:
+    if list(map(_key, lines)) != [item.key for item in shard.items] or "records" not in last:
         return False
     path = shard_path(folder, shard.name)
     if not last["records"]:
         return not os.path.exists(path)
     return os.path.exists(path) and os.path.getsize(path) == last["size"]
+
+
+def _key(line: dict) -> tuple:
+    """The `Item.key` of the video that a line of a log is about."""
+    labels = tuple(line.get("labels", ()))
+    return line.get("id"), labels, line.get("bytes"), line.get("mtime_ns")
 
 
 def write_todo(folder: str, shard: Shard) -> None:
@@ -169,7 +176,7 @@ def read_todo(folder: str, name: str) -> Shard:
     """The inverse of `write_todo`."""
     with open(_log_path(folder, name, _TODO), encoding="utf-8") as file:
         items = json.load(file)["items"]
-    return Shard(name, tuple(Item(i, path, tuple(labels), n) for i, path, labels, n in items))
+    return Shard(name, tuple(Item(i, path, tuple(labels), *of) for i, path, labels, *of in items))
 
 
 def remove(folder: str, name: str) -> None:
@@ -289,15 +296,18 @@ def _write_line(log, values: dict) -> None:
 
 
 def _extract(item: Item, extractor: Extractor) -> tuple[bytes | None, dict]:
-    line = {"id": item.id, "labels": list(item.labels), "bytes": item.num_bytes}
+    line = {"id": item.id, "labels": list(item.labels)}
+    line |= {"bytes": item.num_bytes, "mtime_ns": item.mtime_ns}
     try:
         if item.num_bytes < 0:
             raise VideoError("there is no such file")
         features = extractor.features(item.path)
     except VideoError as error:
-        return None, line | {"problem": str(error)}
+        # What may pass is of no file that there will be: the next run tries it again.
+        unknown = {} if error.lasting else {"mtime_ns": None}
+        return None, line | unknown | {"problem": str(error)}
     except OSError as error:
-        return None, line | {"problem": f"cannot be read: {error.strerror}"}
+        return None, line | {"mtime_ns": None, "problem": f"cannot be read: {error.strerror}"}
     found = {
         "frames": len(next(iter(features.frames.values()))),
         "values": {name: frames.size for name, frames in features.frames.items()},
