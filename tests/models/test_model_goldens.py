@@ -23,9 +23,15 @@ def golden(name: str) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def on_jax() -> dict[str, dict[str, float]]:
     """The errors of every golden on JAX, from one process."""
+    environment = {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",  # Compiles faster.
+    }
     process = subprocess.run(
         [sys.executable, golden_cases.__file__],
-        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=300,
