@@ -79,20 +79,14 @@ class RunConfig:
         kind = ClipSchema if schema["kind"] == CLIP else Schema
         return cls(**(data | {"schema": kind.from_json(schema)}))
 
-    @property
-    def full_model(self) -> str:
-        """The spec with every setting of today."""
-        try:
-            return str(specs.model(self.model))
-        except ValueError:  # Of another version, with settings that are gone.
-            return self.model
-
     def difference(self, other: RunConfig) -> list[str]:
         """One line for each setting in which the two runs differ: `name: mine -> other's`.
 
         A setting of a model that is younger than a run has its default there.
         """
-        mine, others = (flatten(run.to_json() | {"model": run.full_model}) for run in (self, other))
+        mine, others = (
+            flatten(run.to_json() | {"model": specs.completed(run.model)}) for run in (self, other)
+        )
         return [
             f"{key}: {mine.get(key)!r} -> {others.get(key)!r}"
             for key in dict.fromkeys([*mine, *others])
@@ -208,6 +202,11 @@ def read_config(train_dir: str) -> RunConfig:
         raise UserError(f"{path} cannot be read as a run's configuration: {error}.") from None
 
 
+def has_model(train_dir: str) -> bool:
+    """Whether a run has saved its model."""
+    return os.path.exists(os.path.join(train_dir, MODEL))
+
+
 def load(train_dir: str) -> Run:
     """Loads a run.
 
@@ -216,7 +215,7 @@ def load(train_dir: str) -> Run:
     """
     config = read_config(train_dir)
     path = os.path.join(train_dir, MODEL)
-    if not os.path.exists(path):
+    if not has_model(train_dir):
         raise UserError(
             f"{train_dir} has no {MODEL} yet: its training ended before the first checkpoint. "
             "Start the same training again."
@@ -328,7 +327,7 @@ def _has_progress(train_dir: str) -> bool:
     has_checkpoint = os.path.isdir(folder) and any(
         n.startswith("step-") for n in os.listdir(folder)
     )
-    return has_checkpoint or os.path.exists(os.path.join(train_dir, MODEL))
+    return has_checkpoint or has_model(train_dir)
 
 
 def _delete(train_dir: str) -> None:

@@ -141,6 +141,14 @@ def model(text: str) -> Spec:
     return _resolve(parse(text))
 
 
+def completed(text: str) -> str:
+    """A spec of a model with every setting that there is today; as it is where that is no spec."""
+    try:
+        return str(model(text))
+    except ValueError:  # Of another version, with settings that are gone.
+        return text
+
+
 def model_names() -> dict[str, str]:
     """Short name -> dotted name of every model, found among the modules of the packages."""
     names: dict[str, str] = {}

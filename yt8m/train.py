@@ -23,6 +23,7 @@ from yt8m import (
     metrics,
     modeling,
     optimizers,
+    run_callback,
     runs,
     specs,
     training_data,
@@ -160,7 +161,7 @@ def main() -> None:
             trainer,
             weights,
             data.reader,
-            training_lib.Schedule(
+            run_callback.Schedule(
                 args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
             ),
             args.seed,
@@ -169,7 +170,7 @@ def main() -> None:
             metric=data.metric,
             teacher=data.teacher,
         )
-    name = training_lib.REPORTED[data.metric]
+    name = run_callback.REPORTED[data.metric]
     best = "" if end.best is None else f", best {name} {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
 
