@@ -11,11 +11,11 @@ from keras import layers, ops
 from frame_models.pixels.layers.each_frame import MergeTime, SplitTime
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.sub_network import add_network
-from tools import deconvolution
-from tools.inside import backward_rules
-from tools.inside.units import Units, named_layers
-from yt8m.errors import UserError
-from yt8m.preprocessing import FrameMask, ScaleBytes
+from yt8m import deconvolution
+from yt8m.base.errors import UserError
+from yt8m.interpretation import backward_rules
+from yt8m.interpretation.units import Units, named_layers
+from yt8m.modeling.preprocessing import FrameMask, ScaleBytes
 
 pytestmark = pytest.mark.skipif(
     keras.config.backend() != "tensorflow", reason="it goes through TensorFlow's graph"
@@ -302,7 +302,7 @@ def test_the_other_backend_is_pointed_to_this_one(monkeypatch):
 
 def test_the_picture_shows_the_part_and_the_frames_that_count():
     pytest.importorskip("cv2")
-    from tools.inside import unit_picture
+    from yt8m.interpretation import unit_picture
 
     pattern = np.zeros((10, 20, 30, 3), "f")
     pattern[2:9, 4:7, 10:15] = 0.5

@@ -9,12 +9,12 @@ import random
 import numpy as np
 import pytest
 
-from yt8m import submission
+from yt8m.base.errors import UserError
 from yt8m.ensemble import are_of_segments, check_output, input_files, parse_weights
 from yt8m.ensembling import index, videos
 from yt8m.ensembling.methods import ScoreRanks
 from yt8m.ensembling.videos import METHODS, VideoEnsemble
-from yt8m.errors import UserError
+from yt8m.submissions import video_file
 
 NUM_CLASSES = 30
 
@@ -53,7 +53,7 @@ def ensemble(folder, paths, method="mean", weights=None, top_k=20) -> str:
 
 
 def read(folder) -> dict[str, list]:
-    rows = submission.read_rows(str(folder / "out.csv"), NUM_CLASSES)
+    rows = video_file.read_rows(str(folder / "out.csv"), NUM_CLASSES)
     return {name: list(zip(classes, scores, strict=True)) for name, classes, scores in rows}
 
 
@@ -195,10 +195,10 @@ def test_every_file_that_can_be_read_can_be_joined(number, bom, tmp_path):
     path = tmp_path / "odd.csv"
     path.write_bytes(bom + header + ODD[number])
     assert not are_of_segments([str(path)])
-    wanted = list(submission.read_rows(str(path), NUM_CLASSES))
+    wanted = list(video_file.read_rows(str(path), NUM_CLASSES))
     other = write(tmp_path / "other.csv", {"other": [(7, 0.5)]})
     ensemble(tmp_path, [str(path), other])
-    found = list(submission.read_rows(str(tmp_path / "out.csv"), NUM_CLASSES))
+    found = list(video_file.read_rows(str(tmp_path / "out.csv"), NUM_CLASSES))
     assert found == [*wanted, ("other", [7], [0.5])]
 
 
@@ -224,7 +224,7 @@ def test_every_file_that_can_be_read_can_be_joined(number, bom, tmp_path):
 )
 def test_a_bad_line_is_named_and_nothing_is_written(line, part, tmp_path):
     good = write(tmp_path / "good.csv", {"ok": [(1, 0.5)], "a": [(2, 0.5)]})
-    (tmp_path / "bad.csv").write_text(f"{submission.HEADER}\nok,1 0.5\n{line}\nb,\n")
+    (tmp_path / "bad.csv").write_text(f"{video_file.HEADER}\nok,1 0.5\n{line}\nb,\n")
     with pytest.raises(UserError, match=r"bad\.csv, line 3") as error:
         ensemble(tmp_path, [good, str(tmp_path / "bad.csv")])
     assert part in str(error.value)
@@ -233,16 +233,16 @@ def test_a_bad_line_is_named_and_nothing_is_written(line, part, tmp_path):
 
 def test_a_video_with_two_lines_an_empty_file_and_an_endless_line(tmp_path):
     bad = tmp_path / "bad.csv"
-    bad.write_text(f'{submission.HEADER}\nv1,1 0.5\nv2,1 0.5\n"v1",2 0.5\n')
+    bad.write_text(f'{video_file.HEADER}\nv1,1 0.5\nv2,1 0.5\n"v1",2 0.5\n')
     with pytest.raises(UserError, match=r"bad\.csv has two rows of 'v1'"):
         VideoEnsemble([str(bad)], "mean", NUM_CLASSES)
-    bad.write_text(submission.HEADER + "\n")
+    bad.write_text(video_file.HEADER + "\n")
     with pytest.raises(UserError, match=r"bad\.csv has no rows"):
         VideoEnsemble([str(bad)], "mean", NUM_CLASSES)
-    bad.write_text(submission.HEADER + "\nv," + "1 0.5 " * 3_000_000)
+    bad.write_text(video_file.HEADER + "\nv," + "1 0.5 " * 3_000_000)
     with pytest.raises(UserError, match=r"bad\.csv has a row of more than 15 MB, at byte 29"):
         VideoEnsemble([str(bad)], "mean", NUM_CLASSES)
-    bad.write_text(submission.HEADER + '\n"v,' + "1 0.5 " * 3_000_000)
+    bad.write_text(video_file.HEADER + '\n"v,' + "1 0.5 " * 3_000_000)
     with pytest.raises(UserError, match=r"bad\.csv"):
         VideoEnsemble([str(bad)], "mean", NUM_CLASSES)
 

@@ -11,7 +11,9 @@ import pytest
 from keras import layers
 from toy_records import FRAMES, frame_batch
 
-from yt8m import averages, fine_tuning, layer_graph, losses, modeling, optimizers, specs
+from yt8m.modeling import keras_model, layer_graph, losses, specs
+from yt8m.training import averages, fine_tuning, optimizers
+from yt8m.training.trainer import Trainer
 
 LABELS = np.array([[0, 3], [1, -1], [2, -1], [4, 2]])
 
@@ -127,7 +129,7 @@ def test_each_stream_is_counted_from_its_own_output():
 
 def test_a_layer_of_layers_is_one():
     spec = "netvlad(clusters=2, hidden=4, gating=True, head=moe(mixtures=2))"
-    model = modeling.build(specs.model(spec), FRAMES, 5)
+    model = keras_model.build(specs.model(spec), FRAMES, 5)
     expected = ["net_vlad", "dense", "context_gating", "mixture_of_experts"]
     assert names(layers_with_weights(model))[-4:] == expected
     assert "batch_norm" not in names(layers_with_weights(model))
@@ -135,7 +137,7 @@ def test_a_layer_of_layers_is_one():
 
 def trainer(rates=None, model=None, **settings):
     model = model or toy()
-    made = modeling.Trainer(model, 5, losses.CrossEntropy())
+    made = Trainer(model, 5, losses.CrossEntropy())
     settings = {"learning_rate": 0.1, "rates": rates} | settings
     optimizer = optimizers.get(settings.pop("name", "sgd"), **settings)
     made.compile(optimizer=optimizer)
@@ -149,7 +151,7 @@ def toy():
     fix_names_and_weights()
     last = "hidden(units=4, relu=True, head=softmax)"
     spec = f"average(head=mlp(hidden=4, blocks=0, dropout=0.0, head={last}))"
-    return modeling.build(specs.model(spec), FRAMES, 5)
+    return keras_model.build(specs.model(spec), FRAMES, 5)
 
 
 def values(model):
@@ -239,7 +241,7 @@ def test_jax_without_tensorflow(tmp_path):
 def test_the_moving_average_of_the_weights_knows_what_learns():
     """Also where a layer made of layers does not."""
     spec = "netvlad(clusters=4, hidden=4, head=softmax)"
-    model = modeling.build(specs.model(spec), FRAMES, 5)
+    model = keras_model.build(specs.model(spec), FRAMES, 5)
     fine_tuning.apply(model, 2, 0.0)
     made = trainer(model=model, ema_momentum=0.5)
     weights = averages.Weights(made)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from absl import logging
 
-from yt8m import fusing
-from yt8m.errors import UserError
-from yt8m.view_scores import ScoreWriter
+from yt8m.base.errors import UserError
+from yt8m.fusion import methods
+from yt8m.fusion import splits as score_splits
+from yt8m.fusion.score_file import ScoreWriter
 
 CLASSES = ("run", "jump", "swim", "climb", "row")
 
@@ -44,10 +45,10 @@ def two_runs(tmp_path):
 
 def test_the_average_is_exact_whatever_the_order_of_videos(two_runs):
     paths, rgb, flow = two_runs
-    (split,) = fusing.load([paths])
+    (split,) = score_splits.load([paths])
     means = [part.astype(np.float64).mean((1, 2)) for part in (rgb, flow)]
     for texts, shares in [(None, (0.5, 0.5)), (["1", "2"], (1 / 3, 2 / 3)), (["0", "7"], (0, 1))]:
-        fused = fusing.Average(fusing.parse_weights(texts, 2)).fuse(split)
+        fused = methods.Average(methods.parse_weights(texts, 2)).fuse(split)
         expected = shares[0] * means[0] + shares[1] * means[1]
         assert fused.dtype == np.float32
         np.testing.assert_allclose(fused, expected, rtol=3e-7)
@@ -57,12 +58,12 @@ def test_the_average_is_exact_whatever_the_order_of_videos(two_runs):
 
 def test_fewer_views_are_taken_of_every_run(two_runs):
     paths, rgb, flow = two_runs
-    (split,) = fusing.load([paths], num_clips=1, num_crops=1)
+    (split,) = score_splits.load([paths], num_clips=1, num_crops=1)
     first, second = split.video_scores()
     np.testing.assert_array_equal(first, rgb[:, 1, 1])  # The second of two clips, the centre.
     np.testing.assert_array_equal(second, flow[:, 0, 0])
     with pytest.raises(UserError, match=r"flow\.npz does not hold.*num_clips=2"):
-        fusing.load([paths], num_clips=2)
+        score_splits.load([paths], num_clips=2)
 
 
 def shifted_runs(folder, name, seed, num_videos, classes=CLASSES, shift=1):
@@ -85,11 +86,11 @@ def shifted_runs(folder, name, seed, num_videos, classes=CLASSES, shift=1):
 def test_an_svm_learns_what_the_average_cannot_say(classes, tmp_path):
     paths, labels = shifted_runs(tmp_path, "test", 0, 20, classes)
     fit_paths, _ = shifted_runs(tmp_path, "train", 1, 40, classes)
-    (split,), (fit_split,) = fusing.load([paths]), fusing.load([fit_paths])
-    fusing.check_fit([split], [fit_split])
-    average = fusing.Average(np.array([0.5, 0.5])).fuse(split)
+    (split,), (fit_split,) = score_splits.load([paths]), score_splits.load([fit_paths])
+    score_splits.check_fit([split], [fit_split])
+    average = methods.Average(np.array([0.5, 0.5])).fuse(split)
     assert not (average.argmax(axis=1) == labels).any()
-    fused = fusing.LinearSvm(1.0).fuse(split, fit_split)
+    fused = methods.LinearSvm(1.0).fuse(split, fit_split)
     assert (fused.argmax(axis=1) == labels).all()
     assert (fused.shape, fused.dtype) == ((20, len(classes)), np.float32)
     assert fused.min() > 0
@@ -108,8 +109,8 @@ def test_svm_scores_keep_the_order_of_decision_values(tmp_path):
         features.append(np.hstack(rows))
     model = LinearSVC(C=0.5, dual=False, tol=1e-8).fit(features[0], truth)
     expected = model.decision_function(features[1])
-    (split,), (fit_split,) = fusing.load([paths]), fusing.load([fit_paths])
-    fused = fusing.LinearSvm(0.5).fuse(split, fit_split).astype(np.float64)
+    (split,), (fit_split,) = score_splits.load([paths]), score_splits.load([fit_paths])
+    fused = methods.LinearSvm(0.5).fuse(split, fit_split).astype(np.float64)
     away = 2 * fused - 1
     np.testing.assert_allclose(away / (1 - np.abs(away)), expected, atol=1e-2)
 
@@ -120,8 +121,8 @@ def test_a_class_that_the_svm_never_saw_is_last(tmp_path, monkeypatch):
     scores, labels = random_scores(0, 8), np.array([0, 2, 4, 0, 2, 4, 0, 2])
     train = write(tmp_path / "train.npz", scores, labels, [f"t{n}" for n in range(8)])
     test = write(tmp_path / "test.npz", random_scores(1), LABELS)
-    (split,), (fit_split,) = fusing.load([[test]]), fusing.load([[train]])
-    fused = fusing.LinearSvm().fuse(split, fit_split)
+    (split,), (fit_split,) = score_splits.load([[test]]), score_splits.load([[train]])
+    fused = methods.LinearSvm().fuse(split, fit_split)
     assert not fused[:, [1, 3]].any()
     assert fused[:, [0, 2, 4]].all()
     assert said == [f"{train} has no video of 2 class(es)."]
@@ -130,17 +131,17 @@ def test_a_class_that_the_svm_never_saw_is_last(tmp_path, monkeypatch):
 def test_an_svm_needs_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(UserError, match=r"needs scikit-learn.*yt8m\[video\]"):
-        fusing.LinearSvm()
+        methods.LinearSvm()
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_penalty_is_positive(value):
     with pytest.raises(UserError, match="--svm_c must be positive"):
-        fusing.LinearSvm(value)
+        methods.LinearSvm(value)
 
 
 def test_splits_are_groups_of_files():
-    found = fusing.parse_files("scores", "a.npz, ~/b.npz;c.npz,d.npz")
+    found = score_splits.parse_files("scores", "a.npz, ~/b.npz;c.npz,d.npz")
     assert found == (("a.npz", os.path.expanduser("~/b.npz")), ("c.npz", "d.npz"))
 
 
@@ -157,7 +158,7 @@ def test_splits_are_groups_of_files():
 )
 def test_wrong_groups_are_refused(text, part):
     with pytest.raises(UserError, match=f"--fit_scores .*{part}"):
-        fusing.parse_files("fit_scores", text)
+        score_splits.parse_files("fit_scores", text)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_wrong_groups_are_refused(text, part):
 )
 def test_wrong_weights_are_refused(texts, part):
     with pytest.raises(UserError, match=f"--weights.*{part}"):
-        fusing.parse_weights(texts, 2)
+        methods.parse_weights(texts, 2)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_files_that_do_not_belong_together_are_refused(changes, part, tmp_path):
     scores = random_scores(1, len(ids))[..., : len(classes)]
     second = write(tmp_path / "b.npz", scores, labels, ids, classes)
     with pytest.raises(UserError, match=part):
-        fusing.load([[first, second]])
+        score_splits.load([[first, second]])
 
 
 def test_splits_have_the_same_classes(tmp_path):
@@ -207,7 +208,7 @@ def test_splits_have_the_same_classes(tmp_path):
     with pytest.raises(
         UserError, match=r"b\.npz has other classes than .*a\.npz: class 0 is 'run'"
     ):
-        fusing.load([[first], [second]])
+        score_splits.load([[first], [second]])
 
 
 @pytest.mark.parametrize(
@@ -224,13 +225,13 @@ def test_splits_have_the_same_classes(tmp_path):
 def test_an_svm_is_fitted_on_other_videos_of_one_label(changes, part, tmp_path):
     test = write(tmp_path / "test.npz", random_scores(0), LABELS)
     train = {"scores": random_scores(1), "labels": LABELS, "ids": list("tuvwxy")} | changes
-    splits = fusing.load([[test]])
-    fit_splits = fusing.load([[write(tmp_path / "train.npz", **train)]])
+    splits = score_splits.load([[test]])
+    fit_splits = score_splits.load([[write(tmp_path / "train.npz", **train)]])
     if part is None:
-        fusing.check_fit(splits, fit_splits)
+        score_splits.check_fit(splits, fit_splits)
         return
     with pytest.raises(UserError, match=part):
-        fusing.check_fit(splits, fit_splits)
+        score_splits.check_fit(splits, fit_splits)
 
 
 def test_an_svm_judges_videos_of_one_label(tmp_path):
@@ -238,11 +239,11 @@ def test_an_svm_judges_videos_of_one_label(tmp_path):
     test = write(tmp_path / "test.npz", random_scores(0), labels)
     train = write(tmp_path / "train.npz", random_scores(1), LABELS, list("tuvwxy"))
     with pytest.raises(UserError, match="'v0' in .*test.npz has 2"):
-        fusing.check_fit(fusing.load([[test]]), fusing.load([[train]]))
+        score_splits.check_fit(score_splits.load([[test]]), score_splits.load([[train]]))
 
 
 def test_an_svm_takes_scores_of_nothing_but_zeros(tmp_path):
     test = write(tmp_path / "test.npz", 0 * random_scores(0), LABELS)
     train = write(tmp_path / "train.npz", random_scores(1), LABELS)
-    (split,), (fit_split,) = fusing.load([[test]]), fusing.load([[train]])
-    assert np.isfinite(fusing.LinearSvm().fuse(split, fit_split)).all()
+    (split,), (fit_split,) = score_splits.load([[test]]), score_splits.load([[train]])
+    assert np.isfinite(methods.LinearSvm().fuse(split, fit_split)).all()

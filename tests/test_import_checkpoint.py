@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tools import import_checkpoint, tf1_weights
-from yt8m import evaluation, modeling, specs
+from yt8m import import_checkpoint
+from yt8m.conversion import tf1_weights
 from yt8m.data import detect
 from yt8m.data.reader import Reader
+from yt8m.evaluation import predicting
+from yt8m.modeling import keras_model, specs
 
 ROOT = pathlib.Path(__file__).parents[1]
 GOLDENS = ROOT.parent / "shared" / "goldens"
@@ -60,10 +62,10 @@ def test_weights_of_a_checkpoint_answer_as_the_original(name):
     """All videos in one padded batch, and each by itself."""
     shard = str(GOLDENS / "pipeline_frames.tfrecord")
     schema = detect.detect([shard])
-    model = modeling.classifier(modeling.build(specs.model(SPECS[name]), schema, 25))
+    model = keras_model.classifier(keras_model.build(specs.model(SPECS[name]), schema, 25))
     checkpoint = str(GOLDENS / f"pipeline_{name}_ckpt")
     tf1_weights.fill(model, import_checkpoint.read_variables(checkpoint))
-    predict = evaluation.predictor(model)
+    predict = predicting.predictor(model)
     for batch_size in (6, 1):
         rows = {}
         for batch in Reader([shard], schema, 25, batch_size).sequential().as_numpy_iterator():
@@ -76,7 +78,7 @@ def test_weights_of_a_checkpoint_answer_as_the_original(name):
 @needs_goldens
 def test_from_the_command_line(tmp_path):
     name = "willow_gated_netvlad"
-    imported = run("tools.import_checkpoint", **import_flags(name, tmp_path / "run"))
+    imported = run("yt8m.import_checkpoint", **import_flags(name, tmp_path / "run"))
     assert imported.returncode == 0, imported.stderr
     assert "Imported 31 variables" in imported.stdout
     inference = run(
@@ -92,7 +94,7 @@ def test_from_the_command_line(tmp_path):
     for video, probabilities in expected(name).items():
         pairs = dict(zip(map(int, rows[video][::2]), map(float, rows[video][1::2]), strict=True))
         np.testing.assert_allclose([pairs[c] for c in range(25)], probabilities, atol=1e-5)
-    again = run("tools.import_checkpoint", **import_flags(name, tmp_path / "run"))
+    again = run("yt8m.import_checkpoint", **import_flags(name, tmp_path / "run"))
     assert again.returncode == 1
     assert "is not empty" in again.stderr
 
@@ -120,7 +122,7 @@ def logistic(num_classes: int = 3):
     schema = import_checkpoint.Schema(
         "frame", (import_checkpoint.Feature("rgb", 6, "uint8", "rgb"),)
     )
-    return modeling.build(specs.model("average(head=logistic)"), schema, num_classes)
+    return keras_model.build(specs.model("average(head=logistic)"), schema, num_classes)
 
 
 def test_state_of_the_optimizer_and_the_scope_of_newer_code_are_no_weights(tmp_path):
@@ -187,7 +189,7 @@ def test_a_value_that_cannot_be_converted_is_named():
     schema = import_checkpoint.Schema(
         "frame", (import_checkpoint.Feature("rgb", 6, "uint8", "rgb"),)
     )
-    model = modeling.build(specs.model("netvlad(clusters=2, hidden=4)"), schema, 3)
+    model = keras_model.build(specs.model("netvlad(clusters=2, hidden=4)"), schema, 3)
     centres = {"video_VLAD/cluster_weights2": np.ones((2, 6, 2), "float32")}
     with pytest.raises(ValueError, match=r"cluster_weights2 \[2, 6, 2\] cannot make net_vlad"):
         tf1_weights.fill(model, centres)
@@ -197,7 +199,7 @@ def test_one_variable_does_not_fill_two_classifiers():
     schema = import_checkpoint.Schema(
         "video", (import_checkpoint.Feature("mean_rgb", 6, "float32", "mean_rgb"),)
     )
-    model = modeling.build(specs.model("ensemble(members=2, member=moe)"), schema, 3)
+    model = keras_model.build(specs.model("ensemble(members=2, member=moe)"), schema, 3)
     variables = {"gates/weights": np.ones((6, 9)), "experts/weights": np.ones((6, 6))}
     with pytest.raises(ValueError, match="gates/weights would fill both mixture_of_experts.* and"):
         tf1_weights.fill(model, variables | {"experts/biases": np.ones(6)})
@@ -209,7 +211,7 @@ def test_one_variable_does_not_fill_two_classifiers():
 def test_features_that_cannot_be(tmp_path, names, sizes):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     flags = {"feature_names": names, "feature_sizes": sizes, "model": "average", "num_classes": 3}
-    wrong = run("tools.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
+    wrong = run("yt8m.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
     assert "ERROR: --feature_names must differ and --feature_sizes be positive." in wrong.stderr
 
 
@@ -217,7 +219,7 @@ def test_a_layer_without_a_counterpart_is_named():
     schema = import_checkpoint.Schema(
         "frame", (import_checkpoint.Feature("rgb", 6, "uint8", "rgb"),)
     )
-    model = modeling.build(specs.model("nextvlad(clusters=2, groups=2, hidden=8)"), schema, 3)
+    model = keras_model.build(specs.model("nextvlad(clusters=2, groups=2, hidden=8)"), schema, 3)
     with pytest.raises(ValueError, match="no rule for the weight ne_xt_vlad.*/kernel"):
         tf1_weights.fill(model, LOGISTIC)
 
@@ -225,7 +227,7 @@ def test_a_layer_without_a_counterpart_is_named():
 def test_errors_from_the_command_line(tmp_path):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     flags = {"feature_names": "rgb", "feature_sizes": "6", "model": "average", "num_classes": 4}
-    wrong = run("tools.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
+    wrong = run("yt8m.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
     assert wrong.returncode == 1
     (line,) = (line for line in wrong.stderr.splitlines() if line.startswith("ERROR"))
     assert "fully_connected/weights [6, 3] cannot make dense" in line and "[6, 4]" in line

@@ -18,66 +18,139 @@ MAY_IMPORT = {
     "tools": {"video_models", "frame_models", "yt8m", "tensorflow"},
 }
 RESTRICTED = {*MAY_IMPORT, "tensorflow"}
+# The floors of `yt8m`, from the top. A file imports from floors below its own and from its own
+# room; the rooms of one floor do not know each other. `jobs` are the files that stand in yt8m/.
+FLOORS = (
+    ("jobs",),
+    ("training", "ensembling", "interpretation", "conversion"),
+    ("submissions",),
+    ("evaluation",),
+    ("fusion", "inputs", "serving", "extraction"),
+    ("runs",),
+    ("metrics", "modeling"),
+    ("frame_models",),
+    ("video_models", "data"),
+    ("base",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # The parts of yt8m that work on every backend, without TensorFlow.
 WITHOUT_TENSORFLOW = (
-    "yt8m/averages.py",
-    "yt8m/checkpoints.py",
-    "yt8m/ensembling/fitting.py",
-    "yt8m/ensembling/index.py",
-    "yt8m/ensembling/methods.py",
-    "yt8m/ensembling/pairs.py",
-    "yt8m/ensembling/segments.py",
-    "yt8m/ensembling/videos.py",
-    "yt8m/errors.py",
-    "yt8m/fine_tuning.py",
-    "yt8m/fusing.py",
-    "yt8m/layer_graph.py",
-    "yt8m/npz.py",
-    "yt8m/view_evaluation.py",
-    "yt8m/view_scores.py",
-    "yt8m/labels.py",
-    "yt8m/losses.py",
-    "yt8m/metrics",
-    "yt8m/modeling.py",
-    "yt8m/optimizers.py",
-    "yt8m/serving/packing.py",
-    "yt8m/predictions.py",
-    "yt8m/preprocessing.py",
-    "yt8m/serving/quantization.py",
-    "yt8m/runs.py",
-    "yt8m/score_losses.py",
-    "yt8m/segment_submission.py",
-    "yt8m/specs.py",
-    "yt8m/submission.py",
-    "yt8m/top_segments.py",
-    "yt8m/transfer.py",
-    "yt8m/serving/vocabulary.py",
+    "yt8m/base/errors.py",
+    "yt8m/base/files.py",
+    "yt8m/base/spec_language.py",
+    "yt8m/base/temporaries.py",
+    "yt8m/conversion/tf1_weights.py",
     "yt8m/data/__init__.py",
+    "yt8m/data/labels.py",
     "yt8m/data/schema.py",
+    "yt8m/data/segment_classes.py",
     *(
         f"yt8m/data/video/{name}.py"
         for name in (
             "clips",
-            "containers",
-            "decoding",
-            "flow",
-            "flow_cache",
-            "folders",
-            "index",
-            "manifest",
-            "pattern",
-            "record_frames",
             "sampling",
             "schema",
             "settings",
-            "shots",
-            "temporaries",
-            "ucf101",
-            "views",
             "workers",
+            "frames/containers",
+            "frames/decoding",
+            "frames/flow",
+            "frames/flow_cache",
+            "frames/record_frames",
+            "frames/shots",
+            "frames/views",
+            "sources/file_index",
+            "sources/folders",
+            "sources/grouped_splits",
+            "sources/manifest",
+            "sources/pattern",
+            "sources/ucf101",
         )
     ),
+    *(
+        f"yt8m/ensembling/{name}.py"
+        for name in ("fitting", "index", "methods", "pairs", "segments", "videos")
+    ),
+    "yt8m/fusion",
+    "yt8m/metrics",
+    "yt8m/modeling",
+    "yt8m/runs.py",
+    "yt8m/serving/packing.py",
+    "yt8m/serving/quantization.py",
+    "yt8m/serving/vocabulary.py",
+    "yt8m/submissions/predictions.py",
+    "yt8m/submissions/segment_file.py",
+    "yt8m/submissions/top_segments.py",
+    "yt8m/submissions/video_file.py",
+    "yt8m/training/averages.py",
+    "yt8m/training/checkpoints.py",
+    "yt8m/training/fine_tuning.py",
+    "yt8m/training/optimizers.py",
+    "yt8m/training/trainer.py",
+    "yt8m/training/transfer.py",
 )
+
+
+def room_of(module: str) -> str:
+    """The room of FLOORS that a module of this project stands in."""
+    parts = module.split(".")
+    if parts[0] != "yt8m":
+        return parts[0]
+    return parts[1] if len(parts) > 1 and parts[1] in FLOOR else "jobs"
+
+
+def imported_modules(source: str) -> set[str]:
+    """The modules of this project that a file imports, wherever in it, by their full names."""
+    modules = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in modules if name.split(".")[0] in MAY_IMPORT}
+
+
+def upward_imports(module: str, source: str) -> list[str]:
+    """What a module of yt8m imports from its own floor or from above, but for its own room."""
+    own = room_of(module)
+    return sorted(
+        name
+        for name in imported_modules(source)
+        if name != "yt8m.__version__"
+        and FLOOR[room_of(name)] <= FLOOR[own]
+        and (room_of(name) != own or own == "jobs")
+    )
+
+
+def module_of(path: Path) -> str:
+    """The name of the module in a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "yt8m").rglob("*.py")), ids=module_of)
+def test_no_import_points_up(path):
+    assert upward_imports(module_of(path), path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "statement"),
+    [
+        ("yt8m.data.reader", "from yt8m import runs"),
+        ("yt8m.data.video.clips", "def f():\n    import yt8m.modeling.losses"),
+        ("yt8m.base.files", "from yt8m.data import schema"),
+        ("yt8m.evaluation.clips", "from yt8m.submissions import video_file"),
+        ("yt8m.metrics.views", "from yt8m.modeling import losses"),
+        ("yt8m.eval", "from yt8m import train"),
+    ],
+)
+def test_an_import_that_points_up_is_seen(module, statement):
+    assert len(upward_imports(module, statement)) == 1
+
+
+def test_every_folder_of_yt8m_stands_on_a_floor():
+    folders = {path.name for path in (ROOT / "yt8m").iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(FLOOR) - {"jobs", "runs", "frame_models", "video_models"}
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -128,16 +201,22 @@ SCRIPT = """
     import keras
     import numpy as np
 
-    from yt8m import checkpoints, losses, metrics, modeling, optimizers, runs, specs, submission
+    from yt8m import metrics, runs
     from yt8m.data.schema import Feature, Schema
+    from yt8m.ensembling import videos
+    from yt8m.fusion import methods
+    from yt8m.modeling import keras_model, losses, specs
+    from yt8m.submissions import segment_file, video_file
+    from yt8m.training import checkpoints, optimizers
+    from yt8m.training.trainer import Trainer
 
     assert keras.config.backend() == "jax"
     runs.register_layers()
     schema = Schema("frame", (Feature("rgb", 6, "uint8", "rgb"),))
     config = runs.RunConfig("average", schema, 5, {}, "cross_entropy", {}, {})
     runs.start(sys.argv[1], config)
-    model = modeling.build(specs.model("average(head=moe)"), schema, 5)
-    trainer = modeling.Trainer(model, 5, losses.CrossEntropy(), metrics.StreamingGAP())
+    model = keras_model.build(specs.model("average(head=moe)"), schema, 5)
+    trainer = Trainer(model, 5, losses.CrossEntropy(), metrics.StreamingGAP())
     trainer.compile(optimizer=optimizers.get("adam", 0.1))
     inputs = {"rgb": np.ones((4, 3, 6), "uint8"), "num_frames": np.array([1, 2, 3, 3])}
     labels = np.array([[0, -1], [1, 2], [3, -1], [-1, -1]])
@@ -145,7 +224,7 @@ SCRIPT = """
     for _ in range(20):
         after = trainer.train_on_batch(inputs, labels, return_dict=True)["loss_mean"]
     assert after < before
-    runs.save_model(sys.argv[1], modeling.classifier(model))
+    runs.save_model(sys.argv[1], keras_model.classifier(model))
     checkpoints.save(sys.argv[1], trainer, {"step": 21})
     assert checkpoints.restore(sys.argv[1], trainer) == {"step": 21}
     run = runs.load(sys.argv[1])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m import losses
+from yt8m.modeling import losses
 
 RANDOM = np.random.default_rng(11)
 LABELS = (RANDOM.uniform(size=(6, 9)) < 0.3).astype("float64")

@@ -5,13 +5,16 @@ import numpy as np
 import pytest
 from toy_records import FRAMES, VIDEOS, frame_batch, predict
 
-from yt8m import labels, losses, metrics, modeling, specs
+from yt8m import metrics
+from yt8m.base.errors import UserError
+from yt8m.data import labels
 from yt8m.data.schema import Feature, Schema
-from yt8m.errors import UserError
+from yt8m.modeling import keras_model, losses, specs
+from yt8m.training.trainer import Trainer
 
 
 def test_the_model_takes_what_the_file_holds():
-    model = modeling.build(specs.model("average"), FRAMES, 5)
+    model = keras_model.build(specs.model("average"), FRAMES, 5)
     described = {t.name: (t.dtype, t.shape) for t in model.inputs}
     assert described == {
         "rgb": ("uint8", (None, None, 6)),
@@ -23,7 +26,7 @@ def test_the_model_takes_what_the_file_holds():
 
 def test_preprocessing_is_inside_the_model():
     """Dequantised, normalised over both features together, averaged: in NumPy."""
-    model = modeling.classifier(modeling.build(specs.model("average"), FRAMES, 5))
+    model = keras_model.classifier(keras_model.build(specs.model("average"), FRAMES, 5))
     batch = frame_batch()
     kernel, bias = (v.numpy() for v in model.trainable_variables)
     joined = np.concatenate([batch["rgb"], batch["audio"]], axis=-1).astype(np.float64)
@@ -35,7 +38,7 @@ def test_preprocessing_is_inside_the_model():
 
 
 def test_normalisation_can_be_left_out():
-    model = modeling.build(specs.model("logistic"), VIDEOS, 5, normalize="none")
+    model = keras_model.build(specs.model("logistic"), VIDEOS, 5, normalize="none")
     assert not [layer for layer in model.layers if "normalize" in layer.name]
 
 
@@ -48,13 +51,13 @@ def test_normalisation_can_be_left_out():
 )
 def test_a_model_for_other_records_is_refused(spec, schema, part):
     with pytest.raises(UserError) as error:
-        modeling.build(specs.model(spec), schema, 5)
+        keras_model.build(specs.model(spec), schema, 5)
     assert part in str(error.value)
 
 
 def test_a_setting_out_of_range_is_one_sentence():
     with pytest.raises(UserError, match="mixtures must be positive. Received: mixtures=0"):
-        modeling.build(specs.model("average(head=moe(mixtures=0))"), FRAMES, 5)
+        keras_model.build(specs.model("average(head=moe(mixtures=0))"), FRAMES, 5)
 
 
 @pytest.mark.parametrize(
@@ -66,17 +69,17 @@ def test_a_setting_out_of_range_is_one_sentence():
 )
 def test_a_dropout_out_of_range_is_refused(spec, message):
     with pytest.raises(UserError, match=message):
-        modeling.build(specs.model(spec), FRAMES, 5)
+        keras_model.build(specs.model(spec), FRAMES, 5)
 
 
 def test_labels_stay_sparse_until_the_loss():
-    model = modeling.build(specs.model("average"), FRAMES, 5)
-    trainer = modeling.Trainer(model, 5, losses.CrossEntropy())
+    model = keras_model.build(specs.model("average"), FRAMES, 5)
+    trainer = Trainer(model, 5, losses.CrossEntropy())
     trainer.compile(optimizer=keras.optimizers.SGD(0.0))
     batch, ids = frame_batch(), np.array([[0, 3, 3], [1, -1, -1], [-1, -1, -1], [4, 2, 0]])
     dense = labels.multi_hot_array(ids, 5)
     np.testing.assert_array_equal(np.asarray(labels.multi_hot(ids, 5)), dense)
-    probabilities = predict(modeling.classifier(model), batch)
+    probabilities = predict(keras_model.classifier(model), batch)
     expected = float(losses.CrossEntropy()(dense.astype("float32"), probabilities))
     received = trainer.train_on_batch(batch, ids, return_dict=True)["loss_mean"]
     assert float(received) == pytest.approx(expected, rel=1e-5)
@@ -84,8 +87,8 @@ def test_labels_stay_sparse_until_the_loss():
 
 def test_each_feature_can_be_normalised_by_itself():
     schema = Schema("video", (*VIDEOS.features, Feature("mean_audio", 3, "float32", "mean_audio")))
-    inputs = modeling.make_inputs(schema)
-    scaled = keras.Model(inputs, modeling.preprocess(inputs, schema, "rms"))
+    inputs = keras_model.make_inputs(schema)
+    scaled = keras.Model(inputs, keras_model.preprocess(inputs, schema, "rms"))
     batch = {"mean_rgb": np.arange(12.0).reshape(2, 6), "mean_audio": np.zeros((2, 3))}
     received = scaled(batch)
     expected = batch["mean_rgb"] / np.sqrt((batch["mean_rgb"] ** 2).mean(axis=-1, keepdims=True))
@@ -95,8 +98,8 @@ def test_each_feature_can_be_normalised_by_itself():
 
 @pytest.mark.parametrize("loss", [losses.CrossEntropy(), losses.MeanCrossEntropy()])
 def test_the_members_of_an_ensemble_are_averaged_and_learn_alone(loss):
-    model = modeling.build(specs.model("ensemble(members=2, member=logistic)"), VIDEOS, 5)
-    trainer = modeling.Trainer(model, 5, loss)
+    model = keras_model.build(specs.model("ensemble(members=2, member=logistic)"), VIDEOS, 5)
+    trainer = Trainer(model, 5, loss)
     trainer.compile(optimizer=keras.optimizers.SGD(0.0))
     batch = {"mean_rgb": np.random.default_rng(0).normal(size=(4, 6)).astype("float32")}
     outputs = model(batch, training=False)
@@ -109,18 +112,18 @@ def test_the_members_of_an_ensemble_are_averaged_and_learn_alone(loss):
     expected = np.mean([float(loss(truth, members[:, m])) for m in (0, 1)])
     received = trainer.train_on_batch(batch, ids, return_dict=True)["loss_mean"]
     assert float(received) == pytest.approx(expected, rel=1e-5)
-    assert modeling.classifier(model).output.shape == (None, 5)
+    assert keras_model.classifier(model).output.shape == (None, 5)
 
 
 def test_an_ensemble_of_ensembles_is_refused():
     with pytest.raises(UserError, match="cannot be an ensemble"):
-        modeling.build(specs.model("ensemble(member=ensemble)"), VIDEOS, 5)
+        keras_model.build(specs.model("ensemble(member=ensemble)"), VIDEOS, 5)
 
 
 def test_members_are_weighed_where_the_model_says_so():
     spec = specs.model("lstm(cells=3, layers=1, output='frames', head=logistic)")
-    model = modeling.build(spec, FRAMES, 5)
-    trainer = modeling.Trainer(model, 5, losses.CrossEntropy())
+    model = keras_model.build(spec, FRAMES, 5)
+    trainer = Trainer(model, 5, losses.CrossEntropy())
     trainer.compile(optimizer=keras.optimizers.SGD(0.0))
     batch, ids = frame_batch(), np.array([[0], [1], [2], [-1]])
     outputs = {name: np.asarray(value) for name, value in model(batch, training=False).items()}
@@ -137,8 +140,8 @@ def test_members_are_weighed_where_the_model_says_so():
 def one_loss(y, loss, spec="average", **settings) -> tuple[float, dict, keras.Model]:
     """The label loss of a step on the batch of frames, what the model answered, and the trainer."""
     keras.utils.set_random_seed(0)
-    model = modeling.build(specs.model(spec), FRAMES, 5)
-    trainer = modeling.Trainer(model, 5, loss, **settings)
+    model = keras_model.build(specs.model(spec), FRAMES, 5)
+    trainer = Trainer(model, 5, loss, **settings)
     trainer.compile(optimizer=keras.optimizers.SGD(0.0))
     batch = frame_batch()
     outputs = {name: np.asarray(value) for name, value in model(batch, training=False).items()}

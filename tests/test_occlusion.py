@@ -9,9 +9,9 @@ pytest.importorskip("cv2")
 
 import cv2
 
-from tools import occlusion
-from tools.inside import drawing, first_clips, occluding
-from yt8m.errors import UserError
+from yt8m import occlusion
+from yt8m.base.errors import UserError
+from yt8m.interpretation import drawing, first_clips, occluding
 
 CLIP_SIZE = (5, 9, 12)
 PLACES = [(0, 0, 0), (1, 2, 5), (3, 8, 11)]

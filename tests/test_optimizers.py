@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m import optimizers
+from yt8m.training import optimizers
 
 
 def every_keras_optimizer():

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m import modeling, specs
-from yt8m.data.video.pattern import parse
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.settings import Clips, Flow
+from yt8m.data.video.sources.pattern import parse
+from yt8m.modeling import keras_model, specs
 
 PAGE = (pathlib.Path(__file__).parents[1] / "frame_models" / "pixels" / "README.md").read_text()
 SIZED = re.findall(
@@ -34,7 +34,7 @@ def parameters(spec, clips, flow, classes):
     shown = Flow.from_spec(flow) if "flow" in inputs else None
     schema = ClipSchema(inputs, Clips.from_spec(clips), shown, tuple(map(str, range(classes))))
     with keras.StatelessScope(initialize_variables=False):
-        built = modeling.build(model, schema, classes)
+        built = keras_model.build(model, schema, classes)
         learnt = [w for w in built.weights if "seed_generator" not in w.path]
         count = sum(int(np.prod(w.shape)) for w in learnt)
     keras.utils.clear_session(free_memory=False)

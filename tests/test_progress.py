@@ -2,7 +2,7 @@
 
 import logging
 
-from yt8m import progress
+from yt8m.base import progress
 
 
 def test_a_log_gets_lines_with_rate_and_time_left(monkeypatch, caplog):

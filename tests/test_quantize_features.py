@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tools import quantize_features
-from tools.frame_converter import FrameConverter
+from yt8m import quantize_features
+from yt8m.base.errors import UserError
+from yt8m.base.progress import ProgressReport
+from yt8m.conversion.frame_converter import FrameConverter
 from yt8m.data.detect import schema_of_record
-from yt8m.data.readlog import ReadLog
+from yt8m.data.read_log import ReadLog
 from yt8m.data.schema import FRAME, Feature, Schema
-from yt8m.errors import UserError
-from yt8m.progress import ProgressReport
 
 RGB, AUDIO = "RGB/feature/floats", "AUDIO/feature/floats"
 

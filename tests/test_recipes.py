@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m import modeling, specs
 from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.modeling import keras_model, specs
 
 PAGE = (pathlib.Path(__file__).parents[1] / "frame_models" / "README.md").read_text()
 SCHEMA = Schema(
@@ -26,7 +26,7 @@ def test_a_recipe_has_its_parameters(spec, parameters):
     of_2018 = PAGE.index(spec) > PAGE.index("3862 classes.") and "nextvlad" in spec
     # Nothing of it is in memory: a variable of this scope has a shape and no value.
     with keras.StatelessScope(initialize_variables=False):
-        model = modeling.build(specs.model(spec), SCHEMA, 3862 if of_2018 else 4716)
+        model = keras_model.build(specs.model(spec), SCHEMA, 3862 if of_2018 else 4716)
         learnt = [w for w in model.weights if "seed_generator" not in w.path]
         assert f"{sum(int(np.prod(w.shape)) for w in learnt):,}" == parameters
     keras.utils.clear_session(

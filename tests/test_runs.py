@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 from toy_records import FRAMES, frame_batch, predict
 
-from yt8m import checkpoints, losses, modeling, runs, specs
-from yt8m.errors import UserError
+from yt8m import runs
+from yt8m.base import files
+from yt8m.base.errors import UserError
+from yt8m.modeling import keras_model, losses, specs
+from yt8m.training import checkpoints
+from yt8m.training.trainer import Trainer
 
 CONFIG = runs.RunConfig("average", FRAMES, 5, {"normalize": "l2"}, "cross_entropy", {}, {"seed": 1})
 
 
 def test_a_model_is_saved_and_loaded(tmp_path):
     runs.start(str(tmp_path), CONFIG)
-    model = modeling.classifier(modeling.build(specs.model("average(head=moe)"), FRAMES, 5))
+    model = keras_model.classifier(keras_model.build(specs.model("average(head=moe)"), FRAMES, 5))
     runs.save_model(str(tmp_path), model)
     run = runs.load(str(tmp_path))
     assert run.config == CONFIG
@@ -38,7 +42,7 @@ def test_a_setting_that_is_younger_than_a_run_makes_no_other_run():
 
 def test_a_failed_write_keeps_the_previous_model(tmp_path, monkeypatch):
     runs.start(str(tmp_path), CONFIG)
-    model = modeling.classifier(modeling.build(specs.model("average"), FRAMES, 5))
+    model = keras_model.classifier(keras_model.build(specs.model("average"), FRAMES, 5))
     runs.save_model(str(tmp_path), model)
     before = (tmp_path / "model.keras").read_bytes()
 
@@ -55,11 +59,11 @@ def test_a_failed_write_keeps_the_previous_model(tmp_path, monkeypatch):
 
 def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "folder" / "file.txt"
-    with pytest.raises(RuntimeError), runs.atomic_file(str(path)) as file:
+    with pytest.raises(RuntimeError), files.atomic_file(str(path)) as file:
         file.write("half")
         raise RuntimeError
     assert not path.exists()
-    with runs.atomic_file(str(path)) as file:
+    with files.atomic_file(str(path)) as file:
         file.write("whole")
         assert not path.exists()
     assert path.read_text() == "whole"
@@ -69,8 +73,8 @@ def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path):
 def test_checkpoints_hold_weights_optimizer_random_state_and_position(tmp_path):
     def trainer():
         keras.utils.set_random_seed(3)
-        model = modeling.build(specs.model("average(head=mlp(hidden=4))"), FRAMES, 5)
-        made = modeling.Trainer(model, 5, losses.CrossEntropy())
+        model = keras_model.build(specs.model("average(head=mlp(hidden=4))"), FRAMES, 5)
+        made = Trainer(model, 5, losses.CrossEntropy())
         made.compile(optimizer=keras.optimizers.Adam(0.01, use_ema=True))
         made(model.input)
         made.optimizer.build(made.trainable_variables)
@@ -112,13 +116,13 @@ def test_a_run_knows_another_run(tmp_path):
 
 def test_one_training_at_a_time_has_a_folder(tmp_path):
     pytest.importorskip("fcntl")
-    with runs.locked(str(tmp_path)):
+    with files.locked(str(tmp_path)):
         with pytest.raises(UserError, match="Another training is writing to"):
-            with runs.locked(str(tmp_path)):
+            with files.locked(str(tmp_path)):
                 pass
-        with runs.locked(str(tmp_path / "other")):
+        with files.locked(str(tmp_path / "other")):
             pass
-    with runs.locked(str(tmp_path)):
+    with files.locked(str(tmp_path)):
         pass
 
 
@@ -180,7 +184,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
 
 def test_a_full_disk_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="Cannot write .*No space left on device"):
-        with runs.atomic_file(str(tmp_path / "file")) as file:
+        with files.atomic_file(str(tmp_path / "file")) as file:
             file.write("x")
             raise OSError(28, "No space left on device")
     assert not os.listdir(tmp_path)

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from toy_records import FRAMES, VIDEOS, frame_batch
 
-from yt8m import modeling, specs
 from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.modeling import keras_model, specs
 from yt8m.serving import saved_model
 
 NUM_CLASSES = 7
@@ -21,14 +21,14 @@ NETVLAD = "netvlad(clusters=4, hidden=48, relu=True, gating=True, head=moe)"
 def make_model(spec: str, schema: Schema, seed: int = 0) -> keras.Model:
     """A model none of whose variables has its initial value, batch norm's statistics included."""
     keras.utils.set_random_seed(seed)
-    built = modeling.build(specs.model(spec), schema, NUM_CLASSES)
+    built = keras_model.build(specs.model(spec), schema, NUM_CLASSES)
     rng = np.random.default_rng(seed)
     for variable in built.variables:
         if variable.dtype == "float32":
             values = rng.normal(scale=0.5, size=variable.shape)
             positive = "variance" in variable.name
             variable.assign(np.abs(values) + 0.1 if positive else values)
-    return modeling.classifier(built)
+    return keras_model.classifier(built)
 
 
 def export(folder, model: keras.Model, schema: Schema = FRAMES, **settings):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m import losses
+from yt8m.modeling import losses
 
 NAMES = ["hinge", "softmax", "pairwise_ranking", "warp"]
 RANKING = ["pairwise_ranking", "warp"]

@@ -7,10 +7,10 @@ import random
 import numpy as np
 import pytest
 
-from yt8m import segment_submission
+from yt8m.base.errors import UserError
 from yt8m.ensembling.segments import SegmentEnsemble
 from yt8m.ensembling.videos import METHODS
-from yt8m.errors import UserError
+from yt8m.submissions import segment_file
 
 NUM_CLASSES = 9
 
@@ -37,7 +37,7 @@ def write_all(folder, files) -> list[str]:
 def ensemble(folder, paths, method="mean", weights=(1, 1, 1), most=100) -> dict[int, list[str]]:
     path = str(folder / "out.csv")
     SegmentEnsemble(paths, method, NUM_CLASSES).write(path, np.array(weights), most)
-    return dict(segment_submission.read_rows(path, NUM_CLASSES))
+    return dict(segment_file.read_rows(path, NUM_CLASSES))
 
 
 def gain(method: str, place: int, length: int) -> float:
@@ -96,7 +96,7 @@ def test_one_file_stays_what_it_is(method, tmp_path):
 def test_quotes_and_windows_line_ends(tmp_path):
     path = tmp_path / "odd.csv"
     path.write_bytes(b'\xef\xbb\xbfClass,Segments\r\n"3 ","a:0 b:5"\r\n"02",a""b:0\r\n\r\n1,\r\n')
-    wanted = dict(segment_submission.read_rows(str(path), NUM_CLASSES))
+    wanted = dict(segment_file.read_rows(str(path), NUM_CLASSES))
     assert list(wanted) == [3, 2, 1]
     assert ensemble(tmp_path, [str(path)], weights=(1,)) == wanted
 

@@ -5,8 +5,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from yt8m import segment_submission
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
+from yt8m.data import segment_classes
+from yt8m.submissions import segment_file
 
 REAL = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "vocabulary"
 
@@ -18,32 +19,32 @@ def write(tmp_path, text: str) -> str:
 
 
 def read(path: str) -> list:
-    return list(segment_submission.read_rows(path, 4))
+    return list(segment_file.read_rows(path, 4))
 
 
 def test_a_line_is_as_kaggle_wants_it():
-    assert segment_submission.format_row(3, ["aBc-:0", "_x:15"]) == "3,aBc-:0 _x:15\n"
-    assert segment_submission.format_row(0, []) == "0,\n"
+    assert segment_file.format_row(3, ["aBc-:0", "_x:15"]) == "3,aBc-:0 _x:15\n"
+    assert segment_file.format_row(0, []) == "0,\n"
 
 
 def test_lines_are_read_as_they_were_written(tmp_path):
     rows = [(2, ["-a:0", "NA:295", "-a:5"]), (0, []), (1, ["x:0"])]
-    text = "".join(segment_submission.format_row(*row) for row in rows)
-    path = write(tmp_path, f"{segment_submission.HEADER}\n{text}")
+    text = "".join(segment_file.format_row(*row) for row in rows)
+    path = write(tmp_path, f"{segment_file.HEADER}\n{text}")
     assert read(path) == rows
 
 
 @pytest.mark.parametrize("video_id", ['"q', 'q"', "a:b", "'", "\udcff", "é", "3;4|%"])
 def test_ids_of_odd_characters_come_back(video_id, tmp_path):
-    assert segment_submission.can_be_named(video_id)
+    assert segment_file.can_be_named(video_id)
     row = (1, [f"{video_id}:5", "b:0", f"{video_id}:0"])
-    text = segment_submission.format_row(*row)
-    assert read(write(tmp_path, f"{segment_submission.HEADER}\n{text}")) == [row]
+    text = segment_file.format_row(*row)
+    assert read(write(tmp_path, f"{segment_file.HEADER}\n{text}")) == [row]
 
 
 @pytest.mark.parametrize("video_id", ["", "a b", "a,b", "a\tb", "a\n", " a", "a\u00a0", "a\u2003b"])
 def test_ids_that_cannot_be_written(video_id):
-    assert not segment_submission.can_be_named(video_id)
+    assert not segment_file.can_be_named(video_id)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_ids_that_cannot_be_written(video_id):
     ],
 )
 def test_a_bad_line_is_named(line, part, tmp_path):
-    path = write(tmp_path, f"{segment_submission.HEADER}\n3,ok:0\n{line}\n")
+    path = write(tmp_path, f"{segment_file.HEADER}\n3,ok:0\n{line}\n")
     with pytest.raises(UserError, match="line 3") as error:
         read(path)
     assert part in str(error.value)
@@ -79,7 +80,7 @@ def test_a_file_of_videos_is_refused(tmp_path):
 
 def test_label_ids(tmp_path):
     path = write(tmp_path, "\ufeffIndex\r\n7\r\n\r\n3\r\n 5\r\n")
-    np.testing.assert_array_equal(segment_submission.read_label_ids(path, 8), [3, 5, 7])
+    np.testing.assert_array_equal(segment_classes.read_label_ids(path, 8), [3, 5, 7])
 
 
 @pytest.mark.parametrize(
@@ -98,17 +99,17 @@ def test_label_ids(tmp_path):
 def test_bad_label_ids(text, part, tmp_path):
     path = write(tmp_path, text)
     with pytest.raises(UserError) as error:
-        segment_submission.read_label_ids(path, 8)
+        segment_classes.read_label_ids(path, 8)
     assert part in str(error.value) and path in str(error.value)
 
 
 def test_missing_label_ids(tmp_path):
     with pytest.raises(UserError, match="Cannot read .*none.csv: No such file"):
-        segment_submission.read_label_ids(str(tmp_path / "none.csv"), 8)
+        segment_classes.read_label_ids(str(tmp_path / "none.csv"), 8)
 
 
 @pytest.mark.realdata
 @pytest.mark.skipif(not REAL.is_dir(), reason="the vocabulary is not beside the checkout")
 def test_the_published_label_ids():
-    ids = segment_submission.read_label_ids(str(REAL / "segment_label_ids.csv"), 3862)
+    ids = segment_classes.read_label_ids(str(REAL / "segment_label_ids.csv"), 3862)
     assert len(ids) == 1000 and ids[0] == 3

@@ -3,7 +3,9 @@
 import pytest
 
 from video_models import logistic, moe
-from yt8m import losses, optimizers, specs
+from yt8m.base import spec_language
+from yt8m.modeling import losses, specs
+from yt8m.training import optimizers
 
 
 def test_a_bare_name_is_the_model_with_its_defaults():
@@ -22,7 +24,7 @@ def test_nested_specs_and_literals():
     spec = specs.model("average(head=moe(mixtures=3, gating=True, l2=1e-6))")
     assert spec.inputs == ("frames", "mask")
     head = spec.settings["head"]
-    assert isinstance(head, specs.Spec)
+    assert isinstance(head, spec_language.Spec)
     assert head.settings == specs.model("moe").settings | {
         "mixtures": 3,
         "gating": True,

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from yt8m import metrics, report, submission
-from yt8m.errors import UserError
+from yt8m import metrics
+from yt8m.base.errors import UserError
+from yt8m.evaluation import report
+from yt8m.submissions import video_file
 
 GOLDEN = Path(__file__).parent / "data" / "csv_rows.npz"
 
@@ -15,7 +17,7 @@ GOLDEN = Path(__file__).parent / "data" / "csv_rows.npz"
 def test_rows_are_those_of_the_starter_code_byte_for_byte():
     golden = np.load(GOLDEN)
     scores, classes = metrics.top_k(golden["predictions"], int(golden["top_k"]))
-    rows = submission.format_rows(golden["video_ids"], classes, scores)
+    rows = video_file.format_rows(golden["video_ids"], classes, scores)
     assert "".join(rows).encode() == golden["csv"].tobytes()
 
 
@@ -28,9 +30,9 @@ def write(tmp_path, text: str) -> str:
 def test_rows_are_read_as_they_were_written(tmp_path):
     classes = np.array([[3, 0], [1, 2]])
     scores = np.array([[0.5, 1e-7], [0.25, 0.125]], np.float32)
-    rows = "".join(submission.format_rows(["-a", "NA"], classes, scores))
-    path = write(tmp_path, submission.HEADER + "\n" + rows)
-    assert list(submission.read_rows(path, 4)) == [
+    rows = "".join(video_file.format_rows(["-a", "NA"], classes, scores))
+    path = write(tmp_path, video_file.HEADER + "\n" + rows)
+    assert list(video_file.read_rows(path, 4)) == [
         ("-a", [3, 0], [0.5, 1e-7]),
         ("NA", [1, 2], [0.25, 0.125]),
     ]
@@ -38,7 +40,7 @@ def test_rows_are_read_as_they_were_written(tmp_path):
 
 def test_a_file_with_quotes_and_windows_line_ends(tmp_path):
     path = write(tmp_path, 'VideoId,LabelConfidencePairs\r\n"a","1 0.5"\r\nb,\r\n')
-    assert list(submission.read_rows(path, 4)) == [("a", [1], [0.5]), ("b", [], [])]
+    assert list(video_file.read_rows(path, 4)) == [("a", [1], [0.5]), ("b", [], [])]
 
 
 @pytest.mark.parametrize(
@@ -57,29 +59,29 @@ def test_a_file_with_quotes_and_windows_line_ends(tmp_path):
     ],
 )
 def test_a_bad_line_is_named(line, part, tmp_path):
-    path = write(tmp_path, f"{submission.HEADER}\nok,1 0.5\n{line}\n")
+    path = write(tmp_path, f"{video_file.HEADER}\nok,1 0.5\n{line}\n")
     with pytest.raises(UserError, match="line 3") as error:
-        list(submission.read_rows(path, 4))
+        list(video_file.read_rows(path, 4))
     assert part in str(error.value)
 
 
 def test_a_file_that_is_no_submission(tmp_path):
     with pytest.raises(UserError, match="first line must be VideoId,LabelConfidencePairs"):
-        list(submission.read_rows(write(tmp_path, "hello\n"), 4))
+        list(video_file.read_rows(write(tmp_path, "hello\n"), 4))
     with pytest.raises(UserError, match="first line"):
-        list(submission.read_rows(write(tmp_path, ""), 4))
+        list(video_file.read_rows(write(tmp_path, ""), 4))
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="first line|contains NUL"):
-        list(submission.read_rows(str(tmp_path / "binary.csv"), 4))
+        list(video_file.read_rows(str(tmp_path / "binary.csv"), 4))
 
 
 @pytest.mark.parametrize("video_id", ['a,"b', "line\nend", "\udcff"])
 def test_ids_of_any_bytes_come_back(video_id, tmp_path):
-    row = next(submission.format_rows([video_id], np.array([[1]]), np.array([[0.5]])))
+    row = next(video_file.format_rows([video_id], np.array([[1]]), np.array([[0.5]])))
     path = tmp_path / "submission.csv"
-    text = f"{submission.HEADER}\n{row}"
+    text = f"{video_file.HEADER}\n{row}"
     path.write_bytes(text.encode("utf-8", errors="surrogateescape"))
-    assert [row[0] for row in submission.read_rows(str(path), 4)] == [video_id]
+    assert [row[0] for row in video_file.read_rows(str(path), 4)] == [video_id]
 
 
 def test_an_evaluation_is_written_as_json_and_csv(tmp_path):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from yt8m import top_segments
-from yt8m.errors import UserError
-from yt8m.top_segments import TopSegments
+from yt8m.base.errors import UserError
+from yt8m.submissions import top_segments
+from yt8m.submissions.top_segments import TopSegments
 
 
 def stream(scores, size, batch):

@@ -10,8 +10,10 @@ import pytest
 from toy_records import FRAMES
 
 from frame_models.pixels import cnn_m, two_stream
-from yt8m import averages, modeling, runs, specs, transfer
-from yt8m.errors import UserError
+from yt8m import runs
+from yt8m.base.errors import UserError
+from yt8m.modeling import keras_model, specs
+from yt8m.training import averages, transfer
 
 CONFIG = runs.RunConfig(
     model="average",
@@ -28,14 +30,14 @@ SPEC = "average(head=mlp(hidden=4))"
 def build(spec=SPEC, num_classes=5, seed=0):
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    return modeling.build(specs.model(spec), FRAMES, num_classes)
+    return keras_model.build(specs.model(spec), FRAMES, num_classes)
 
 
 def saved_run(folder, **settings) -> runs.Run:
     """A run as `init_from` finds it: saved, with random values also in the moving statistics."""
     config = dataclasses.replace(CONFIG, **settings)
     runs.start(str(folder), config)
-    model = modeling.classifier(build(num_classes=config.num_classes, seed=1))
+    model = keras_model.classifier(build(num_classes=config.num_classes, seed=1))
     for variable in model.weights:
         variable.assign(np.random.default_rng(2).uniform(0.5, 1, variable.shape))
     runs.save_model(str(folder), model)
@@ -62,10 +64,10 @@ def test_every_weight_is_taken_from_a_run_of_the_same_model(tmp_path):
 def test_weights_have_the_same_names_in_every_process(tmp_path, spec):
     """The source is loaded before the model is built, as `--init_from` does."""
     runs.start(str(tmp_path), dataclasses.replace(CONFIG, model=spec))
-    runs.save_model(str(tmp_path), modeling.classifier(build(spec, seed=1)))
+    runs.save_model(str(tmp_path), keras_model.classifier(build(spec, seed=1)))
     keras.utils.clear_session()
     source = runs.load(str(tmp_path))
-    model = modeling.build(specs.model(spec), FRAMES, 5)
+    model = keras_model.build(specs.model(spec), FRAMES, 5)
     assert transfer.initialize(model, source, "l2") == len(model.weights)
 
 

@@ -7,10 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from yt8m import metrics, view_scores
-from yt8m.errors import UserError
-from yt8m.view_evaluation import ViewEvaluation, whole_videos
-from yt8m.view_scores import ScoreWriter
+from yt8m import metrics
+from yt8m.base.errors import UserError
+from yt8m.fusion import score_file
+from yt8m.fusion.score_file import ScoreWriter
+from yt8m.metrics.views import ViewEvaluation, whole_videos
 
 CLASSES = ("run", "jump", "swim", "climb", "row", "fly", "dive")
 
@@ -74,7 +75,7 @@ def test_hits_are_those_of_plain_loops(seed, tmp_path):
         state.update(scores[start : start + 2], labels[start : start + 2])
     results = state.result()
     assert hits(results) == pytest.approx(expected, abs=1e-12)
-    views = view_scores.read(write(tmp_path / "a.npz", ids, labels, scores))
+    views = score_file.read(write(tmp_path / "a.npz", ids, labels, scores))
     again = views.evaluate().result()
     assert again == results
     assert (again["num_examples"], again["num_clips"], again["num_crops"]) == (9, 4, 3)
@@ -119,7 +120,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path):
     ids[2] = "Übung, 2\udcff.avi"
     path = write(tmp_path / "new" / "a.npz", ids, labels, scores, num_videos=12)
     assert os.listdir(tmp_path / "new") == ["a.npz"]
-    views = view_scores.read(path)
+    views = score_file.read(path)
     assert isinstance(views.stored, np.memmap)
     with np.load(path) as held:
         assert sorted(held) == ["classes", "ids", "labels", "scores"]
@@ -131,7 +132,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path):
     assert (views.ids, views.classes) == (tuple(ids), CLASSES)
     np.testing.assert_array_equal(views.labels, labels)
     np.testing.assert_allclose(views.video_scores(), scores.mean((1, 2)), rtol=1e-6)
-    small = view_scores.read(str(tmp_path / "small.npz"))
+    small = score_file.read(str(tmp_path / "small.npz"))
     np.testing.assert_array_equal(small.scores, scores)
 
 
@@ -141,7 +142,7 @@ def test_bools_and_class_ids_are_the_same_labels(tmp_path):
     with ScoreWriter(str(tmp_path / "a.npz"), 3, 1, 1, CLASSES) as writer:
         writer.add(["a"], truth[:1], scores[:1])
         writer.add(["b", "c"], np.array([[-1], [0]]), scores[1:])
-    views = view_scores.read(str(tmp_path / "a.npz"))
+    views = score_file.read(str(tmp_path / "a.npz"))
     np.testing.assert_array_equal(views.labels, [[1, 4, 6], [-1, -1, -1], [0, -1, -1]])
 
 
@@ -176,7 +177,7 @@ def test_a_writer_refuses_what_does_not_fit(tmp_path):
         ]:
             with pytest.raises(ValueError, match=part):
                 writer.add(*given)
-    assert view_scores.read(str(tmp_path / "a.npz")).ids == tuple(ids[:8])
+    assert score_file.read(str(tmp_path / "a.npz")).ids == tuple(ids[:8])
 
 
 def test_a_writer_fails_before_the_work(tmp_path, monkeypatch):
@@ -203,7 +204,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
             writer.add([f"{number}a", f"{number}b"], [[0], [1]], scores)
     assert os.path.getsize(path) > 32_000_000
     assert tracemalloc.get_traced_memory()[1] < 4_000_000
-    views = view_scores.read(path)
+    views = score_file.read(path)
     assert np.allclose(views.video_scores()[78:], scores.mean((1, 2)))
     views.select(3, 1).video_scores()
     assert tracemalloc.get_traced_memory()[1] < 12_000_000
@@ -224,7 +225,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 )
 def test_fewer_clips_are_evenly_spread(count, wanted, expected, tmp_path):
     ids, labels, scores = random_case(0, num_videos=3, num_clips=count)
-    views = view_scores.read(write(tmp_path / "a.npz", ids, labels, scores)).select(wanted)
+    views = score_file.read(write(tmp_path / "a.npz", ids, labels, scores)).select(wanted)
     np.testing.assert_array_equal(views.scores, scores[:, expected])
     assert hits(views.evaluate().result()) == pytest.approx(slow_hits(labels, scores[:, expected]))
 
@@ -244,7 +245,7 @@ def test_fewer_clips_are_evenly_spread(count, wanted, expected, tmp_path):
 )
 def test_fewer_crops_are_the_centre_and_corners(count, wanted, expected, tmp_path):
     ids, labels, scores = random_case(0, num_videos=3, num_crops=count)
-    views = view_scores.read(write(tmp_path / "a.npz", ids, labels, scores)).select(2, wanted)
+    views = score_file.read(write(tmp_path / "a.npz", ids, labels, scores)).select(2, wanted)
     kept = scores[:, [0, 3]][:, :, expected]
     np.testing.assert_array_equal(views.scores, kept)
     np.testing.assert_allclose(views.video_scores(), kept.mean((1, 2)), rtol=1e-6)
@@ -266,7 +267,7 @@ def test_fewer_crops_are_the_centre_and_corners(count, wanted, expected, tmp_pat
 )
 def test_views_that_are_not_there_are_refused(num_crops, given, part, tmp_path):
     case = random_case(0, num_videos=2, num_crops=num_crops)
-    views = view_scores.read(write(tmp_path / "a.npz", *case))
+    views = score_file.read(write(tmp_path / "a.npz", *case))
     with pytest.raises(ValueError, match=part):
         views.select(**given)
 
@@ -287,7 +288,7 @@ def test_a_damaged_file_is_named(kind, tmp_path):
     write(path, *random_case(0, num_videos=60))
     path.write_bytes(damaged(path, kind))
     with pytest.raises(UserError, match=r"a\.npz is damaged, or is no file of the scores"):
-        view_scores.read(str(path))
+        score_file.read(str(path))
 
 
 @pytest.mark.parametrize(
@@ -312,14 +313,14 @@ def test_a_file_of_something_else_is_refused(changes, part, tmp_path):
     fields = {name: value for name, value in (fields | changes).items() if value is not None}
     np.savez(tmp_path / "a.npz", **fields)
     with pytest.raises(UserError, match=f"a.npz is damaged.*{part}"):
-        view_scores.read(str(tmp_path / "a.npz"))
+        score_file.read(str(tmp_path / "a.npz"))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"There is no .*a\.npz"):
-        view_scores.read(str(tmp_path / "a.npz"))
+        score_file.read(str(tmp_path / "a.npz"))
     with pytest.raises(UserError, match="Cannot read"):
-        view_scores.read(str(tmp_path))
+        score_file.read(str(tmp_path))
 
 
 @pytest.mark.parametrize("batch", [1, 5, 12, 100])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
 from yt8m.serving import vocabulary
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

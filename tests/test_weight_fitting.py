@@ -6,11 +6,11 @@ import random
 import numpy as np
 import pytest
 
-from yt8m import segment_submission, submission
 from yt8m.ensembling import fitting
 from yt8m.ensembling.fitting import SegmentObjective, VideoLabels, VideoObjective, fit
 from yt8m.ensembling.segments import SegmentEnsemble
 from yt8m.ensembling.videos import METHODS, VideoEnsemble
+from yt8m.submissions import segment_file, video_file
 
 NUM_CLASSES = 30
 VIDEOS = [f"v{number}" for number in range(60)]
@@ -45,7 +45,7 @@ def labels_of(ensemble: VideoEnsemble, truth: dict[str, list[int]]) -> VideoLabe
 def gap(path: str, truth: dict[str, list[int]], top_k: int) -> float:
     """GAP of a file without equal scores."""
     pairs = []
-    for name, classes, scores in submission.read_rows(path, NUM_CLASSES):
+    for name, classes, scores in video_file.read_rows(path, NUM_CLASSES):
         pairs += [(s, c in truth[name]) for c, s in zip(classes[:top_k], scores, strict=False)]
     hits = total = 0
     for place, (_, hit) in enumerate(sorted(pairs, reverse=True), start=1):
@@ -147,14 +147,14 @@ def segment_files(folder, seed: int = 0):
         for c in (4, 1):
             score = {name: rated[c].get(name, False) + noise * rng.random() for name in names}
             ranked = sorted(names, key=score.get, reverse=True)[:40]
-            lines.append(segment_submission.format_row(c, ranked))
+            lines.append(segment_file.format_row(c, ranked))
         paths.append(folder / f"{noise}.csv")
         paths[-1].write_text("".join(lines))
     return [str(path) for path in paths], rated
 
 
 def mean_average_precision(path: str, rated: dict[int, dict[str, bool]]) -> float:
-    lists = dict(segment_submission.read_rows(path, NUM_CLASSES))
+    lists = dict(segment_file.read_rows(path, NUM_CLASSES))
     values = []
     for c, ratings in rated.items():
         hits = total = place = 0

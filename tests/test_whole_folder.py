@@ -2,7 +2,7 @@
 
 import pytest
 
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
 from yt8m.serving import whole_folder
 
 PARTS, SIGN = {"sign.json", "data"}, "sign.json"

@@ -28,11 +28,18 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from yt8m import jobs, losses, modeling, optimizers, report, runs, specs
+from yt8m import runs
+from yt8m.base import define, files, jobs, spec_language
 from yt8m.data import synthetic
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
+from yt8m.evaluation import report
+from yt8m.inputs import flags as input_flags
+from yt8m.inputs import shards as shard_inputs
+from yt8m.modeling import keras_model, losses, specs
+from yt8m.training import optimizers
+from yt8m.training.trainer import Trainer
 
 _NUM_CLASSES = 3862
 _SCHEMAS = {
@@ -51,16 +58,16 @@ _SCHEMAS = {
 
 def define_flags() -> None:
     """Defines the flags of this tool."""
-    flags.DEFINE_enum("what", "reader", ["reader", "train"], "What to measure.")
-    flags.DEFINE_string("data_pattern", "", "Frame-level shards to read; by default made anew.")
-    flags.DEFINE_string("models", "", "Specs of the models to train; by default all of features.")
-    flags.DEFINE_integer("batch_size", 128, "Examples a batch.", lower_bound=1)
-    flags.DEFINE_integer("num_frames", 150, "Frames a video in training.", lower_bound=1)
-    flags.DEFINE_integer("rounds", 5, "Rounds measured, after one of warm-up.", lower_bound=1)
-    flags.DEFINE_integer("steps", 5, "Training steps a round.", lower_bound=1)
-    flags.DEFINE_boolean("jit_compile", False, "Compile training steps with XLA.")
-    jobs.define_clip_flags()
-    flags.DEFINE_string("output_file", "", "JSON file to write the figures to.")
+    define.choice("what", "What to measure.", "reader", ["reader", "train"])
+    define.string("data_pattern", "Frame-level shards to read; by default made anew.", "")
+    define.string("models", "Specs of the models to train; by default all of features.", "")
+    define.integer("batch_size", "Examples a batch.", 128, at_least=1)
+    define.integer("num_frames", "Frames a video in training.", 150, at_least=1)
+    define.integer("rounds", "Rounds measured, after one of warm-up.", 5, at_least=1)
+    define.integer("steps", "Training steps a round.", 5, at_least=1)
+    define.boolean("jit_compile", "Compile training steps with XLA.")
+    input_flags.define_clip_flags()
+    define.string("output_file", "JSON file to write the figures to.", "")
 
 
 def main() -> None:
@@ -72,7 +79,7 @@ def main() -> None:
         print(f"{name}: {json.dumps(value)}")
     print(f"on {json.dumps(result['machine'])}")
     if args.output_file:
-        runs.write_json(args.output_file, result)
+        files.write_json(args.output_file, result)
         print(f"Wrote {args.output_file}")
 
 
@@ -99,7 +106,7 @@ def _measure_reader(args) -> dict:
     """Videos a second of both pipelines, round by round in turn, and the ratio."""
     with tempfile.TemporaryDirectory() as folder:
         pattern = args.data_pattern or _make_shards(folder)
-        paths, schema = jobs.open_shards(pattern)
+        paths, schema = shard_inputs.open_shards(pattern)
         reader = Reader(paths, schema, schema.default_num_classes(), args.batch_size)
         pipelines = {
             "ours": reader.sequential,
@@ -186,14 +193,14 @@ def _split_specs(text: str) -> Iterator[str]:
             start = position + 1
 
 
-def _training_step(spec: specs.Spec, args) -> tuple[Callable[[], None], int]:
+def _training_step(spec: spec_language.Spec, args) -> tuple[Callable[[], None], int]:
     if {"pixels", "flow"} & set(spec.inputs):
         inputs = tuple(name for name in spec.inputs if name != "mask")
         schema = ClipSchema(inputs, args.clips, args.flow, tuple(map(str, range(_NUM_CLASSES))))
     else:
         schema = _SCHEMAS[FRAME if "frames" in spec.inputs else VIDEO]
-    model = modeling.build(spec, schema, _NUM_CLASSES)
-    trainer = modeling.Trainer(model, _NUM_CLASSES, losses.CrossEntropy())
+    model = keras_model.build(spec, schema, _NUM_CLASSES)
+    trainer = Trainer(model, _NUM_CLASSES, losses.CrossEntropy())
     jit_compile = args.jit_compile or keras.config.backend() == "jax"
     trainer.compile(optimizer=optimizers.get("adam", 1e-3), jit_compile=jit_compile)
     batch, ids = _random_batch(schema, args.batch_size, args.num_frames)

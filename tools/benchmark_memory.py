@@ -24,11 +24,14 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from yt8m import jobs, modeling, runs, segment_submission, specs, submission
+from yt8m import runs
+from yt8m.base import define, files, jobs
+from yt8m.base.errors import UserError
+from yt8m.base.progress import ProgressReport
 from yt8m.data.schema import VIDEO, Feature, Schema
-from yt8m.errors import UserError
-from yt8m.progress import ProgressReport
-from yt8m.top_segments import TopSegments
+from yt8m.modeling import keras_model, specs
+from yt8m.submissions import segment_file, video_file
+from yt8m.submissions.top_segments import TopSegments
 
 _VIDEO_CLASSES = 3862
 _SEGMENT_CLASSES = 1000
@@ -49,12 +52,12 @@ _WATCHER = (
 def define_flags() -> None:
     """Defines the flags of this tool."""
     names = ", ".join(MEASUREMENTS)
-    flags.DEFINE_list("measurements", list(MEASUREMENTS), f"What to measure, of {names}.")
-    flags.DEFINE_integer("num_videos", 1_000_000, "Videos in each measurement.", lower_bound=1)
-    flags.DEFINE_enum(
-        "stream", None, list(_STREAMS), "Streams random scores through this part, and ends."
+    define.strings("measurements", f"What to measure, of {names}.", list(MEASUREMENTS))
+    define.integer("num_videos", "Videos in each measurement.", 1_000_000, at_least=1)
+    define.choice(
+        "stream", "Streams random scores through this part, and ends.", None, list(_STREAMS)
     )
-    jobs.define_path("output_file", "JSON file to write the figures to.", "")
+    define.path("output_file", "JSON file to write the figures to.", "")
 
 
 def main() -> None:
@@ -68,7 +71,7 @@ def main() -> None:
     figures = measure(args.measurements, args.num_videos)
     print_table(figures)
     if args.output_file:
-        runs.write_json(args.output_file, figures)
+        files.write_json(args.output_file, figures)
         print(f"Wrote {args.output_file}")
 
 
@@ -157,15 +160,15 @@ def _video_inference(folder: str, num_videos: int) -> list[str]:
 def _video_score(folder: str, num_videos: int) -> list[str]:
     rng = np.random.default_rng(0)
     path = os.path.join(folder, "submission.csv")
-    with runs.atomic_file(path) as file:
-        file.write(submission.HEADER + "\n")
+    with files.atomic_file(path) as file:
+        file.write(video_file.HEADER + "\n")
         first = 0
         for count in _counts(num_videos, 1000):
             classes = rng.integers(0, _VIDEO_CLASSES // _TOP_K, (count, _TOP_K))
             classes += np.arange(_TOP_K) * (_VIDEO_CLASSES // _TOP_K)
             scores = -np.sort(-rng.random((count, _TOP_K)), axis=1)
             ids = [_video_id(number) for number in range(first, first + count)]
-            file.writelines(submission.format_rows(ids, classes, scores))
+            file.writelines(video_file.format_rows(ids, classes, scores))
             first += count
     pattern = _write_videos(folder, num_videos)
     return ["yt8m.score", f"--submission_file={path}", f"--eval_data_pattern={pattern}"]
@@ -177,15 +180,15 @@ def _segment_score(folder: str, num_videos: int) -> list[str]:
     path = os.path.join(folder, "submission.csv")
     most = num_videos * _SEGMENTS_A_VIDEO
     ids = [_video_id(number) for number in range(num_videos)]
-    with runs.atomic_file(path) as file:
-        file.write(segment_submission.HEADER + "\n")
+    with files.atomic_file(path) as file:
+        file.write(segment_file.HEADER + "\n")
         for class_id in range(_SEGMENT_CLASSES):
             first, step = int(rng.integers(most)), max(1, most // _SEGMENTS_A_CLASS)
             numbers = (first + step * np.arange(min(most, _SEGMENTS_A_CLASS))) % most
             videos, places = np.divmod(numbers, _SEGMENTS_A_VIDEO)
             pairs = zip(videos.tolist(), (5 * places).tolist(), strict=True)
             names = [f"{ids[video]}:{start}" for video, start in pairs]
-            file.write(segment_submission.format_row(class_id, names))
+            file.write(segment_file.format_row(class_id, names))
     pattern = _write_rated(folder, num_videos)
     return ["yt8m.score", f"--submission_file={path}", f"--eval_data_pattern={pattern}"]
 
@@ -197,10 +200,10 @@ def _ensemble(folder: str, num_videos: int) -> list[str]:
     for number in range(_ENSEMBLE_FILES):
         classes = rng.permuted(likely, axis=1)[:, :_TOP_K]
         scores = -np.sort(-(rng.random((len(likely), _TOP_K)) ** 4), axis=1)
-        rows = submission.format_rows(["-"] * len(likely), classes, scores)
+        rows = video_file.format_rows(["-"] * len(likely), classes, scores)
         lists = [line.partition(",")[2] for line in rows]
-        with runs.atomic_file(os.path.join(folder, f"{number:02d}.csv")) as file:
-            file.write(submission.HEADER + "\n")
+        with files.atomic_file(os.path.join(folder, f"{number:02d}.csv")) as file:
+            file.write(video_file.HEADER + "\n")
             for video in range(num_videos):
                 file.write(f"{_video_id(video)},{lists[7 * video % len(lists)]}")
     return [
@@ -250,8 +253,8 @@ def _write_run(folder: str) -> None:
     )
     runs.start(run_dir, config)
     keras.utils.set_random_seed(0)
-    model = modeling.build(spec, schema, _VIDEO_CLASSES, "none")
-    runs.save_model(run_dir, modeling.classifier(model))
+    model = keras_model.build(spec, schema, _VIDEO_CLASSES, "none")
+    runs.save_model(run_dir, keras_model.classifier(model))
 
 
 def _write_videos(folder: str, num_videos: int) -> str:

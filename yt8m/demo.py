@@ -14,9 +14,9 @@ import sys
 
 from absl import flags
 
-from yt8m import jobs
+from yt8m.base import define, jobs
+from yt8m.base.errors import UserError
 from yt8m.data import synthetic
-from yt8m.errors import UserError
 
 _NUM_TRAIN = 2000
 _NUM_VALIDATE = 500
@@ -25,7 +25,7 @@ _NUM_CLASSES = 50
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    jobs.define_path("output_dir", "Folder for the shards, the run and the submission.", "demo")
+    define.path("output_dir", "Folder for the shards, the run and the submission.", "demo")
 
 
 def main() -> None:

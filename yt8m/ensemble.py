@@ -20,14 +20,17 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from yt8m import jobs, segment_score, segment_submission, submission
+from yt8m.base import define, jobs
+from yt8m.base.errors import UserError
 from yt8m.data.reader import Reader
 from yt8m.ensembling import labels
 from yt8m.ensembling.fitting import Fit, fit
 from yt8m.ensembling.segments import SegmentEnsemble
 from yt8m.ensembling.videos import METHODS, VideoEnsemble
-from yt8m.errors import UserError
+from yt8m.inputs import flags as input_flags
+from yt8m.inputs import shards as shard_inputs
 from yt8m.metrics.segment_evaluation import CUT
+from yt8m.submissions import score_segments, segment_file, video_file
 
 # Where no shards tell the vocabulary, any class below this is taken.
 _MOST_CLASSES = 1 << 20
@@ -35,32 +38,29 @@ _MOST_CLASSES = 1 << 20
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    flags.DEFINE_string(
-        "input_files", None, "Submissions: globs, with commas between them.", required=True
-    )
-    jobs.define_path("output_file", "The submission to write.")
-    flags.DEFINE_enum(
+    define.string("input_files", "Submissions: globs, with commas between them.", required=True)
+    define.path("output_file", "The submission to write.")
+    define.choice(
         "method",
-        "mean",
-        METHODS,
         "Of the scores: the arithmetic or the geometric mean; or the mean of scores made from the "
         "ranks in each file.",
+        "mean",
+        METHODS,
     )
-    flags.DEFINE_list(
-        "weights", None, "A number a file, in their order; only the ratios matter. Default: equal."
+    define.strings(
+        "weights", "A number a file, in their order; only the ratios matter. Default: equal."
     )
-    flags.DEFINE_string(
-        "fit_on", None, "Labelled shards of these videos: finds the weights that score best there."
+    define.string(
+        "fit_on", "Labelled shards of these videos: finds the weights that score best there."
     )
-    flags.DEFINE_integer("top_k", 20, "Classes to write for each video.", lower_bound=1)
-    flags.DEFINE_integer(
-        "segment_max_pred", CUT, "Segments to write for each class.", lower_bound=1
+    define.integer("top_k", "Classes to write for each video.", 20, at_least=1)
+    define.integer("segment_max_pred", "Segments to write for each class.", CUT, at_least=1)
+    define.integer(
+        "num_classes",
+        "Size of the vocabulary; by default that of the shards of --fit_on, and without these any.",
+        at_least=1,
     )
-    flags.DEFINE_integer(
-        "num_classes", None, "Size of the vocabulary; by default that of the shards of --fit_on, "
-        "and without these any.", lower_bound=1,
-    )  # fmt: skip
-    jobs.define_data_flags(batch_size=1024)
+    input_flags.define_data_flags(batch_size=1024)
 
 
 def main() -> None:
@@ -97,11 +97,11 @@ def _label_reader(
     Raises:
         UserError: nothing matches, nothing can be read, or the records have no ratings.
     """
-    paths, schema = jobs.open_shards(pattern)
+    paths, schema = shard_inputs.open_shards(pattern)
     num_classes = num_classes or schema.default_num_classes()
-    settings = {"batch_size": batch_size, "log": jobs.read_log()}
+    settings = {"batch_size": batch_size, "log": shard_inputs.read_log()}
     if of_segments:
-        return segment_score.make_reader(paths, schema, num_classes, **settings)
+        return score_segments.make_reader(paths, schema, num_classes, **settings)
     return Reader(paths, schema.labels_only(), num_classes, **settings)
 
 
@@ -163,13 +163,13 @@ def are_of_segments(paths: list[str]) -> bool:
     """
     kinds = []
     for path in paths:
-        header = submission.read_header(path)
-        if header not in (submission.HEADER, segment_submission.HEADER):
+        header = video_file.read_header(path)
+        if header not in (video_file.HEADER, segment_file.HEADER):
             raise UserError(
-                f"{path} is no submission: its first line must be {submission.HEADER}, or "
-                f"{segment_submission.HEADER} for segments. Received: {header[:80]!r}."
+                f"{path} is no submission: its first line must be {video_file.HEADER}, or "
+                f"{segment_file.HEADER} for segments. Received: {header[:80]!r}."
             )
-        kinds.append(header == segment_submission.HEADER)
+        kinds.append(header == segment_file.HEADER)
     if len(set(kinds)) > 1:
         other = paths[kinds.index(not kinds[0])]
         names = ("videos", "segments")

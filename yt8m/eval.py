@@ -16,29 +16,35 @@ import time
 
 from absl import flags
 
-from yt8m import evaluation, jobs, metrics, report, runs, segment_submission, segments
+from yt8m import metrics, runs
+from yt8m.base import define, files, jobs
+from yt8m.data import segment_classes
 from yt8m.data.reader import Reader
 from yt8m.data.video.schema import CLIP
+from yt8m.evaluation import predicting, report
+from yt8m.evaluation import segments as segment_evaluation
+from yt8m.evaluation import videos as video_evaluation
+from yt8m.inputs import flags as input_flags
+from yt8m.inputs import shards as shard_inputs
 
 _POLL_SECONDS = 5.0
 
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    jobs.define_path("train_dir", "Folder of the run.")
-    flags.DEFINE_string(
-        "eval_data_pattern", None, "Shards or videos to evaluate on.", required=True
-    )
-    flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
-    flags.DEFINE_boolean("segment_labels", False, "Evaluate the rated segments, by MAP@K.")
-    jobs.define_path(
+    define.path("train_dir", "Folder of the run.")
+    define.string("eval_data_pattern", "Shards or videos to evaluate on.", required=True)
+    define.integer("top_k", "Predictions a video that GAP and mAP pool.", 20, at_least=1)
+    define.boolean("segment_labels", "Evaluate the rated segments, by MAP@K.")
+    define.path(
         "segment_label_ids_file", "Classes whose ratings count: a CSV with the header Index.", ""
     )
-    flags.DEFINE_boolean(
-        "run_once", True, "Evaluate and end; if false, evaluate each new model of a training."
+    define.boolean(
+        "run_once", "Evaluate and end; if false, evaluate each new model of a training.", True
     )
-    jobs.define_data_flags(batch_size=None)
-    jobs.define_video_flags()
+    define.path("results_file", "Also write the metrics to this file, as JSON.", "")
+    input_flags.define_data_flags(batch_size=None)
+    input_flags.define_video_flags()
 
 
 def main() -> None:
@@ -48,21 +54,25 @@ def main() -> None:
         jobs.refuse_flags(["top_k"], "with --segment_labels, where every rating counts")
     else:
         jobs.refuse_flags(["segment_label_ids_file"], "without --segment_labels")
+    if args.results_file:
+        jobs.check_output_file(args.results_file)
     takes_clips = runs.read_config(args.train_dir).schema.kind == CLIP
-    jobs.settle_batch_size(takes_clips)
+    input_flags.settle_batch_size(takes_clips)
     if takes_clips:
         jobs.refuse_flags(["segment_labels"], "for a run of raw video")
     else:
-        jobs.refuse_flags(jobs.OF_VIDEO, "for a run that takes shards; it is for raw video")
+        jobs.refuse_flags(input_flags.OF_VIDEO, "for a run that takes shards; it is for raw video")
 
     def evaluate() -> None:
         of_run = (args.train_dir, args.eval_data_pattern, args.batch_size)
         if takes_clips:
-            evaluate_clips(*of_run, args.top_k)
+            results = evaluate_clips(*of_run, args.top_k)
         elif args.segment_labels:
-            evaluate_segments(*of_run, args.segment_label_ids_file)
+            results = evaluate_segments(*of_run, args.segment_label_ids_file)
         else:
-            evaluate_run(*of_run, args.top_k)
+            results = evaluate_run(*of_run, args.top_k)
+        if args.results_file:
+            files.write_json(args.results_file, results)
 
     # The time is taken before the model is read: one written meanwhile comes next.
     evaluated = _model_time(args.train_dir)
@@ -85,8 +95,8 @@ def evaluate_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> d
         UserError: no run, no shards, or records that do not fit the model.
     """
     run = runs.load(train_dir)
-    reader = jobs.make_reader(run, pattern, batch_size, **evaluation.static_shapes())
-    state = evaluation.evaluate(run.model, reader, run.loss, top_k)
+    reader = shard_inputs.make_reader(run, pattern, batch_size, **predicting.static_shapes())
+    state = video_evaluation.evaluate(run.model, reader, run.loss, top_k)
     return _write(run, reader, pattern, state, {"top_k": top_k})
 
 
@@ -108,14 +118,14 @@ def evaluate_segments(train_dir: str, pattern: str, batch_size: int, label_ids_f
     run = runs.load(train_dir)
     classes = None
     if label_ids_file:
-        listed = segment_submission.read_label_ids(label_ids_file, run.config.num_classes)
+        listed = segment_classes.read_label_ids(label_ids_file, run.config.num_classes)
         classes = tuple(listed.tolist())
     # Segments have one length; only the number of their ratings differs.
-    shapes = evaluation.static_shapes() | {"frame_multiple": 1}
-    reader = jobs.make_reader(
+    shapes = predicting.static_shapes() | {"frame_multiple": 1}
+    reader = shard_inputs.make_reader(
         run, pattern, batch_size, segment_labels=True, segment_classes=classes, **shapes
     )
-    state = segments.evaluate_segments(run.model, reader, run.loss)
+    state = segment_evaluation.evaluate_segments(run.model, reader, run.loss)
     details = {"segment_labels": True, "segment_label_ids_file": label_ids_file}
     details["skipped_segments"] = reader.log.num_skipped_segments
     return _write(run, reader, pattern, state, details)
@@ -131,10 +141,10 @@ def evaluate_clips(train_dir: str, pattern: str, batch_size: int, top_k: int) ->
         UserError: no run, no videos, or videos that do not fit the model.
     """
     run = runs.load(train_dir)
-    reader = jobs.import_extra("yt8m.clip_data", "video").run_reader(run, pattern, batch_size)
+    reader = jobs.import_extra("yt8m.inputs.clips", "video").run_reader(run, pattern, batch_size)
     name = report.timestamp()
     path = os.path.join(train_dir, runs.EVAL, f"{name}.scores.npz")
-    clips = jobs.import_extra("yt8m.clip_evaluation", "video")
+    clips = jobs.import_extra("yt8m.evaluation.clips", "video")
     state = clips.evaluate(run.model, reader, run.loss, top_k, path)
     results = _write(run, reader, pattern, state, {"top_k": top_k, "scores_file": path}, name)
     print(f"Kept the scores of all clips: {path}")

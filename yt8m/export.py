@@ -21,17 +21,15 @@ import numpy as np
 import tensorflow as tf
 from absl import flags, logging
 
-from yt8m import (
-    evaluation,
-    jobs,
-    labels,
-    metrics,
-    report,
-    runs,
-)
+from yt8m import metrics, runs
+from yt8m.base import define, files, jobs
+from yt8m.base.errors import UserError
+from yt8m.data import labels
 from yt8m.data.reader import Reader
 from yt8m.data.video.schema import CLIP
-from yt8m.errors import UserError
+from yt8m.evaluation import predicting, report
+from yt8m.inputs import flags as input_flags
+from yt8m.inputs import shards as shard_inputs
 from yt8m.serving import packing, quantization, saved_model, vocabulary, whole_folder
 
 CONFIG = "export.json"
@@ -41,27 +39,27 @@ _PARTS = {CONFIG, "saved_model.pb", "variables", "assets", "fingerprint.pb"}
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    jobs.define_path("train_dir", "Folder of the run.")
-    jobs.define_path(
-        "output_dir", "Folder for the SavedModel. An export that is there is replaced.", ""
-    )
-    jobs.define_path("output_model_tgz", "Archive to pack the run into, at most 1 GB.", "")
-    flags.DEFINE_integer("top_k", 20, "Classes the SavedModel answers a video.", lower_bound=1)
-    jobs.define_path(
+    define.path("train_dir", "Folder of the run.")
+    define.path("output_dir", "Folder for the SavedModel. An export that is there is replaced.", "")
+    define.path("output_model_tgz", "Archive to pack the run into, at most 1 GB.", "")
+    define.integer("top_k", "Classes the SavedModel answers a video.", 20, at_least=1)
+    define.path(
         "vocabulary_file",
         "CSV with the names of the classes: vocabulary.csv of YouTube-8M, or "
         "class_labels_indices.csv of AudioSet. By default none are answered.",
         "",
     )
-    flags.DEFINE_boolean("float16", False, "Store large weights as float16; compute in float32.")
-    flags.DEFINE_boolean(
-        "int8", False, "Store large weights as int8 with a scale a channel; compute in float32."
+    define.boolean("float16", "Store large weights as float16; compute in float32.")
+    define.boolean(
+        "int8", "Store large weights as int8 with a scale a channel; compute in float32."
     )
-    flags.DEFINE_string(
-        "eval_data_pattern", "", "Shards to compare the run and its export on; with --float16 or "
+    define.string(
+        "eval_data_pattern",
+        "Shards to compare the run and its export on; with --float16 or "
         "--int8 by default those that its training evaluated on.",
-    )  # fmt: skip
-    jobs.define_data_flags(batch_size=1024)
+        "",
+    )
+    input_flags.define_data_flags(batch_size=1024)
 
 
 def main() -> None:
@@ -119,7 +117,7 @@ def export(
         logging.info("Writing %s.", output_dir)
         max_frames = config.preprocessing["max_frames"]
         try:
-            with runs.writing(output_dir), _quiet():
+            with files.writing(output_dir), _quiet():
                 weights = saved_model.save(
                     folder, run.model, config.schema, max_frames, top_k, method, names
                 )
@@ -134,7 +132,7 @@ def export(
             "weights_bytes_of_run": sum(_num_bytes(v) for v in run.model.variables),
             "comparison": comparison,
         }
-        runs.write_json(os.path.join(folder, CONFIG), description)
+        files.write_json(os.path.join(folder, CONFIG), description)
     print(
         f"Exported {config.model}, weights {description['weights_bytes_of_run']:,} -> {weights:,} "
         f"bytes, {method}: {output_dir}"
@@ -169,11 +167,11 @@ def compare(
     """
     answers = (_top_k(model, top_k), exported)
     states = [metrics.Evaluation(reader.num_classes, top_k) for _ in answers]
-    for batch in evaluation.batches(reader, "Comparing"):
+    for batch in predicting.batches(reader, "Comparing"):
         truth = labels.multi_hot_array(batch["labels"], reader.num_classes)
         for answer, state in zip(answers, states, strict=True):
             scores, classes = answer(batch)
-            evaluation.check_finite(scores, batch, reader)
+            predicting.check_finite(scores, batch, reader)
             state.update_top_k(scores, classes, truth)
     results = [state.result() for state in states]
     before, after = (result["gap"] for result in results)
@@ -186,9 +184,9 @@ def compare(
     }
 
 
-def _top_k(model: keras.Model, top_k: int) -> evaluation.Predictor:
+def _top_k(model: keras.Model, top_k: int) -> predicting.Predictor:
     best = keras.ops.top_k(model.output, min(top_k, model.output.shape[-1]))
-    return evaluation.predictor(keras.Model(model.input, list(best)))
+    return predicting.predictor(keras.Model(model.input, list(best)))
 
 
 def _print_comparison(comparison: dict) -> None:
@@ -281,8 +279,8 @@ def _open_reader(args, run: runs.Run, method: str) -> Reader | None:
 
 
 def _labelled(run: runs.Run, pattern: str, batch_size: int) -> Reader:
-    reader = jobs.make_reader(run, pattern, batch_size, **evaluation.static_shapes())
-    evaluation.check_labels(reader)
+    reader = shard_inputs.make_reader(run, pattern, batch_size, **predicting.static_shapes())
+    predicting.check_labels(reader)
     return reader
 
 

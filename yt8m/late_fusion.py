@@ -19,10 +19,14 @@ from collections.abc import Sequence
 import numpy as np
 from absl import flags
 
-from yt8m import fusing, jobs, report, runs
-from yt8m.errors import UserError
-from yt8m.view_evaluation import ViewEvaluation
-from yt8m.view_scores import ScoreWriter
+from yt8m.base import define, jobs
+from yt8m.base import files as files_lib
+from yt8m.base.errors import UserError
+from yt8m.evaluation import report
+from yt8m.fusion import methods
+from yt8m.fusion import splits as score_splits
+from yt8m.fusion.score_file import ScoreWriter
+from yt8m.metrics.views import ViewEvaluation
 
 AVERAGE = "average"
 SVM = "svm"
@@ -32,50 +36,49 @@ _OF_A_RUN = ("clip_hit_at_1", "video_hit_at_1", "video_hit_at_5", "num_clips", "
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    flags.DEFINE_string(
-        "scores", None, "Files of scores, one a run, with commas between them; semicolons between "
-        "splits, whose metrics are averaged.", required=True,
-    )  # fmt: skip
-    flags.DEFINE_enum(
+    define.string(
+        "scores",
+        "Files of scores, one a run, with commas between them; semicolons between "
+        "splits, whose metrics are averaged.",
+        required=True,
+    )
+    define.choice(
         "method",
+        "The weighted mean of the runs' scores; or a linear SVM on them, L2-normalised and joined.",
         AVERAGE,
         [AVERAGE, SVM],
-        "The weighted mean of the runs' scores; or a linear SVM on them, L2-normalised and joined.",
     )
-    flags.DEFINE_list(
-        "weights", None, "Of average: a number a run; only the ratios matter. Default: equal."
-    )
-    flags.DEFINE_string(
-        "fit_scores", None, "Of svm: files as those of --scores, by the same runs of the training "
+    define.strings("weights", "Of average: a number a run; only the ratios matter. Default: equal.")
+    define.string(
+        "fit_scores",
+        "Of svm: files as those of --scores, by the same runs of the training "
         "videos, on which the SVM is fitted.",
-    )  # fmt: skip
-    flags.DEFINE_float("svm_c", 1.0, "Of svm: the penalty of an error.")
-    flags.DEFINE_integer(
-        "num_clips", None, "Clips of a video that count, evenly spread; by default all.",
-        lower_bound=1,
-    )  # fmt: skip
-    flags.DEFINE_integer(
-        "num_crops", None, "Crops of a clip that count, the centre first; by default all.",
-        lower_bound=1,
-    )  # fmt: skip
-    flags.DEFINE_integer("top_k", 20, "Predictions a video that GAP and mAP pool.", lower_bound=1)
-    jobs.define_path(
+    )
+    define.number("svm_c", "Of svm: the penalty of an error.", 1.0)
+    define.integer(
+        "num_clips", "Clips of a video that count, evenly spread; by default all.", at_least=1
+    )
+    define.integer(
+        "num_crops", "Crops of a clip that count, the centre first; by default all.", at_least=1
+    )
+    define.integer("top_k", "Predictions a video that GAP and mAP pool.", 20, at_least=1)
+    define.path(
         "output_file", "Also write the fused scores of the videos, as a file of scores.", ""
     )
-    jobs.define_path("results_file", "Also write the metrics, as JSON.", "")
+    define.path("results_file", "Also write the metrics, as JSON.", "")
 
 
 def main() -> None:
     """Fuses and judges as the flags say."""
     args = flags.FLAGS
-    paths = fusing.parse_files("scores", args.scores)
+    paths = score_splits.parse_files("scores", args.scores)
     fit_paths = parse_fit_files(args.method, args.fit_scores, paths)
     method = make_method(args.method, args.weights, args.svm_c, len(paths[0]))
     check_outputs(args.output_file, args.results_file, paths, fit_paths)
-    splits = fusing.load(paths, args.num_clips, args.num_crops)
-    fit_splits = fusing.load(fit_paths, args.num_clips, args.num_crops) if fit_paths else []
+    splits = score_splits.load(paths, args.num_clips, args.num_crops)
+    fit_splits = score_splits.load(fit_paths, args.num_clips, args.num_crops) if fit_paths else []
     if fit_splits:
-        fusing.check_fit(splits, fit_splits)
+        score_splits.check_fit(splits, fit_splits)
     results = []
     for split, fit_split in zip(splits, fit_splits or [None] * len(splits), strict=True):
         fused = method.fuse(split, fit_split)
@@ -107,7 +110,7 @@ def parse_fit_files(
         raise UserError(
             "--method=svm needs --fit_scores: the scores of the same runs on the training videos."
         )
-    fit_paths = fusing.parse_files("fit_scores", fit_scores)
+    fit_paths = score_splits.parse_files("fit_scores", fit_scores)
     if list(map(len, fit_paths)) != list(map(len, paths)):
         raise UserError(
             "--fit_scores needs a file for each of --scores: as many splits, and as many runs in "
@@ -119,15 +122,15 @@ def parse_fit_files(
 
 def make_method(
     name: str, weights: Sequence[str] | None, svm_c: float, num_runs: int
-) -> fusing.Average | fusing.LinearSvm:
+) -> methods.Average | methods.LinearSvm:
     """What fuses.
 
     Raises:
         UserError: the weights or the penalty are wrong, or scikit-learn is not installed.
     """
     if name == SVM:
-        return fusing.LinearSvm(svm_c)
-    return fusing.Average(fusing.parse_weights(weights, num_runs))
+        return methods.LinearSvm(svm_c)
+    return methods.Average(methods.parse_weights(weights, num_runs))
 
 
 def check_outputs(
@@ -158,7 +161,7 @@ def check_outputs(
         taken.add(os.path.realpath(path))
 
 
-def judge(split: fusing.Split, fused: np.ndarray, method: str, top_k: int) -> dict:
+def judge(split: score_splits.Split, fused: np.ndarray, method: str, top_k: int) -> dict:
     """The metrics of a split by name: those of the fused scores, after the hits of each run.
 
     Of a single run that nothing is fitted on, all metrics, clip Hit@1 too.
@@ -186,7 +189,7 @@ def mean_over_splits(results: Sequence[dict]) -> dict[str, float]:
     return {name: float(np.mean([r[name] for r in results])) for name in names}
 
 
-def write_scores(path: str, split: fusing.Split, fused: np.ndarray) -> None:
+def write_scores(path: str, split: score_splits.Split, fused: np.ndarray) -> None:
     """Writes fused scores as a file of scores with one view a video, to be fused again.
 
     Raises:
@@ -208,7 +211,7 @@ def write_results(
     of_splits = [
         {"files": list(files)} | result for files, result in zip(paths, results, strict=True)
     ]
-    runs.write_json(path, {"splits": of_splits, "mean": mean, "flags": jobs.flag_values()})
+    files_lib.write_json(path, {"splits": of_splits, "mean": mean, "flags": jobs.flag_values()})
     print(f"Wrote {path}")
 
 

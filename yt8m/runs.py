@@ -12,23 +12,22 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import keras
-from absl import logging
 
-from yt8m import losses, specs
+from yt8m.base import spec_language
+from yt8m.base.errors import UserError
+from yt8m.base.files import check_local, write_json, writing
 from yt8m.data.schema import Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
-from yt8m.errors import UserError
+from yt8m.modeling import losses, specs
 
 CONFIG = "run.json"
 MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 EVAL = "eval"
-LOCK = ".lock"
 try:
     import fcntl
 except ImportError:  # Windows has none.
@@ -111,7 +110,7 @@ class Run:
     @property
     def loss(self) -> keras.losses.Loss:
         """The loss to evaluate the run with, see `losses.for_evaluation`."""
-        return losses.for_evaluation(specs.parse(self.config.loss))
+        return losses.for_evaluation(spec_language.parse(self.config.loss))
 
 
 def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> None:
@@ -127,7 +126,7 @@ def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> N
     Raises:
         UserError: another run is there, or the directory cannot be written.
     """
-    _check_local(train_dir)
+    check_local(train_dir)
     path = os.path.join(train_dir, CONFIG)
     with writing(train_dir):
         os.makedirs(train_dir, exist_ok=True)
@@ -142,41 +141,6 @@ def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> N
                     "--start_new_model to delete it."
                 )
         write_json(path, config.to_json())
-
-
-@contextlib.contextmanager
-def locked(train_dir: str, work: str = "training", flag: str = "train_dir") -> Iterator[None]:
-    """Keeps a second training out of a run while the block runs, or other work out of its folder.
-
-    The system gives the lock up when the process ends, however it ends. Where it has no such
-    locks, nothing is locked.
-
-    Args:
-        train_dir: the folder.
-        work: what it is called in an error.
-        flag: that names the folder.
-
-    Raises:
-        UserError: another one holds it, or the folder cannot be written.
-    """
-    _check_local(train_dir)
-    if fcntl is None:
-        yield
-        return
-    with writing(train_dir):
-        os.makedirs(train_dir, exist_ok=True)
-        file = open(os.path.join(train_dir, LOCK), "w", encoding="utf-8")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"Another {work} is writing to {train_dir}. Wait for its end, stop it, or choose "
-                f"another --{flag}."
-            ) from None
-        except OSError:
-            logging.warning("%s cannot be locked: take care to write there only once.", train_dir)
-        yield
 
 
 def read_config(train_dir: str) -> RunConfig:
@@ -233,7 +197,7 @@ def load(train_dir: str) -> Run:
 
 def register_layers() -> None:
     """Imports every module that registers a layer, so that Keras can load any saved model."""
-    importlib.import_module("yt8m.preprocessing")
+    importlib.import_module("yt8m.modeling.preprocessing")
     for package in ("video_models", "frame_models"):
         path = importlib.import_module(package).__path__
         for module in pkgutil.walk_packages(path, f"{package}."):
@@ -247,52 +211,6 @@ def save_model(train_dir: str, model: keras.Model) -> None:
         temporary = os.path.join(train_dir, f".tmp-{MODEL}")
         model.save(temporary)
         os.replace(temporary, path)
-
-
-def write_json(path: str, values: dict) -> None:
-    """Writes a JSON file that appears whole."""
-    with atomic_file(path) as file:
-        json.dump(values, file, indent=2)
-        file.write("\n")
-
-
-@contextlib.contextmanager
-def atomic_file(path: str) -> Iterator[Any]:
-    """Opens a text file that appears under its name only when the block ends without an error.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".tmp-{name}")
-    with writing(path):
-        if folder:
-            os.makedirs(folder, exist_ok=True)
-        file = open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="")
-    try:
-        with writing(path):
-            with file:
-                yield file
-            os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-
-
-@contextlib.contextmanager
-def writing(path: str) -> Iterator[None]:
-    """Turns an error of the file system into one sentence.
-
-    Raises:
-        UserError: in place of an OSError inside the block.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
-        raise UserError(
-            f"Cannot write {path}: {reason}. Check the folder, its permissions and the disk."
-        ) from None
 
 
 def package_versions() -> dict[str, str]:
@@ -312,14 +230,6 @@ def git_commit() -> str:
         return ""
     lines = result.stdout.splitlines()
     return lines[1] if result.returncode == 0 and lines[0] == root else ""
-
-
-def _check_local(train_dir: str) -> None:
-    if "://" in train_dir:
-        raise UserError(
-            f"--train_dir must be a local folder. Received: {train_dir}. Train on a local disk, "
-            "and copy the run to the bucket afterwards."
-        )
 
 
 def _has_progress(train_dir: str) -> bool:

@@ -18,11 +18,15 @@ import numpy as np
 import tensorflow as tf
 from absl import flags, logging
 
-from yt8m import evaluation, jobs, runs
+from yt8m import runs
+from yt8m.base import define, jobs
+from yt8m.base.errors import UserError
 from yt8m.data.reader import Reader
 from yt8m.data.teacher import TeacherScores, check_names, sidecar_path
-from yt8m.errors import UserError
-from yt8m.predictions import Predictions
+from yt8m.evaluation import predicting
+from yt8m.inputs import flags as input_flags
+from yt8m.inputs import shards as shard_inputs
+from yt8m.submissions.predictions import Predictions
 
 # The classes and the scores of a batch, (batch, k) each.
 Teacher = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
@@ -30,18 +34,20 @@ Teacher = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    jobs.define_path("train_dir", "Folder of the run that teaches.", "")
-    jobs.define_path("submission_file", "A submission that teaches, in place of a run.", "")
-    flags.DEFINE_string("input_data_pattern", None, "Shards to write scores for.", required=True)
-    flags.DEFINE_string("name", "teacher", "Name of the teacher, a part of the files' names.")
-    jobs.define_path("output_dir", "Folder for the files; by default, beside each shard.", "")
-    flags.DEFINE_integer("top_k", 20, "Classes to keep of each video.", lower_bound=1)
-    flags.DEFINE_integer(
-        "num_classes", None, "Size of the vocabulary of a submission; by default that of "
-        "YouTube-8M or AudioSet, whichever the records are.", lower_bound=1,
-    )  # fmt: skip
-    flags.DEFINE_boolean("overwrite", False, "Write files anew that are there.")
-    jobs.define_data_flags(batch_size=1024)
+    define.path("train_dir", "Folder of the run that teaches.", "")
+    define.path("submission_file", "A submission that teaches, in place of a run.", "")
+    define.string("input_data_pattern", "Shards to write scores for.", required=True)
+    define.string("name", "Name of the teacher, a part of the files' names.", "teacher")
+    define.path("output_dir", "Folder for the files; by default, beside each shard.", "")
+    define.integer("top_k", "Classes to keep of each video.", 20, at_least=1)
+    define.integer(
+        "num_classes",
+        "Size of the vocabulary of a submission; by default that of "
+        "YouTube-8M or AudioSet, whichever the records are.",
+        at_least=1,
+    )
+    define.boolean("overwrite", "Write files anew that are there.")
+    input_flags.define_data_flags(batch_size=1024)
 
 
 def main() -> None:
@@ -57,7 +63,7 @@ def main() -> None:
         if tf.io.gfile.exists(path) and not args.overwrite:
             there += 1
             continue
-        part = dataclasses.replace(reader, paths=[shard], log=jobs.read_log())
+        part = dataclasses.replace(reader, paths=[shard], log=shard_inputs.read_log())
         score_shard(part, teacher).write(path)
         written += 1
         num_read += part.log.num_records
@@ -76,9 +82,9 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
     """
     ids, classes, scores = [], [], []
     try:
-        for batch in evaluation.batches(reader, f"Scoring {reader.paths[0]}"):
+        for batch in predicting.batches(reader, f"Scoring {reader.paths[0]}"):
             found, values = teacher(batch)
-            evaluation.check_finite(values, batch, reader)
+            predicting.check_finite(values, batch, reader)
             known = (found >= 0).any(axis=1)
             ids.extend(batch["ids"][known])
             classes.append(found[known])
@@ -97,15 +103,15 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
 def _run(args) -> tuple[Reader, Teacher]:
     jobs.refuse_flags(["num_classes"], "with --train_dir, whose run has one")
     run = runs.load(args.train_dir)
-    shapes = evaluation.static_shapes()
-    reader = jobs.make_reader(run, args.input_data_pattern, args.batch_size, **shapes)
+    shapes = predicting.static_shapes()
+    reader = shard_inputs.make_reader(run, args.input_data_pattern, args.batch_size, **shapes)
     best = keras.ops.top_k(run.model.output, min(args.top_k, reader.num_classes))
-    predict = evaluation.predictor(keras.Model(run.model.input, list(best)))
+    predict = predicting.predictor(keras.Model(run.model.input, list(best)))
     return reader, lambda batch: tuple(predict(batch))[::-1]
 
 
 def _submission(args) -> tuple[Reader, Teacher]:
-    paths, schema = jobs.open_shards(args.input_data_pattern)
+    paths, schema = shard_inputs.open_shards(args.input_data_pattern)
     num_classes = args.num_classes or schema.default_num_classes()
     reader = Reader(paths, schema.labels_only(), num_classes, args.batch_size)
     predictions = Predictions.read(args.submission_file, num_classes, args.top_k)

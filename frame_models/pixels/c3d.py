@@ -7,6 +7,7 @@ from keras import layers
 
 from frame_models.layers.dense_stack import dense_stack
 from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
+from frame_models.pixels.layers.conv3d import Conv3D
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.width import scaled
 from video_models import softmax
@@ -54,7 +55,7 @@ def build(
     x = FillPadding()(pixels, mask=mask)
     for stage, stack in enumerate(_CONVOLUTIONS):
         for channels in stack:
-            x = layers.Conv3D(
+            x = Conv3D(
                 scaled(channels, width),
                 3,
                 padding="same",

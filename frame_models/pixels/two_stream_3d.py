@@ -8,6 +8,7 @@ from keras import layers
 
 from frame_models.pixels.layers.backbones import add_backbone
 from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
+from frame_models.pixels.layers.conv3d import Conv3D
 from frame_models.pixels.layers.each_frame import each_frame
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.width import scaled
@@ -74,7 +75,7 @@ def build(
     ]
     if len(maps[0].shape) != 5:
         raise ValueError(f"backbone must end in a map. Received: backbone={backbone!r}.")
-    x = layers.Conv3D(
+    x = Conv3D(
         scaled(channels, width),
         3,
         padding="same",

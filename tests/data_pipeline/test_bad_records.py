@@ -19,9 +19,9 @@ from shard_files import (
     write,
 )
 
+from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors, find_problem
 from yt8m.data.schema import FRAME, Feature, Schema
-from yt8m.errors import UserError
 
 RATED = {"segment_labels": [1, 2], "segment_start_times": [0, 0], "segment_scores": [1.0, 0.0]}
 SEGMENT_SCHEMA = Schema(FRAME, FRAME_SCHEMA.features, segments=True)

@@ -6,9 +6,9 @@ import pathlib
 import pytest
 from shard_files import HEADER, flip, ids, make_reader, record_starts, starts_of, write_video_shards
 
+from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
-from yt8m.data.readlog import FAIL, ReadLog
-from yt8m.errors import UserError
+from yt8m.data.read_log import FAIL, ReadLog
 
 # More records than TensorFlow reads in one block, so that damage falls into several of them.
 SIZE = 150

@@ -6,8 +6,8 @@ import pathlib
 import pytest
 from shard_files import video, write
 
-from yt8m.data.files import resolve
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
+from yt8m.data.shard_paths import resolve
 
 
 @pytest.fixture

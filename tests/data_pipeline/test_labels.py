@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m.labels import multi_hot, multi_hot_array, rated, with_scores
+from yt8m.data.labels import multi_hot, multi_hot_array, rated, with_scores
 
 NUM_CLASSES = 6
 LABELS = {

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m.preprocessing import Dequantize, FrameMask, JointL2Normalize
+from yt8m.modeling.preprocessing import Dequantize, FrameMask, JointL2Normalize
 
 FEATURES = [np.random.default_rng(i).normal(size=(2, 5, size)) for i, size in enumerate((8, 3))]
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from shard_files import FRAME_SCHEMA, batches, frames, sequence, video, write
 
-from yt8m import segment_score
+from yt8m.base.errors import UserError
 from yt8m.data.detect import detect
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, Schema
-from yt8m.errors import UserError
+from yt8m.submissions import score_segments
 
 SCHEMA = Schema(FRAME, FRAME_SCHEMA.features, segments=True)
 
@@ -26,14 +26,14 @@ def rated(name: str, *ratings: tuple[int, int, float], num_frames: int = 20) -> 
 def make(tmp_path, records, num_classes=10, **settings):
     path = write(tmp_path / "a.tfrecord", records)
     settings = {"batch_size": 2} | settings
-    return segment_score.make_reader([path], SCHEMA, num_classes, **settings)
+    return score_segments.make_reader([path], SCHEMA, num_classes, **settings)
 
 
 def score(tmp_path, reader, *lines: str) -> dict:
     """The metrics and the classes of a submission with these lines."""
     path = tmp_path / "submission.csv"
     path.write_text("\n".join(["Class,Segments", *lines, ""]))
-    state = segment_score.score(str(path), reader)
+    state = score_segments.score(str(path), reader)
     return state.result() | state.per_class()
 
 
@@ -91,7 +91,7 @@ def test_shards_without_ratings(tmp_path):
     for record in (video("a"), frames("a")):
         path = write(tmp_path / "a.tfrecord", [record])
         with pytest.raises(UserError, match="scored on records with segment_labels"):
-            segment_score.make_reader([path], detect([path]), 10, batch_size=2)
+            score_segments.make_reader([path], detect([path]), 10, batch_size=2)
 
 
 def test_the_order_of_the_file_counts(tmp_path):
@@ -144,9 +144,9 @@ def test_ids_of_any_bytes(tmp_path):
             )
         ],
     )
-    reader = segment_score.make_reader([path], SCHEMA, 10, batch_size=2)
+    reader = score_segments.make_reader([path], SCHEMA, 10, batch_size=2)
     (tmp_path / "s.csv").write_bytes(b'Class,Segments\n3,"\xff""q:5"\n')
-    assert segment_score.score(str(tmp_path / "s.csv"), reader).result()["map_at_k"] == 1.0
+    assert score_segments.score(str(tmp_path / "s.csv"), reader).result()["map_at_k"] == 1.0
 
 
 def test_nothing_to_measure(tmp_path):

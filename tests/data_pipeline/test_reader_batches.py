@@ -17,8 +17,8 @@ from shard_files import (
     write,
 )
 
+from yt8m.base.errors import UserError
 from yt8m.data.schema import FRAME, Feature, Schema
-from yt8m.errors import UserError
 
 MODES = ["sequential", "shuffled"]
 

@@ -6,9 +6,9 @@ import pytest
 from shard_files import batches
 
 from yt8m.data.detect import detect
+from yt8m.data.labels import multi_hot_array
 from yt8m.data.reader import Reader
-from yt8m.labels import multi_hot_array
-from yt8m.preprocessing import Dequantize
+from yt8m.modeling.preprocessing import Dequantize
 
 NUM_CLASSES = 3862
 

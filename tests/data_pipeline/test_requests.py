@@ -15,8 +15,8 @@ from shard_files import (
     write,
 )
 
-from yt8m.data import requests
 from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.serving import requests
 
 FLOAT_SCHEMA = Schema(
     FRAME,

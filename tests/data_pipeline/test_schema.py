@@ -6,8 +6,8 @@ import json
 import pytest
 from shard_files import AUDIO, FRAME_SCHEMA, RGB, VIDEO_SCHEMA
 
+from yt8m.base.errors import UserError
 from yt8m.data.schema import FRAME, Feature, Schema
-from yt8m.errors import UserError
 
 MEDIAPIPE = Schema(FRAME, (Feature("rgb", 4, "float32", "RGB/feature/floats"),), id_key="video_id")
 

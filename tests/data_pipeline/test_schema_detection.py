@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from shard_files import example, flip, frames, sequence, starts_of, write
 
+from yt8m.base.errors import UserError
 from yt8m.data.detect import detect
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
-from yt8m.errors import UserError
 
 RGB = Feature("rgb", 1024, "uint8", "rgb")
 AUDIO = Feature("audio", 128, "uint8", "audio")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from yt8m.base.errors import UserError
 from yt8m.data.teacher import TeacherScores, sidecar_path
-from yt8m.errors import UserError
 
 
 def write(folder, shard, ids, classes, scores, num_classes=9) -> str:

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from shard_files import FRAME_SCHEMA, frames, make_reader, sequence, write
 
-from yt8m import losses, segments
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
+from yt8m.evaluation import segments as segment_evaluation
+from yt8m.modeling import losses
+from yt8m.submissions import predict_segments
 
 
 def make(tmp_path, records, **settings):
@@ -16,8 +18,8 @@ def make(tmp_path, records, **settings):
 
 def cut(reader, batch_size):
     """All batches of segments, and the names of the segments in their order."""
-    index = segments.SegmentIndex()
-    found = list(segments.batches(reader, index, batch_size))
+    index = predict_segments.SegmentIndex()
+    found = list(predict_segments.batches(reader, index, batch_size))
     return found, index.names().of(np.arange(len(index))), index
 
 
@@ -80,7 +82,7 @@ def test_the_best_segments_of_each_class_are_written(batch_size, most, tmp_path)
     records = [frames(f"v{n}", 100 - 7 * n) for n in range(9)]
     reader = make(tmp_path, records, batch_size=batch_size)
     path = tmp_path / "out.csv"
-    index = segments.write_submission(str(path), model(), reader, np.array([2, 0, 9]), most)
+    index = predict_segments.write_submission(str(path), model(), reader, np.array([2, 0, 9]), most)
     lines = ["Class,Segments"]
     names = [(n, s) for n in range(9) for s in range(0, 96 - 7 * n, 5)]
     for class_id in (2, 0, 9):
@@ -93,17 +95,17 @@ def test_the_best_segments_of_each_class_are_written(batch_size, most, tmp_path)
 def test_only_videos_that_are_too_short(tmp_path):
     reader = make(tmp_path, [frames("a", 4), frames("b", 0)])
     with pytest.raises(UserError, match="None of the 2 videos has the 5 frames of a segment"):
-        segments.write_submission(str(tmp_path / "o"), model(), reader, np.arange(3), 5)
+        predict_segments.write_submission(str(tmp_path / "o"), model(), reader, np.arange(3), 5)
     assert not (tmp_path / "o").exists()
 
 
 def test_whole_videos_are_no_rated_segments(tmp_path):
     reader = make(tmp_path, [frames("a", 10)])
     with pytest.raises(ValueError, match="segment_labels=False"):
-        segments.evaluate_segments(model(), reader, losses.CrossEntropy())
+        segment_evaluation.evaluate_segments(model(), reader, losses.CrossEntropy())
 
 
 @pytest.mark.parametrize(("size", "max_frames", "videos"), [(1024, 300, 17), (32, 300, 1)])
 def test_videos_are_read_by_the_batch_of_segments(size, max_frames, videos, tmp_path):
     reader = make(tmp_path, [frames("a", 10)], batch_size=size, max_frames=max_frames)
-    assert segments.make_reader(reader).batch_size == videos
+    assert predict_segments.make_reader(reader).batch_size == videos

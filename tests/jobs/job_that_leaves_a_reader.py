@@ -5,8 +5,8 @@ import time
 
 import tensorflow as tf
 
-from yt8m import jobs
-from yt8m.errors import UserError
+from yt8m.base import jobs
+from yt8m.base.errors import UserError
 
 
 def slow(value):

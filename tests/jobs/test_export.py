@@ -16,8 +16,10 @@ import pytest
 import tensorflow as tf
 from job_runner import NUM_CLASSES, check, command, run_job, run_process, succeed
 
-from yt8m import export, jobs, losses, modeling, runs, specs
-from yt8m.errors import UserError
+from yt8m import export, runs
+from yt8m.base.errors import UserError
+from yt8m.inputs import shards as shard_inputs
+from yt8m.modeling import keras_model, losses, specs
 from yt8m.serving import packing, saved_model
 
 MODELS = {
@@ -29,9 +31,9 @@ EXPORT_FILES = {"assets", "export.json", "fingerprint.pb", "saved_model.pb", "va
 
 def make_run(folder: Path, kind: str, shards: Path) -> Path:
     """A run whose every variable, statistics of batch norms included, has a value of its own."""
-    _, schema = jobs.open_shards(str(shards / kind / "train*.tfrecord"))
+    _, schema = shard_inputs.open_shards(str(shards / kind / "train*.tfrecord"))
     spec = specs.model(MODELS[kind])
-    model = modeling.build(spec, schema, NUM_CLASSES)
+    model = keras_model.build(spec, schema, NUM_CLASSES)
     rng = np.random.default_rng(0)
     statistics = 0
     for variable in model.variables:
@@ -51,7 +53,7 @@ def make_run(folder: Path, kind: str, shards: Path) -> Path:
         flags={"eval_data_pattern": str(shards / kind / "validate*.tfrecord")},
     )
     runs.start(str(folder), config)
-    runs.save_model(str(folder), modeling.classifier(model))
+    runs.save_model(str(folder), keras_model.classifier(model))
     return folder
 
 

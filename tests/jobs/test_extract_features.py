@@ -14,9 +14,9 @@ import tensorflow as tf
 from clip_files import write_clip, write_clips
 from job_runner import check, command, environment, expect_error, run_job, succeed
 
-from tools import extract_features
-from yt8m.data.video.extraction import shards
-from yt8m.data.video.extraction.shards import Item
+from yt8m import extract_features
+from yt8m.extraction import shards
+from yt8m.extraction.shards import Item
 
 # A small network with random weights.
 NETWORK = {
@@ -29,7 +29,7 @@ NETWORK = {
 
 
 def extract(**flags):
-    return run_job("tools.extract_features", **{**NETWORK, **flags})
+    return run_job("yt8m.extract_features", **{**NETWORK, **flags})
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_other_videos_get_the_features_that_a_model_was_trained_on(extracted, cl
     mine, theirs = records_of(tmp_path / "new"), records_of(folder)
     assert mine[str(known).encode()] == theirs[b"right/v_g00_c01.mp4"]
     expect_error(
-        "tools.extract_features",
+        "yt8m.extract_features",
         "are of other networks: weights:",
         "--pca_dir",
         **{**NETWORK, **flags, "output_dir": tmp_path / "other", "seed": 1},
@@ -143,7 +143,7 @@ def test_a_second_run_makes_nothing_anew_and_refuses_other_features(extracted, c
     assert "16 videos, 1 left out, 96 frames" in check(result)
     assert "Extracting" not in result.stderr
     expect_error(
-        "tools.extract_features",
+        "yt8m.extract_features",
         "features.frames_per_second: 6.0 -> 3.0",
         **{**NETWORK, "frames_per_second": 3, "input_manifest": clips, "output_dir": folder},
     )
@@ -194,7 +194,7 @@ def test_goes_on_after_it_was_killed(clips, extracted, tmp_path):
     flags = NETWORK | {"input_manifest": tmp_path / "clips.csv", "output_dir": folder}
     flags |= {"pca_dir": extracted[0], "num_shards": 2, "batch_size": 1, "max_frames": 9999}
     process = subprocess.Popen(
-        command("tools.extract_features", **flags | {"num_workers": 2}),
+        command("yt8m.extract_features", **flags | {"num_workers": 2}),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -213,7 +213,7 @@ def test_goes_on_after_it_was_killed(clips, extracted, tmp_path):
     assert list(folder.glob(half_done))
     long.unlink()
     long.symlink_to(short)
-    result = run_job("tools.extract_features", **flags)
+    result = run_job("yt8m.extract_features", **flags)
     assert "6 videos, 36 frames, 2 shards" in check(result)
     assert "1 of 2 shards were there" in result.stderr
     after = files_of(folder)
@@ -248,7 +248,7 @@ def test_workers_elsewhere_find_every_file(monkeypatch):
 def test_what_is_wrong_is_said_at_once(clips, tmp_path, flags, parts):
     given = {**NETWORK, "seed": 1, "input_manifest": clips, "output_dir": tmp_path / "out"} | flags
     given = {name: value for name, value in given.items() if value is not None}
-    expect_error("tools.extract_features", *parts, **given)
+    expect_error("yt8m.extract_features", *parts, **given)
     assert not (tmp_path / "out" / "features.json").exists()
 
 
@@ -256,4 +256,4 @@ def test_only_bad_videos_are_an_error(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"no video")
     (tmp_path / "clips.csv").write_text("path,label,group\na.mp4,x,\n")
     flags = {**NETWORK, "input_manifest": tmp_path / "clips.csv", "output_dir": tmp_path / "out"}
-    expect_error("tools.extract_features", "None of the videos can be used", "a.mp4", **flags)
+    expect_error("yt8m.extract_features", "None of the videos can be used", "a.mp4", **flags)

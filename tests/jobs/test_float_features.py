@@ -123,7 +123,7 @@ def test_trains_evaluates_predicts_and_serves_floats_as_they_are(folder, tmp_pat
 def test_quantises_shards_for_a_run_on_youtube8m_records(folder, run_dir, tmp_path):
     """A run that was trained on bytes predicts for what the extractor wrote, once converted."""
     flags = {"output_dir": tmp_path / "shards", "input_data_pattern": folder / "validate.tfrecord"}
-    printed = succeed("tools.quantize_features", **flags)
+    printed = succeed("yt8m.quantize_features", **flags)
     assert printed == f"Converted 56 records to uint8: {tmp_path / 'shards'}\n"
     shard = tmp_path / "shards" / "validate.tfrecord"
     evaluated = succeed("yt8m.eval", train_dir=run_dir, eval_data_pattern=shard)
@@ -142,15 +142,15 @@ def test_quantises_shards_for_a_run_on_youtube8m_records(folder, run_dir, tmp_pa
         assert np.abs(received - np.array(expected)).max() == 0
 
     flags = {"output_dir": tmp_path / "floats", "input_data_pattern": shard}
-    succeed("tools.quantize_features", to="float32", **flags)
+    succeed("yt8m.quantize_features", to="float32", **flags)
     again = tmp_path / "floats" / "validate.tfrecord"
-    succeed("tools.quantize_features", output_dir=tmp_path / "again", input_data_pattern=again)
+    succeed("yt8m.quantize_features", output_dir=tmp_path / "again", input_data_pattern=again)
     assert (tmp_path / "again" / "validate.tfrecord").read_bytes() == shard.read_bytes()
 
 
 def test_packs_the_files_of_the_extractor_into_shards(folder, run_dir, tmp_path):
     flags = {"output_dir": tmp_path / "shards", "input_data_pattern": folder / "*.pb"}
-    result = run_job("tools.quantize_features", **flags)
+    result = run_job("yt8m.quantize_features", **flags)
     check(result)
     odd = sum(len(v.frames) % 2 for v in list(synthetic.videos(WORLD, 130, seed=5))[120:])
     assert 0 < odd < 10
@@ -169,7 +169,7 @@ def test_packs_the_files_of_the_extractor_into_shards(folder, run_dir, tmp_path)
 
 def test_the_tool_names_what_is_wrong(folder, shards, tmp_path):
     def expect_error(*parts, **flags):
-        result = run_job("tools.quantize_features", output_dir=tmp_path / "new", **flags)
+        result = run_job("yt8m.quantize_features", output_dir=tmp_path / "new", **flags)
         assert result.returncode == 1
         assert "Traceback" not in result.stderr
         (error,) = [line for line in result.stderr.splitlines() if line.startswith("ERROR:")]
@@ -193,6 +193,6 @@ def test_the_tool_names_what_is_wrong(folder, shards, tmp_path):
     (tmp_path / "damaged.tfrecord").write_bytes(data)
     flags = {"input_data_pattern": tmp_path / "damaged.tfrecord"}
     expect_error("corrupt at byte 0", on_corrupt_shard="fail", **flags)
-    result = run_job("tools.quantize_features", output_dir=tmp_path / "new", **flags)
+    result = run_job("yt8m.quantize_features", output_dir=tmp_path / "new", **flags)
     assert "Converted 55 records" in check(result)
     assert "damaged.tfrecord is cut or corrupt at byte 0: at least 1 record(s)" in result.stderr

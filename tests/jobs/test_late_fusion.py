@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from job_runner import succeed
 
-from yt8m import fusing, view_scores
-from yt8m.view_scores import ScoreWriter
+from yt8m.fusion import methods, score_file
+from yt8m.fusion import splits as score_splits
+from yt8m.fusion.score_file import ScoreWriter
 
 CLASSES = ("run", "jump", "swim", "climb", "row", "fly")
 
@@ -108,10 +109,10 @@ def test_fused_scores_can_be_fused_again(files, tmp_path):
         output_file=path,
     )
     assert printed.endswith(f"Wrote the scores of 30 videos: {path}\n")
-    fused = view_scores.read(str(path))
+    fused = score_file.read(str(path))
     assert fused.stored.shape == (30, 1, 1, len(CLASSES))
-    splits = [fusing.load([list(map(str, paths))], 1, 1)[0] for paths in (both, fit)]
-    expected = fusing.LinearSvm(0.05).fuse(*splits)
+    splits = [score_splits.load([list(map(str, paths))], 1, 1)[0] for paths in (both, fit)]
+    expected = methods.LinearSvm(0.05).fuse(*splits)
     np.testing.assert_allclose(fused.video_scores(), expected, rtol=1e-5)
     again = succeed("yt8m.late_fusion", scores=path, top_k=1)
     for name in ("video_hit_at_1", "video_hit_at_5", "gap", "perr", "map", "map_full"):

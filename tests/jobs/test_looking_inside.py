@@ -9,17 +9,18 @@ import pytest
 from clip_files import write_clips
 from job_runner import expect_error, succeed
 
-from tools.inside import first_clips
-from yt8m import modeling, runs, specs
+from yt8m import runs
+from yt8m.base.errors import UserError
 from yt8m.data.schema import Feature, Schema
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.settings import Clips, Flow
-from yt8m.errors import UserError
+from yt8m.interpretation import first_clips
+from yt8m.modeling import keras_model, specs
 
 cv2 = pytest.importorskip("cv2")
 
-from yt8m import clip_data  # noqa: E402
 from yt8m.data.video import workers  # noqa: E402
+from yt8m.inputs import clips as clip_inputs  # noqa: E402
 
 FRAMES = 16  # The videos have 12, so the rest is padding.
 
@@ -28,7 +29,7 @@ def save_run(folder, model, schema):
     spec = specs.model(model)
     keras.utils.set_random_seed(0)
     keras.utils.clear_session()
-    network = modeling.classifier(modeling.build(spec, schema, 2))
+    network = keras_model.classifier(keras_model.build(spec, schema, 2))
     settings = {"normalize": "l2", "max_frames": 300}
     config = runs.RunConfig(str(spec), schema, 2, settings, "softmax", {}, {})
     runs.start(str(folder), config)
@@ -72,25 +73,25 @@ def test_the_first_videos_are_read_as_the_flags_say(monkeypatch):
         num_videos=2, num_workers=3, cache_dir="kept", on_corrupt_shard="fail"
     )
     monkeypatch.setattr(absl.flags, "FLAGS", args)
-    listing, asked = clip_data.sources.Listing(["a", "b", "c"], (), ()), []
+    listing, asked = clip_inputs.sources.Listing(["a", "b", "c"], (), ()), []
     monkeypatch.setattr(
-        clip_data.sources, "read", lambda parts, log, number: asked.append(number) or listing
+        clip_inputs.sources, "read", lambda parts, log, number: asked.append(number) or listing
     )
-    monkeypatch.setattr(clip_data, "open_reader", lambda *arguments: arguments)
+    monkeypatch.setattr(clip_inputs, "open_reader", lambda *arguments: arguments)
     run = types.SimpleNamespace(config=types.SimpleNamespace(schema="schema"), train_dir="run")
     first, *others = first_clips.open_videos(run, "tfds:single#test", 5)
     assert first.videos == ["a", "b"] and asked == [3]
-    settings = clip_data.Settings(1, 1, "kept", 3, "fail")
+    settings = clip_inputs.Settings(1, 1, "kept", 3, "fail")
     assert others[:3] == ["schema", 5, settings] and others[3].on_corrupt_shard == "fail"
     args.num_workers = None
-    assert clip_data.number_of_workers() == workers.default_number()
+    assert clip_inputs.number_of_workers() == workers.default_number()
     with pytest.raises(UserError, match="run takes raw video.*Received: shards"):
         first_clips.open_videos(run, "shards", 5)
 
 
 def test_occlusion_maps_are_drawn_and_kept(clips, run, tmp_path):
     given = flags(clips, run, tmp_path, num_videos=2, patch=10, stride=6, shown_frames=3)
-    assert "2 videos" in succeed("tools.occlusion", **given)
+    assert "2 videos" in succeed("yt8m.occlusion", **given)
     out = given["output_dir"]
     names = ["000-v_g00_c00", "001-v_g00_c01"]
     assert sorted(path.name for path in out.iterdir()) == [
@@ -111,7 +112,7 @@ def test_two_inputs_are_hidden_together_or_one_alone(clips, two_inputs, tmp_path
     given = flags(clips, two_inputs, tmp_path, num_videos=1, patch=10, class_name="right")
     drops = {}
     for hidden in ("all", "pixels", "flow"):
-        succeed("tools.occlusion", **given, input=hidden)
+        succeed("yt8m.occlusion", **given, input=hidden)
         kept = np.load(given["output_dir"] / "000-v_g00_c00.npz")
         assert kept["inputs"].tolist() == (["pixels", "flow"] if hidden == "all" else [hidden])
         assert kept["class_name"] == "right"
@@ -122,7 +123,7 @@ def test_two_inputs_are_hidden_together_or_one_alone(clips, two_inputs, tmp_path
 
 def test_units_are_drawn(clips, run, tmp_path):
     given = flags(clips, run, tmp_path, layer="conv3d_1", top_units=2, top_videos=2)
-    assert "2 unit(s)" in succeed("tools.deconvolution", **given)
+    assert "2 unit(s)" in succeed("yt8m.deconvolution", **given)
     paths = sorted(given["output_dir"].iterdir())
     assert len(paths) == 2
     for path in paths:
@@ -133,14 +134,14 @@ def test_units_are_drawn(clips, run, tmp_path):
 def test_a_unit_of_an_inner_layer_is_drawn(clips, two_inputs, tmp_path):
     layer = "temporal/sub_network/conv2d"
     given = flags(clips, two_inputs, tmp_path, layer=layer, unit=1, method="guided")
-    succeed("tools.deconvolution", **given)
+    succeed("yt8m.deconvolution", **given)
     [path] = given["output_dir"].iterdir()
     assert path.name == "temporal-sub_network-conv2d-unit-0001.png"
 
 
 def test_what_does_not_fit_is_refused(clips, run, tmp_path):
     given = flags(clips, run, tmp_path)
-    occlude, units = "tools.occlusion", "tools.deconvolution"
+    occlude, units = "yt8m.occlusion", "yt8m.deconvolution"
     expect_error(occlude, "--patch", "(28, 28)", "(20, 20)", **given)
     expect_error(occlude, "'lift'", "mean 'left'", class_name="lift", patch=5, **given)
     expect_error(occlude, "pixels alone", "--input=flow", input="flow", patch=5, **given)
@@ -154,5 +155,5 @@ def test_a_run_of_shards_has_nothing_to_show(clips, tmp_path):
     schema = Schema("frame", (Feature("rgb", 6, "uint8", "rgb"),))
     folder = save_run(tmp_path / "run", "average", schema)
     given = flags(clips, folder, tmp_path)
-    expect_error("tools.occlusion", folder, "takes shards", **given)
-    expect_error("tools.deconvolution", folder, "takes shards", layer="dense", **given)
+    expect_error("yt8m.occlusion", folder, "takes shards", **given)
+    expect_error("yt8m.deconvolution", folder, "takes shards", layer="dense", **given)

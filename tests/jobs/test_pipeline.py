@@ -13,6 +13,7 @@ import pytest
 from job_runner import NUM_CLASSES, check, command, environment, run_job, run_process, succeed
 
 from yt8m import runs
+from yt8m.base import files
 
 
 def test_a_run_holds_what_the_design_says(run_dir):
@@ -179,7 +180,8 @@ def test_damaged_shards_are_named_skipped_and_counted(run_dir, shards, tmp_path)
 
 
 SMALL_DEMO = """
-from yt8m import demo, jobs
+from yt8m import demo
+from yt8m.base import jobs
 demo._NUM_TRAIN, demo._NUM_VALIDATE = 400, 100
 jobs.run(demo.define_flags, demo.main)
 """
@@ -235,8 +237,8 @@ def test_a_video_that_comes_twice_is_written_once(run_dir, shards, tmp_path):
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path, training_flags):
-    with runs.locked(str(tmp_path)):
+    with files.locked(str(tmp_path)):
         result = run_job("yt8m.train", train_dir=tmp_path, **training_flags)
     assert result.returncode == 1
     assert f"ERROR: Another training is writing to {tmp_path}." in result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == [runs.LOCK]
+    assert [path.name for path in tmp_path.iterdir()] == [files.LOCK]

@@ -19,8 +19,8 @@ from frame_models.layers.netvlad import NetVLAD
 from frame_models.layers.netvlagd import NetVLAGD
 from frame_models.layers.nextvlad import NeXtVLAD
 from frame_models.layers.soft_dbow import SoftDBoW
-from tools import tf1_weights
-from yt8m import specs
+from yt8m.conversion import tf1_weights
+from yt8m.modeling import specs
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 FOLDERS = (TESTS / "data", TESTS.parents[1] / "shared" / "goldens")

@@ -12,7 +12,7 @@ from frame_models.pixels import cnn, inflated, single_frame
 from frame_models.pixels.layers import backbones
 from frame_models.pixels.layers.image_colors import ImageColors, colors_of
 from frame_models.pixels.layers.sub_network import SubNetwork, add_network
-from yt8m import specs
+from yt8m.modeling import specs
 
 SIDE = 32
 NUM_CLASSES = 5

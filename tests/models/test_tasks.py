@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from video_models import ensemble, logistic, tasks
-from yt8m import losses, metrics, modeling
+from yt8m import metrics
+from yt8m.modeling import losses
+from yt8m.training.trainer import Trainer
 
 SIZES = (3, 2, 3)
 STARTS = (0, 3, 5)
@@ -74,7 +76,7 @@ def test_other_tasks_carry_no_loss(loss):
     call = losses.from_spec(loss)
     gap = metrics.StreamingGAP()
     chosen = losses.get(call.name, **call.arguments)
-    trainer = modeling.Trainer(model, 8, chosen, gap, task_classes=own)
+    trainer = Trainer(model, 8, chosen, gap, task_classes=own)
     trainer.compile(optimizer=keras.optimizers.SGD(1.0))
     before = [variable.numpy() for variable in model.weights]
     trainer.train_on_batch(FEATURES, {"labels": np.array([[1], [6], [7]]), "task": [0, 2, 2]})
@@ -88,7 +90,7 @@ def test_other_tasks_do_not_count_in_the_metric_of_a_training():
     model = keras.Model(inputs, {"probabilities": keras.layers.Identity()(inputs)})
     own = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], "float32")
     loss = losses.get("softmax", scores="log_probabilities")
-    trainer = modeling.Trainer(model, 4, loss, metrics.StreamingGAP(), task_classes=own)
+    trainer = Trainer(model, 4, loss, metrics.StreamingGAP(), task_classes=own)
     trainer.compile()
     scores = np.array([[0.9, 0.1, 0.95, 0.05], [0.97, 0.03, 0.2, 0.8]], "float32")
     results = trainer.test_on_batch(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import video_files
 
-from yt8m.data.video import containers, decoding
-from yt8m.data.video.decoding import VideoError
+from yt8m.data.video.frames import containers, decoding
+from yt8m.data.video.frames.decoding import VideoError
 
 NUM = 30
 

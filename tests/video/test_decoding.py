@@ -11,8 +11,8 @@ import pytest
 import video_files
 from video_files import HEIGHT, RATE, WIDTH, numbers_of
 
-from yt8m.data.video import decoding
-from yt8m.data.video.decoding import VideoError
+from yt8m.data.video.frames import decoding
+from yt8m.data.video.frames.decoding import VideoError
 
 NUM = 30
 CODECS = {

@@ -8,8 +8,8 @@ import pytest
 
 apache_beam = pytest.importorskip("apache_beam")
 
-from yt8m.data.video.extraction import execution, pipeline  # noqa: E402
-from yt8m.errors import UserError  # noqa: E402
+from yt8m.base.errors import UserError  # noqa: E402
+from yt8m.extraction import execution, pipeline  # noqa: E402
 
 
 class Note(apache_beam.DoFn):

@@ -10,19 +10,19 @@ import pytest
 import tensorflow as tf
 import video_files
 
+from yt8m.base.errors import UserError
 from yt8m.data import detect
 from yt8m.data.reader import Reader
-from yt8m.data.video.containers import VideoError
-from yt8m.data.video.extraction import folder as folder_lib
-from yt8m.data.video.extraction import shards
-from yt8m.data.video.extraction.extractor import Extractor, Features, embed_some_frames
-from yt8m.data.video.extraction.networks import Networks
-from yt8m.data.video.extraction.settings import FeatureSettings
-from yt8m.data.video.extraction.shards import Item, Shard
-from yt8m.data.video.extraction.summary import summarise
-from yt8m.data.video.extraction.whitening import Whitening
-from yt8m.data.video.manifest import Video
-from yt8m.errors import UserError
+from yt8m.data.video.frames.containers import VideoError
+from yt8m.data.video.sources.manifest import Video
+from yt8m.extraction import folder as folder_lib
+from yt8m.extraction import shards
+from yt8m.extraction.extractor import Extractor, Features, embed_some_frames
+from yt8m.extraction.networks import Networks
+from yt8m.extraction.settings import FeatureSettings
+from yt8m.extraction.shards import Item, Shard
+from yt8m.extraction.summary import summarise
+from yt8m.extraction.whitening import Whitening
 
 SETTINGS = FeatureSettings(image_size=8, frames_per_second=5.0, max_frames=20, batch_size=2)
 # Values of a frame as they are, but for the 1e-4 of the formula.
@@ -97,7 +97,7 @@ def test_sound_begins_with_its_frame_and_both_have_one_length(videos):
 
 def test_frames_without_sound_behind_them_are_left_out(videos, monkeypatch):
     samples = np.zeros(int(16000 * 1.375) - 1, np.float32)  # One too few for 0.4 s.
-    monkeypatch.setattr("yt8m.data.video.decoding.audio", lambda path, rate: samples)
+    monkeypatch.setattr("yt8m.data.video.frames.decoding.audio", lambda path, rate: samples)
     features = make_extractor(loudness).features(str(videos / "sound.mkv"))
     assert {len(rows) for rows in features.frames.values()} == {2}
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from yt8m.data.video import flow as flow_lib
+from yt8m.base.errors import UserError
+from yt8m.data.video.frames import flow as flow_lib
 from yt8m.data.video.settings import METHODS, Flow
-from yt8m.errors import UserError
 
 HEIGHT, WIDTH, BOUND = 7, 9, 4.0
 

@@ -13,10 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from yt8m.data.video import decoding, flow_cache
-from yt8m.data.video import flow as flow_lib
+from yt8m.base.errors import UserError
+from yt8m.data.video.frames import decoding, flow_cache
+from yt8m.data.video.frames import flow as flow_lib
 from yt8m.data.video.settings import Flow
-from yt8m.errors import UserError
 
 SIZE = (32, 40)
 BOTH = Flow(length=2, bidirectional=True, bound=8.0)
@@ -340,7 +340,8 @@ def test_precompute_removes_what_a_killed_job_left(video, tmp_path):
 
 
 def test_workers_load_neither_tensorflow_nor_keras():
-    code = "import sys, yt8m.data.video.flow_cache; print({'tensorflow', 'keras'} & {*sys.modules})"
+    module = "yt8m.data.video.frames.flow_cache"
+    code = f"import sys, {module}; print({{'tensorflow', 'keras'}} & {{*sys.modules}})"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -13,8 +13,9 @@ import loky
 import pytest
 import video_files
 
-from yt8m.data.video import decoding, index
-from yt8m.data.video.index import CACHE, Entry
+from yt8m.data.video.frames import decoding
+from yt8m.data.video.sources import file_index
+from yt8m.data.video.sources.file_index import CACHE, Entry
 
 LENGTHS = {"a.mp4": 12, "b.avi": 7, "c.ts": 15}
 CODECS = {"a.mp4": "libx264", "b.avi": "mjpeg", "c.ts": "mpeg2video"}
@@ -31,8 +32,8 @@ def paths(tmp_path):
 @pytest.fixture
 def looks(monkeypatch):
     """The paths that are decoded, in order."""
-    seen, look = [], index._look
-    monkeypatch.setattr(index, "_look", lambda path, *a: seen.append(path) or look(path, *a))
+    seen, look = [], file_index._look
+    monkeypatch.setattr(file_index, "_look", lambda path, *a: seen.append(path) or look(path, *a))
     return seen
 
 
@@ -61,7 +62,7 @@ def test_videos_are_found_in_order_and_bad_ones_named_in_order(paths, tmp_path):
     text.write_text("no video")
     nothing = str(tmp_path / "nothing.mp4")
     bad = []
-    entries = index.build(
+    entries = file_index.build(
         [str(text), *paths, nothing, paths[0]], "", on_bad=lambda *told: bad.append(told)
     )
     assert list(entries) == paths and lengths(entries) == LENGTHS
@@ -73,11 +74,11 @@ def test_videos_are_found_in_order_and_bad_ones_named_in_order(paths, tmp_path):
 def test_processes_find_the_same_and_survive_one_that_dies(paths, tmp_path, monkeypatch):
     killer = tmp_path / "kill.mp4"
     killer.write_text("")
-    monkeypatch.setattr(index, "_look", kill_at)
+    monkeypatch.setattr(file_index, "_look", kill_at)
     monkeypatch.setattr(loky, "wait", functools.partial(wait_for_one, loky.wait))
     bad = []
     given = [paths[0], str(killer), *paths[1:]]
-    entries = index.build(
+    entries = file_index.build(
         given, str(tmp_path / "cache"), num_workers=2, on_bad=lambda *told: bad.append(told)
     )
     assert list(entries) == paths and lengths(entries) == LENGTHS
@@ -90,20 +91,20 @@ def test_what_is_known_is_not_looked_at_again(paths, tmp_path, looks):
     text = tmp_path / "bad.mp4"
     text.write_text("no video")
     given, cache, bad = [*paths, str(text)], str(tmp_path / "new" / "cache"), []
-    first = index.build(given, cache, on_bad=lambda *told: bad.append(told))
+    first = file_index.build(given, cache, on_bad=lambda *told: bad.append(told))
     assert looks == given
-    assert index.build(given, cache, on_bad=lambda *told: bad.append(told)) == first
+    assert file_index.build(given, cache, on_bad=lambda *told: bad.append(told)) == first
     assert looks == given
     assert len(bad) == 2 and bad[0] == bad[1]
 
 
 def test_a_file_that_has_changed_is_looked_at_again(paths, tmp_path, looks):
-    index.build(paths, str(tmp_path))
+    file_index.build(paths, str(tmp_path))
     looks.clear()
     status = os.stat(paths[0])
     os.utime(paths[0], ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     video_files.write(paths[1], video_files.numbered(9), "mjpeg")
-    entries = index.build(paths, str(tmp_path))
+    entries = file_index.build(paths, str(tmp_path))
     assert looks == paths[:2]
     assert lengths(entries) == LENGTHS | {"b.avi": 9}
 
@@ -113,10 +114,10 @@ def test_shots_are_added_to_what_is_known(tmp_path, looks):
     dark, light = ([frames[place]] * 8 for place in (0, 6))
     path = video_files.write(tmp_path / "a.mp4", dark + light)
     cache = str(tmp_path)
-    assert index.build([path], cache)[path].shots == (0,)
-    assert index.build([path], cache, shots=True)[path].shots == (0, 8)
-    assert index.build([path], cache, shots=True)[path].shots == (0, 8)
-    assert index.build([path], cache)[path].shots == (0,)
+    assert file_index.build([path], cache)[path].shots == (0,)
+    assert file_index.build([path], cache, shots=True)[path].shots == (0, 8)
+    assert file_index.build([path], cache, shots=True)[path].shots == (0, 8)
+    assert file_index.build([path], cache)[path].shots == (0,)
     assert looks == [path] * 2
 
 
@@ -131,10 +132,10 @@ def test_what_was_done_before_an_interruption_is_kept(paths, tmp_path, monkeypat
 
     monkeypatch.setattr(decoding, "probe", interrupted)
     with pytest.raises(ending):
-        index.build(paths, str(tmp_path))
+        file_index.build(paths, str(tmp_path))
     assert set(kept(tmp_path)) == set(paths[:2])
     monkeypatch.setattr(decoding, "probe", lambda path: probe(paths[2]))
-    assert lengths(index.build(paths, str(tmp_path))) == LENGTHS
+    assert lengths(file_index.build(paths, str(tmp_path))) == LENGTHS
 
 
 @pytest.mark.parametrize("content", [
@@ -142,29 +143,29 @@ def test_what_was_done_before_an_interruption_is_kept(paths, tmp_path, monkeypat
 ])  # fmt: skip
 def test_a_damaged_cache_is_made_anew(paths, tmp_path, content):
     (tmp_path / CACHE).write_text(content)
-    assert lengths(index.build(paths, str(tmp_path))) == LENGTHS
+    assert lengths(file_index.build(paths, str(tmp_path))) == LENGTHS
     assert set(kept(tmp_path)) == set(paths)
 
 
 def test_a_cache_with_damaged_videos_or_of_another_decoder_is_not_believed(paths, tmp_path, looks):
-    index.build(paths, str(tmp_path))
+    file_index.build(paths, str(tmp_path))
     content = json.loads((tmp_path / CACHE).read_text())
     del content["videos"][paths[0]]["probe"]["width"]
     content["videos"][paths[1]] = 3
     (tmp_path / CACHE).write_text(json.dumps(content))
     looks.clear()
-    assert lengths(index.build(paths, str(tmp_path))) == LENGTHS
+    assert lengths(file_index.build(paths, str(tmp_path))) == LENGTHS
     assert looks == paths[:2]
     content = json.loads((tmp_path / CACHE).read_text())
     (tmp_path / CACHE).write_text(json.dumps(content | {"decoder": "0.1"}))
     looks.clear()
-    index.build(paths, str(tmp_path))
+    file_index.build(paths, str(tmp_path))
     assert looks == paths
 
 
 def test_a_folder_that_cannot_be_written_costs_the_cache_only(paths, tmp_path, caplog):
     (tmp_path / "file").write_text("")
-    assert lengths(index.build(paths, str(tmp_path / "file" / "cache"))) == LENGTHS
+    assert lengths(file_index.build(paths, str(tmp_path / "file" / "cache"))) == LENGTHS
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
     assert any("No index is kept" in record.getMessage() for record in warnings)
 
@@ -177,18 +178,18 @@ def test_what_the_system_could_not_do_is_not_remembered(paths, tmp_path, monkeyp
         raise av.error.classes[number](number, os.strerror(number), file)
 
     monkeypatch.setattr(av, "open", fail)
-    entries = index.build(paths[:1], str(tmp_path), on_bad=lambda *told: bad.append(told))
+    entries = file_index.build(paths[:1], str(tmp_path), on_bad=lambda *told: bad.append(told))
     assert not entries
     assert bad == [(paths[0], f"cannot be opened as a video: {os.strerror(number)}")]
     monkeypatch.undo()
-    assert lengths(index.build(paths[:1], str(tmp_path))) == {"a.mp4": 12}
+    assert lengths(file_index.build(paths[:1], str(tmp_path))) == {"a.mp4": 12}
 
 
 def test_no_cache_leaves_no_file(paths, tmp_path):
     before = set(os.listdir(tmp_path))
-    index.build(paths, "")
+    file_index.build(paths, "")
     assert set(os.listdir(tmp_path)) == before
-    index.build(paths, str(tmp_path))
+    file_index.build(paths, str(tmp_path))
     assert set(os.listdir(tmp_path)) == before | {CACHE}
     assert stat.S_ISREG(os.stat(tmp_path / CACHE).st_mode)
 
@@ -197,5 +198,5 @@ def test_names_that_are_no_utf8(paths, tmp_path, looks):
     odd = os.path.join(str(tmp_path), "f\udcfcr.mp4")
     os.rename(paths[0], odd)
     for _ in range(2):
-        assert list(index.build([odd], str(tmp_path))) == [odd]
+        assert list(file_index.build([odd], str(tmp_path))) == [odd]
     assert looks == [odd]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from yt8m.data.video import log_mel
+from yt8m.extraction import log_mel
 
 
 def noise(num_samples: int, seed: int = 0) -> np.ndarray:

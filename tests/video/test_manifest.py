@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from yt8m.data.video import manifest
-from yt8m.data.video.manifest import Video
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
+from yt8m.data.video.sources import manifest
+from yt8m.data.video.sources.manifest import Video
 
 HEADER = "path,label,group,split\n"
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from yt8m.data.video.pattern import Part, parse
+from yt8m.base.errors import UserError
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.settings import Clips, Flow
-from yt8m.errors import UserError
+from yt8m.data.video.sources.pattern import Part, parse
 
 
 def test_specs_set_what_they_name_and_print_everything():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import video_files
 
-from yt8m.data.video import decoding, shots
+from yt8m.data.video.frames import decoding, shots
 
 HEIGHT, WIDTH = shots.SIZE
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import video_files
 
-from yt8m.data.video import decoding
-from yt8m.data.video.decoding import VideoError
+from yt8m.data.video.frames import decoding
+from yt8m.data.video.frames.decoding import VideoError
 
 RATE = 44100
 

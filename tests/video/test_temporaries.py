@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from yt8m.data.video import temporaries
+from yt8m.base import temporaries
 
 
 @pytest.fixture

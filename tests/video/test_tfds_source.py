@@ -15,13 +15,15 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from stored_videos import CLASSES, Several, Single, Words
 
-from yt8m.data.video import flow as flow_lib
-from yt8m.data.video import pattern, sources, tfds_source
-from yt8m.data.video.decoding import VideoError
-from yt8m.data.video.record_frames import RecordFrames
+from yt8m.base.errors import UserError
+from yt8m.data.video.frames import flow as flow_lib
+from yt8m.data.video.frames.decoding import VideoError
+from yt8m.data.video.frames.record_frames import RecordFrames
 from yt8m.data.video.settings import Flow
+from yt8m.data.video.sources import listing as video_listing
+from yt8m.data.video.sources import pattern
+from yt8m.data.video.sources import tfds as tfds_lib
 from yt8m.data.video.video_log import VideoLog
-from yt8m.errors import UserError
 
 # Of tensorflow-datasets' own use of protobuf.
 pytestmark = pytest.mark.filterwarnings("ignore:label.. is deprecated:DeprecationWarning")
@@ -67,7 +69,7 @@ def refuse_bad(path, reason):
 
 
 def open_all(name="single/small", split="train", on_bad=refuse_bad):
-    return tfds_source.open_dataset(name, split, on_bad)
+    return tfds_lib.open_dataset(name, split, on_bad)
 
 
 def all_frames(video) -> np.ndarray:
@@ -111,7 +113,7 @@ def test_reads_several_labels_names_and_groups_of_jpegs(folder):
 
 
 def test_a_video_keeps_its_number_in_a_part_of_a_split(folder):
-    found = tfds_source.open_dataset("single/small", "train", refuse_bad, num_workers=1)
+    found = tfds_lib.open_dataset("single/small", "train", refuse_bad, num_workers=1)
     ids = [video.id for video in found.videos]
     assert ids == [f"single/small/train/{number}" for number in range(7)]
     assert [video.id for video in open_all(split="train[3:5]").videos] == ids[3:5]
@@ -293,7 +295,7 @@ def test_other_formats_are_refused(copied):
 
 def test_a_pattern_may_name_a_data_set(folder):
     log = VideoLog()
-    listing = sources.read(pattern.parse("a=tfds:single/small#train[:3],b=tfds:several"), log)
+    listing = video_listing.read(pattern.parse("a=tfds:single/small#train[:3],b=tfds:several"), log)
     assert [video.task for video in listing.videos] == ["a"] * 3 + ["b"] * 3
     assert listing.classes == tuple(sorted(f"{t}/{name}" for t in "ab" for name in CLASSES))
     assert listing.videos[3].group and listing.videos[3].about.num_frames == 4
@@ -301,7 +303,7 @@ def test_a_pattern_may_name_a_data_set(folder):
 
 def test_workers_that_read_frames_need_no_tensorflow():
     script = (
-        "import sys, yt8m.data.video.record_index; "
+        "import sys, yt8m.data.video.sources.record_index; "
         "sys.exit('tensorflow' in sys.modules or 'tensorflow_datasets' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from yt8m.data.video import manifest, ucf101
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
+from yt8m.data.video.sources import manifest, ucf101
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "ucf101_splits"
 CLIPS = {

@@ -9,9 +9,11 @@ import tensorflow_datasets as tfds
 import video_files
 from absl import flags
 
-from tools import prepare_ucf101
-from yt8m.data.video import decoding, tfds_source, ucf101_builder
-from yt8m.errors import UserError
+from yt8m import prepare_ucf101
+from yt8m.base.errors import UserError
+from yt8m.data.video.frames import decoding
+from yt8m.data.video.sources import tfds as tfds_lib
+from yt8m.data.video.sources import ucf101_builder
 
 # Of tensorflow-datasets' own use of protobuf.
 pytestmark = pytest.mark.filterwarnings("ignore:label.. is deprecated:DeprecationWarning")
@@ -94,7 +96,7 @@ def open_split(config, split):
     def refuse(path, reason):
         raise AssertionError(f"{path} {reason}")
 
-    return tfds_source.open_dataset(f"ucf101/{config}", split, refuse)
+    return tfds_lib.open_dataset(f"ucf101/{config}", split, refuse)
 
 
 def all_frames(video) -> np.ndarray:

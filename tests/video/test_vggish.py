@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m.data.video.extraction import inception_graph, vggish
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
+from yt8m.extraction import inception_graph, vggish
 
 SMALL = {"channels": (2, 3, 4, 5), "hidden": 6, "size": 7}
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from yt8m.data.video import views
+from yt8m.base.errors import UserError
+from yt8m.data.video.frames import views
 from yt8m.data.video.settings import Clips, Flow
-from yt8m.errors import UserError
 
 HEIGHT, WIDTH = 20, 30
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from yt8m.data.video.extraction import whitening
-from yt8m.data.video.extraction.whitening import Moments
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
+from yt8m.extraction import whitening
+from yt8m.extraction.whitening import Moments
 
 
 def write(folder, mean, eigenvals, eigenvecs):

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+from yt8m.base.errors import UserError
 from yt8m.data.video import workers
-from yt8m.errors import UserError
 
 
 def test_results_come_in_order_with_and_without_processes():

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from yt8m.base.errors import UserError
 from yt8m.data import tfrecord
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
-from yt8m.errors import UserError
 
 # Of YouTube-8M and AudioSet; of MediaPipe's MediaSequence, whose first two are often missing.
 ID_KEYS = ("id", "video_id", "example/id", "clip/media_id", "clip/data_path")

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import tensorflow as tf
 from absl import logging
 
+from yt8m.base.errors import UserError
 from yt8m.data import tfrecord
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.video.schema import CLIP
-from yt8m.errors import UserError
 
 _DATA_ERRORS = (
     tf.errors.InvalidArgumentError,

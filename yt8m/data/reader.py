@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from yt8m.base.errors import UserError
 from yt8m.data import records, segments, tfrecord
-from yt8m.data.readlog import ReadLog
+from yt8m.data.read_log import ReadLog
 from yt8m.data.schema import FRAME, Schema
-from yt8m.errors import UserError
 
 _BLOCK = 64
 _READ_BUFFER_BYTES = 1 << 20
@@ -43,7 +43,7 @@ class Reader:
     segment, see `segments.parse_segments`.
 
     Attributes:
-        paths: the shards, see `files.resolve`.
+        paths: the shards, see `shard_paths.resolve`.
         schema: see `detect.detect`.
         num_classes: the size of the vocabulary.
         batch_size: examples a batch.

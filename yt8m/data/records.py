@@ -3,7 +3,7 @@
 The keys of the dictionaries are the feature names and:
     num_frames: int32, frame-level records only.
     labels: int32 class ids, padded with -1 in a batch. Sparse on purpose: a batch of 1024 videos
-        of 3862 classes is 40 kB so, and 16 MB as a matrix. `yt8m.labels.multi_hot` makes the
+        of 3862 classes is 40 kB so, and 16 MB as a matrix. `yt8m.data.labels.multi_hot` makes the
         matrix on the device.
     ids: string.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
 
 VIDEO = "video"
 FRAME = "frame"

@@ -20,7 +20,8 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from yt8m.errors import UserError
+from yt8m.base import define
+from yt8m.base.errors import UserError
 
 SEGMENT = "segment"
 KINDS = ("video", "frame", SEGMENT)
@@ -264,23 +265,21 @@ def _floats(values) -> tf.train.Feature:
 
 def define_flags() -> None:
     """Defines the flags of the command."""
-    jobs.define_path("output_dir", "Folder to write the shards to.")
-    flags.DEFINE_enum("kind", "frame", KINDS, "Kind of record.")
-    flags.DEFINE_integer("num_videos", 1000, "Videos over all shards.", lower_bound=1)
-    flags.DEFINE_integer("num_shards", 4, "Shards to write.", lower_bound=1)
-    flags.DEFINE_integer("num_classes", 50, "Size of the vocabulary.", lower_bound=1)
-    flags.DEFINE_list("feature_sizes", ["1024", "128"], "Sizes of rgb and audio.")
-    flags.DEFINE_integer(
-        "topics", 1, "Topics of the classes; the labels of a video are of one.", lower_bound=1
+    define.path("output_dir", "Folder to write the shards to.")
+    define.choice("kind", "Kind of record.", "frame", KINDS)
+    define.integer("num_videos", "Videos over all shards.", 1000, at_least=1)
+    define.integer("num_shards", "Shards to write.", 4, at_least=1)
+    define.integer("num_classes", "Size of the vocabulary.", 50, at_least=1)
+    define.strings("feature_sizes", "Sizes of rgb and audio.", ["1024", "128"])
+    define.integer(
+        "topics", "Topics of the classes; the labels of a video are of one.", 1, at_least=1
     )
-    flags.DEFINE_integer(
-        "lookalikes", 1, "Classes that look the same, of other topics each.", lower_bound=1
-    )
-    flags.DEFINE_float("noise", 0.5, "Standard deviation of a value around its centre.", 0)
-    flags.DEFINE_string("prefix", "train", "Beginning of the file names.")
-    flags.DEFINE_integer("seed", 0, "Fixes the videos; another one for validation.", lower_bound=0)
-    flags.DEFINE_integer("first_id", 0, "Number of the first video; makes ids.", lower_bound=0)
-    flags.DEFINE_integer("world_seed", 0, "Fixes what the classes look like.", lower_bound=0)
+    define.integer("lookalikes", "Classes that look the same, of other topics each.", 1, at_least=1)
+    define.number("noise", "Standard deviation of a value around its centre.", 0.5, at_least=0)
+    define.string("prefix", "Beginning of the file names.", "train")
+    define.integer("seed", "Fixes the videos; another one for validation.", 0, at_least=0)
+    define.integer("first_id", "Number of the first video; makes ids.", 0, at_least=0)
+    define.integer("world_seed", "Fixes what the classes look like.", 0, at_least=0)
 
 
 def main() -> None:
@@ -300,7 +299,7 @@ def main() -> None:
         )
     except ValueError as error:
         raise UserError(f"These flags make no videos: {error}") from None
-    with runs.writing(args.output_dir):
+    with files.writing(args.output_dir):
         paths = write_shards(
             args.output_dir,
             kind=args.kind,
@@ -315,6 +314,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from yt8m import jobs, runs
+    from yt8m.base import files, jobs
 
     jobs.run(define_flags, main)

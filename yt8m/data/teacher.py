@@ -17,7 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
 
 _FIELDS = ("ids", "classes", "scores", "num_classes")
 _PADDING = -1

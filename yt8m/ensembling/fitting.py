@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from yt8m import metrics
+from yt8m.base.progress import ProgressReport
 from yt8m.ensembling.segments import SegmentEnsemble
 from yt8m.ensembling.videos import Joined, VideoEnsemble, rank_entries
 from yt8m.metrics.segment_evaluation import CUT
-from yt8m.progress import ProgressReport
 
 # A fit looks at so many videos, or fewer where so many listings (24 bytes each) are reached first.
 MOST_VIDEOS = 20_000

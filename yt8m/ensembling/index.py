@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from yt8m import submission
-from yt8m.errors import UserError
-from yt8m.progress import ProgressReport
+from yt8m.base.errors import UserError
+from yt8m.base.progress import ProgressReport
+from yt8m.submissions import video_file
 
 # A location is the offset of a row and, in its low bits, the row's length.
 _LENGTH_BITS = 24
@@ -28,7 +28,7 @@ _PROGRESS_ROWS = 10_000
 def key_locations(path: str) -> Iterator[tuple[bytes, int]]:
     """Finds the rows of a submission, of either kind, below its header.
 
-    Rows are parted as `submission.read_lines` parts them, also where a quoted field holds a comma
+    Rows are parted as `video_file.read_lines` parts them, also where a quoted field holds a comma
     or a line end; what is in them is not looked at.
 
     Args:
@@ -41,7 +41,7 @@ def key_locations(path: str) -> Iterator[tuple[bytes, int]]:
         UserError: the file cannot be read, or a row is too long.
     """
     csv.field_size_limit(_LONGEST_ROW)
-    with submission.reading(path), open(path, "rb") as file:
+    with video_file.reading(path), open(path, "rb") as file:
         lines = _lines(file)
         end = len(next(lines, b""))
         for line in lines:
@@ -118,7 +118,7 @@ def read_rows(path: str, locations: np.ndarray) -> list[bytes]:
     rows = [b""] * len(locations)
     order = np.argsort(starts, kind="stable")[np.count_nonzero(locations == MISSING) :]
     gaps = starts[order[1:]] - ends[order[:-1]]
-    with submission.reading(path), open(path, "rb", buffering=0) as file:
+    with video_file.reading(path), open(path, "rb", buffering=0) as file:
         for run in np.split(order, np.flatnonzero(gaps > _GAP_BYTES) + 1):
             if not len(run):
                 continue
@@ -135,7 +135,7 @@ def read_rows(path: str, locations: np.ndarray) -> list[bytes]:
 def line_number(path: str, location: int) -> int:
     """The number of the line that a row begins with, from 1."""
     left, number = int(location) >> _LENGTH_BITS, 1
-    with submission.reading(path), open(path, "rb") as file:
+    with video_file.reading(path), open(path, "rb") as file:
         for line in _lines(file):
             left -= len(line)
             if left < 0:

@@ -7,13 +7,14 @@ import array
 import numpy as np
 from absl import logging
 
-from yt8m import evaluation, segment_score
+from yt8m.base.errors import UserError
 from yt8m.data.ratings import RatingReader
 from yt8m.data.reader import Reader
 from yt8m.ensembling.fitting import SegmentObjective, VideoLabels, VideoObjective
 from yt8m.ensembling.segments import SegmentEnsemble
 from yt8m.ensembling.videos import VideoEnsemble
-from yt8m.errors import UserError
+from yt8m.evaluation import predicting
+from yt8m.submissions import score_segments
 
 
 def video_objective(ensemble: VideoEnsemble, reader: Reader, top_k: int) -> VideoObjective:
@@ -43,7 +44,7 @@ def _read_labels(ensemble: VideoEnsemble, reader: Reader) -> VideoLabels:
         UserError: the records do not fit, or no file has one of the videos.
     """
     rows, classes, ends, seen = array.array("q"), array.array("i"), array.array("q"), 0
-    for batch in evaluation.batches(reader, "Reading labels"):
+    for batch in predicting.batches(reader, "Reading labels"):
         seen += len(batch["ids"])
         for name, labels in zip(batch["ids"], batch["labels"], strict=True):
             row = ensemble.index.rows.get(name)
@@ -72,7 +73,7 @@ def segment_objective(ensemble: SegmentEnsemble, reader: RatingReader) -> Segmen
         UserError: the records do not fit, no rating is positive, or no file has one of the
             segments.
     """
-    ratings = segment_score.Ratings.read(reader)
+    ratings = score_segments.Ratings.read(reader)
     if not ratings.hits.any():
         raise UserError(
             f"None of {len(ratings.hits)} ratings in {reader.paths[0]} and the shards with it is "

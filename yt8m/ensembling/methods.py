@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from yt8m.base.errors import UserError
 from yt8m.ensembling.pairs import Pairs
-from yt8m.errors import UserError
 
 # Scores below this count as this in a geometric mean, where a 0 would outweigh everything.
 _TINY = 1e-30

@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 
-from yt8m import submission
+from yt8m.base.errors import UserError
 from yt8m.ensembling import index
-from yt8m.errors import UserError
+from yt8m.submissions import video_file
 
 _NUMBERS = b"0123456789.eE+- "
 _LARGEST = float(np.finfo(np.float32).max)
@@ -97,7 +97,7 @@ def _sound(counts: np.ndarray, numbers: np.ndarray, num_classes: int) -> bool:
 def _parse_each(
     rows: list[bytes], path: str, locations: np.ndarray, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Parses rows one by one, as `submission.read_rows` does.
+    """Parses rows one by one, as `video_file.read_rows` does.
 
     Returns:
         How many numbers each row has, and all of them in a row.
@@ -111,10 +111,10 @@ def _parse_each(
             continue
         fields = index.fields(text)
         try:
-            _, classes, scores = submission.parse_row(fields, path, num_classes)
+            _, classes, scores = video_file.parse_row(fields, path, num_classes)
         except UserError:
             line = index.line_number(path, location)
-            submission.parse_row(fields, f"{path}, line {line}", num_classes)
+            video_file.parse_row(fields, f"{path}, line {line}", num_classes)
             raise
         counts[row] = 2 * len(classes)
         numbers.append(np.stack([classes, scores], axis=1).reshape(-1))

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from yt8m import runs, segment_submission
+from yt8m.base import files
+from yt8m.base.errors import UserError
+from yt8m.base.progress import ProgressReport
 from yt8m.ensembling import index
-from yt8m.errors import UserError
-from yt8m.progress import ProgressReport
+from yt8m.submissions import segment_file
 
 # Of reciprocal rank fusion: places far below it count nearly alike (Cormack, Clarke and Buettcher,
 # "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods", 2009).
@@ -131,13 +132,13 @@ class SegmentEnsemble:
         used = [self._lines[file] for file in np.flatnonzero(weights)]
         classes = [c for c in self.classes if any(c in lines for lines in used)]
         with (
-            runs.atomic_file(path) as file,
+            files.atomic_file(path) as file,
             ProgressReport("Ensembling", len(classes), "classes") as progress,
         ):
-            file.write(segment_submission.HEADER + "\n")
+            file.write(segment_file.HEADER + "\n")
             for class_id in classes:
                 best = self.best(class_id, weights, most)
-                file.write(segment_submission.format_row(class_id, best))
+                file.write(segment_file.format_row(class_id, best))
                 progress.advance(1)
         if len(classes) < len(self.classes):
             left_out = len(self.classes) - len(classes)
@@ -152,7 +153,7 @@ def _locate(path: str, num_classes: int, progress: ProgressReport) -> dict[int, 
         UserError: the file cannot be read, is empty, or a line is not as it should be.
     """
     classes = []
-    for class_id, _ in segment_submission.read_rows(path, num_classes):
+    for class_id, _ in segment_file.read_rows(path, num_classes):
         classes.append(class_id)
         progress.advance(1)
     if not classes:

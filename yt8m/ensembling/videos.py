@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 from absl import logging
 
-from yt8m import runs, submission
+from yt8m.base import files as files_lib
+from yt8m.base.errors import UserError
+from yt8m.base.progress import ProgressReport
 from yt8m.ensembling.index import MISSING, SubmissionIndex, line_number
 from yt8m.ensembling.methods import Geometric, Mean, Method, Rank, ScoreRanks
 from yt8m.ensembling.pairs import read_pairs
-from yt8m.errors import UserError
-from yt8m.progress import ProgressReport
+from yt8m.submissions import video_file
 
 METHODS = ("mean", "geometric", "rank")
 # Text of a block, of all files together. In arrays it takes about ten times as much.
@@ -191,10 +192,10 @@ class VideoEnsemble:
         """
         ids, left_out = list(self.index.rows), 0
         with (
-            runs.atomic_file(path) as file,
+            files_lib.atomic_file(path) as file,
             ProgressReport("Ensembling", len(ids), "videos") as progress,
         ):
-            file.write(submission.HEADER + "\n")
+            file.write(video_file.HEADER + "\n")
             for rows in self.index.blocks(_BLOCK_BYTES, _BLOCK_ROWS):
                 known = self._has_weight(rows, weights)
                 joined = self.join(rows[known], weights)
@@ -247,4 +248,4 @@ def _lines(names: list[str], joined: Joined, scores: np.ndarray, top_k: int) -> 
             own = best[ends[run[0]] - counts[run[0]] : ends[run[-1]]]
             shape = (len(run), counts[run[0]])
             classes, values = joined.classes[own].reshape(shape), scores[own].reshape(shape)
-            yield from submission.format_rows([names[row] for row in run], classes, values)
+            yield from video_file.format_rows([names[row] for row in run], classes, values)

@@ -12,7 +12,8 @@ import zipfile
 import keras
 
 from yt8m import runs
-from yt8m.errors import UserError
+from yt8m.base import files as files_lib
+from yt8m.base.errors import UserError
 from yt8m.serving import quantization
 
 # The rule says 1 GB and not which; the smaller reading is safe with both.
@@ -40,7 +41,10 @@ def pack(path: str, train_dir: str, method: str = quantization.FLOAT32) -> int:
         UserError: it is above 1 GB (10^9 bytes), or cannot be written.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    with runs.writing(path), tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder) as temporary:
+    with (
+        files_lib.writing(path),
+        tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder) as temporary,
+    ):
         model = os.path.join(train_dir, runs.MODEL)
         if method == quantization.FLOAT16:
             model = _rounded_copy(train_dir, os.path.join(temporary, runs.MODEL))

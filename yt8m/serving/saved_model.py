@@ -25,10 +25,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from yt8m.data import requests
 from yt8m.data.schema import FRAME, Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
-from yt8m.serving import quantization
+from yt8m.serving import quantization, requests
 
 SERIALIZED = "serialized"
 FEATURES = "features"

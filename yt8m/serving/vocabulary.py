@@ -6,7 +6,7 @@ import csv
 
 from absl import logging
 
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
 
 _INDEX = ("Index", "index")
 _NAME = ("Name", "display_name")

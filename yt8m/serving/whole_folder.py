@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from yt8m import jobs, runs
-from yt8m.errors import UserError
+from yt8m.base import files, jobs
+from yt8m.base.errors import UserError
 
 
 def check(path: str, parts: set[str], sign: str) -> None:
@@ -60,13 +60,13 @@ def writing(path: str, parts: set[str], sign: str) -> Iterator[str]:
         UserError: it cannot be written, or there is something that would be lost.
     """
     temporary = _temporary(path)
-    with runs.writing(path):
+    with files.writing(path):
         shutil.rmtree(temporary, ignore_errors=True)
         os.makedirs(temporary)
     try:
         yield temporary
         _check_replaceable(path, parts, sign)
-        with runs.writing(path):
+        with files.writing(path):
             final = os.path.realpath(path)
             if os.path.isdir(final):
                 earlier = tempfile.mkdtemp(prefix=".tmp-", dir=os.path.dirname(final))

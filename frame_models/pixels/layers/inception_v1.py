@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
+from frame_models.pixels.layers.conv3d import Conv3D
 from frame_models.pixels.layers.width import scaled
 from video_models.layers.batch_norm import BatchNorm
 
@@ -93,7 +94,7 @@ def _module(
 
 def _conv(dimensions: int, width: float, momentum: float) -> Callable:
     """Makes a function that adds a convolution, its batch norm and ReLU."""
-    kind = layers.Conv3D if dimensions == 3 else layers.Conv2D
+    kind = Conv3D if dimensions == 3 else layers.Conv2D
 
     def conv(x, channels, kernel, strides=1):
         x = kind(

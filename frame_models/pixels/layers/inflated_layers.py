@@ -10,6 +10,7 @@ import keras
 from keras import layers, ops
 
 from frame_models.pixels.layers.clip_pooling import ClipAveragePooling, ClipMaxPooling
+from frame_models.pixels.layers.conv3d import Conv3D
 from frame_models.pixels.layers.depthwise_conv3d import DepthwiseConv3D
 from frame_models.pixels.layers.local_response_norm import LocalResponseNormalization
 from frame_models.pixels.layers.pad_clip import PadClip
@@ -58,7 +59,7 @@ def convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflated:
     """Inflates `Conv2D`: pads time, and space with it, then convolves."""
     kernel, strides = _kernel_and_strides(layer, in_time)
     pads_space = layer.padding == "same" and kernel[0] > 1
-    new = layers.Conv3D.from_config(
+    new = Conv3D.from_config(
         layer.get_config()
         | {
             "kernel_size": kernel,
@@ -138,7 +139,7 @@ def separable_convolution(layer: keras.layers.Layer, in_time: InTime) -> Inflate
         ),
         in_time,
     )
-    of_places = layers.Conv3D(
+    of_places = Conv3D(
         layer.filters,
         1,
         activation=layer.activation,

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
+from frame_models.pixels.layers.conv3d import Conv3D
 from frame_models.pixels.layers.local_response_norm import LocalResponseNormalization
 from frame_models.pixels.layers.width import scaled
 
@@ -130,7 +131,7 @@ def _tower(
 ) -> keras.KerasTensor:
     """The convolutions; of clips where `x` has a time axis, and of images otherwise."""
     of_clips = len(x.shape) == 5
-    convolution = layers.Conv3D if of_clips else layers.Conv2D
+    convolution = Conv3D if of_clips else layers.Conv2D
     pool = ClipMaxPooling if of_clips else layers.MaxPooling2D
     for place, (channels, kernel, stride, (frames, step)) in enumerate(_CONVOLUTIONS):
         name = f"{prefix}conv{place + 1}"

@@ -10,35 +10,17 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
+from yt8m.base.errors import UserError
 from yt8m.data.records import PADDING_LABEL
 from yt8m.data.video import clips as clips_lib
 from yt8m.data.video import workers
-from yt8m.data.video.decoding import VideoError
+from yt8m.data.video.clips import Item
+from yt8m.data.video.frames.decoding import VideoError
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.video_log import VideoLog
-from yt8m.errors import UserError
 
 # What the tasks of an evaluation that are under way may return; longer videos are several tasks.
 _TASKS_BYTES = 1 << 30
-
-
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """A video that can be read.
-
-    Attributes:
-        id: what it is called in a submission.
-        labels: its class ids, ascending.
-        frames: where its frames are from.
-        about: what is known of it.
-        task: the number of its task among those of the schema; 0 where there are none.
-    """
-
-    id: str
-    labels: tuple[int, ...]
-    frames: clips_lib.Frames
-    about: clips_lib.About
-    task: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from yt8m.data.video import decoding, flow_cache, sampling, views
-from yt8m.data.video import flow as flow_lib
+from yt8m.data.video import sampling
+from yt8m.data.video.frames import decoding, flow_cache, views
+from yt8m.data.video.frames import flow as flow_lib
 from yt8m.data.video.settings import Clips, Flow
 
 FLOW = "flow"
@@ -176,3 +177,22 @@ def _padded(clip: np.ndarray, num_frames: int) -> np.ndarray:
     if num_frames == len(clip):
         return clip
     return np.concatenate([clip[:num_frames], np.zeros_like(clip[num_frames:])])
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A video that can be read.
+
+    Attributes:
+        id: what it is called in a submission.
+        labels: its class ids, ascending.
+        frames: where its frames are from.
+        about: what is known of it.
+        task: the number of its task among those of the schema; 0 where there are none.
+    """
+
+    id: str
+    labels: tuple[int, ...]
+    frames: Frames
+    about: About
+    task: int = 0

@@ -10,7 +10,7 @@ import math
 import typing
 from typing import Any, TypeVar
 
-from yt8m import specs
+from yt8m.base import spec_language
 
 SAMPLING = ("dense", "uniform", "keyframes", "shots")
 SHORT = ("loop", "repeat", "mask")
@@ -29,8 +29,10 @@ class _Checked:
 
     def _check(self, name: str, value: Any) -> None:
         hint = typing.get_type_hints(type(self))[name]
-        if not specs.fits(value, hint):
-            raise ValueError(f"{name} must be {specs.hint_name(hint)}. Received: {name}={value!r}.")
+        if not spec_language.fits(value, hint):
+            raise ValueError(
+                f"{name} must be {spec_language.hint_name(hint)}. Received: {name}={value!r}."
+            )
 
     def _check_choice(self, name: str, valid: tuple[str, ...]) -> None:
         value = getattr(self, name)
@@ -54,11 +56,11 @@ class _Checked:
         Raises:
             ValueError: the text is no such spec, or a value is out of its range.
         """
-        call, name = specs.parse(text), cls.__name__.lower()
+        call, name = spec_language.parse(text), cls.__name__.lower()
         if call.name != name:
             raise ValueError(f"This takes {name} or {name}(key=value, ...). Received: {text!r}.")
         known = {field.name: field for field in dataclasses.fields(cls)}
-        specs.check_names(f"setting of {name}", call.arguments, known)
+        spec_language.check_names(f"setting of {name}", call.arguments, known)
         return cls(**call.arguments)
 
     @classmethod
@@ -71,7 +73,7 @@ class _Checked:
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
-        return str(specs.Call(type(self).__name__.lower(), self.to_json()))
+        return str(spec_language.Call(type(self).__name__.lower(), self.to_json()))
 
 
 @dataclasses.dataclass(frozen=True)

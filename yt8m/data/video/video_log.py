@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from absl import logging
 
-from yt8m.data.readlog import FAIL, SKIP, ReadLog
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
+from yt8m.data.read_log import FAIL, SKIP, ReadLog
 
 
 class VideoLog(ReadLog):

@@ -13,7 +13,7 @@ from typing import TypeVar
 import loky
 from loky.process_executor import TerminatedWorkerError
 
-from yt8m.errors import UserError
+from yt8m.base.errors import UserError
 
 _MOST = 16
 _IDLE_SECONDS = 600

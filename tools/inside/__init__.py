@@ -1,1 +1,0 @@
-"""What looks inside a model of raw video: which places it decides by, and what its units see."""

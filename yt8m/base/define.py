@@ -1,0 +1,108 @@
+"""Defines flags: the name, what it does, the default, and what it may be, in this order.
+
+    define.integer("top_k", "Classes to write for each video.", 20, at_least=1)
+
+A flag without a default is left out by its user or required, as `required` says. absl's own
+functions put the default before the text, which makes long texts hard to read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags
+
+
+def integer(
+    name: str,
+    text: str,
+    default: int | None = None,
+    *,
+    at_least: int | None = None,
+    at_most: int | None = None,
+) -> None:
+    """Defines a flag that is an integer."""
+    flags.DEFINE_integer(name, default, text, at_least, at_most)
+
+
+def number(
+    name: str,
+    text: str,
+    default: float | None = None,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> None:
+    """Defines a flag that is a number."""
+    flags.DEFINE_float(name, default, text, at_least, at_most)
+
+
+def boolean(name: str, text: str, default: bool | None = False) -> None:
+    """Defines a flag that is true as `--name`, and false as `--noname`."""
+    flags.DEFINE_boolean(name, default, text)
+
+
+def string(name: str, text: str, default: str | None = None, *, required: bool = False) -> None:
+    """Defines a flag that is text."""
+    flags.DEFINE_string(name, default, text, required=required)
+
+
+def choice(name: str, text: str, default: str | None, choices: Sequence[str]) -> None:
+    """Defines a flag that is one of some names."""
+    flags.DEFINE_enum(name, default, list(choices), text)
+
+
+def strings(name: str, text: str, default: list[str] | None = None) -> None:
+    """Defines a flag that is some texts, with commas between them."""
+    flags.DEFINE_list(name, default, text)
+
+
+def path(name: str, text: str, default: str | None = None) -> None:
+    """Defines a flag that is a local path; without a default it is required."""
+    flags.DEFINE(
+        _PathParser(),
+        name,
+        default,
+        text,
+        serializer=flags.ArgumentSerializer(),
+        required=default is None,
+    )
+
+
+def spec(name: str, text: str, default: str, parse: Callable[[str], Any]) -> None:
+    """Defines a flag whose value is a spec; a wrong one fails while flags are parsed.
+
+    Args:
+        name: of the flag.
+        text: what it does.
+        default: a spec.
+        parse: from the text of a spec to the flag's value; raises ValueError.
+    """
+    flags.DEFINE(_SpecParser(parse), name, default, text, serializer=flags.ArgumentSerializer())
+
+
+class _PathParser(flags.ArgumentParser):
+    """A local path; the shell leaves a ~ behind --flag= alone."""
+
+    syntactic_help = "a path"
+
+    def parse(self, argument: str) -> str:
+        return os.path.expanduser(argument)
+
+
+class _SpecParser(flags.ArgumentParser):
+    """Parses a flag with a function that raises ValueError."""
+
+    syntactic_help = "a name, or a name with key=value arguments in parentheses"
+
+    def __init__(self, parse: Callable[[str], Any]):
+        super().__init__()
+        self._parse = parse
+
+    def parse(self, argument: Any) -> Any:
+        return self._parse(argument) if isinstance(argument, str) else argument
+
+    def flag_type(self) -> str:
+        return "spec"

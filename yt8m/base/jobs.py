@@ -1,0 +1,156 @@
+"""What every job shares: how it starts, how it ends, and how it fails."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import signal
+import sys
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+import keras
+import tensorflow as tf
+from absl import app, flags, logging
+
+from yt8m.base.errors import UserError
+
+
+def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
+    """Runs a job: defines its flags, parses them, and prints a UserError as one sentence.
+
+    Flags are defined here and not when a job's module is imported, so that one job can use the
+    functions of another.
+    """
+    others = set(flags.FLAGS)
+    define_flags()
+    for name in set(flags.FLAGS) - others:  # Some of them by a function of another module.
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+
+    def guarded(argv: list[str]) -> None:
+        logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
+        logging.use_absl_handler()
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        try:
+            if len(argv) > 1:
+                raise UserError(
+                    f"Unexpected argument {argv[1]!r}: this job takes flags only (--name=value)."
+                )
+            if keras.config.backend() != "tensorflow":
+                # TensorFlow only reads; the memory of the GPUs is for the backend that computes.
+                tf.config.set_visible_devices([], "GPU")
+            main()
+        except UserError as error:
+            sys.stdout.flush()
+            print(f"ERROR: {error}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            sys.exit(130)
+
+    code: object = 1
+    try:
+        app.run(guarded)
+    except SystemExit as error:
+        code = error.code
+    except BaseException:  # noqa: BLE001 - the process ends here, with its traceback.
+        sys.excepthook(*sys.exc_info())
+    _leave(code)
+
+
+def _leave(code: object) -> NoReturn:
+    """Ends the process with an exit status, as `sys.exit(code)`, but without Python's shutdown.
+
+    A reader that was left in the middle of its shards has threads that call Python. While Python
+    shuts down such a call ends in an abort, or never.
+    """
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    os._exit(code or 0)
+
+
+def parse_ints(name: str) -> tuple[int, ...]:
+    """The values of a list flag as integers.
+
+    Raises:
+        UserError: one is no integer.
+    """
+    values = flags.FLAGS[name].value
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError:
+        raise UserError(f"--{name} takes integers. Received: {','.join(values)}.") from None
+
+
+def refuse_flags(names: Iterable[str], reason: str) -> None:
+    """Fails where a flag is given that would do nothing.
+
+    Args:
+        names: flags that must be left out.
+        reason: what they do not go with, such as `with --segment_labels`.
+
+    Raises:
+        UserError: one is given.
+    """
+    given = [f"--{name}" for name in names if flags.FLAGS[name].present]
+    if given:
+        raise UserError(f"{given[0]} has no meaning {reason}. Leave it out.")
+
+
+def flag_values() -> dict[str, Any]:
+    """Every flag of this job by name, for the record."""
+    own = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
+    return {
+        flag.name: value if isinstance(value, (int, float, list, type(None))) else str(value)
+        for flag in sorted(own, key=lambda flag: flag.name)
+        for value in [flag.value]
+    }
+
+
+def import_extra(module: str, extra: str) -> types.ModuleType:
+    """Imports a module of this project that needs packages of an extra.
+
+    Args:
+        module: its name.
+        extra: that of the packages, see setup.cfg.
+
+    Raises:
+        UserError: one of them is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(("yt8m", "frame_models", "video_models", "tools")):
+            raise
+        raise UserError(
+            f"This needs the package {error.name}, which is not installed. Install the extra "
+            f"`{extra}`: pip install '.[{extra}]'."
+        ) from None
+
+
+def check_output_file(path: str) -> None:
+    """Fails before the work, not after it, where an output file cannot be written.
+
+    Raises:
+        UserError: the path is a folder, or its folder cannot be made or written.
+    """
+    if "://" in path:
+        raise UserError(f"Cannot write {path}: name a local file, and copy it afterwards.")
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
+    if os.path.isdir(path):
+        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"Cannot write {path}: no permission to write in {folder}.")

@@ -1,0 +1,89 @@
+"""Patterns to lists of shards, on a local disk or a bucket."""
+
+from __future__ import annotations
+
+import os
+
+import tensorflow as tf
+
+from yt8m.base.errors import UserError
+from yt8m.data import tfrecord
+
+
+def resolve(pattern: str) -> list[str]:
+    """Lists the shards that a pattern names, sorted within each glob, each once.
+
+    Args:
+        pattern: a glob, a comma-separated list of globs, or a text file with one path or glob a
+            line (blank lines and lines that begin with `#` are left out; a relative path is
+            relative to the file).
+
+    Raises:
+        UserError: where nothing matches, or a folder or an unreadable place is named.
+    """
+    globs = [os.path.expanduser(part.strip()) for part in pattern.split(",") if part.strip()]
+    if not globs:
+        raise UserError("The data pattern is empty. Give a glob such as data/train*.tfrecord.")
+    paths: dict[str, str] = {}
+    for part in globs:
+        for path in _expand(part):
+            # `*.tfrecord` gives `./a.tfrecord`, which is also `a.tfrecord`.
+            paths.setdefault(path if "://" in path else os.path.realpath(path), path)
+    return list(paths.values())
+
+
+def _expand(glob: str) -> list[str]:
+    matches = _glob(glob)
+    if len(matches) == 1 and matches[0] == glob:
+        listed = _read_listing(glob)
+        if listed is not None:
+            return listed
+    return matches
+
+
+def _glob(glob: str) -> list[str]:
+    try:
+        # A teacher's scores lie beside the shards.
+        matches = sorted(m for m in tf.io.gfile.glob(glob) if not m.endswith(".npz"))
+    except (tf.errors.OpError, OSError) as error:
+        raise UserError(f"Cannot list {glob}: {_first_line(error)}") from None
+    if not matches:
+        raise UserError(f"No file matches {glob}. Check the folder and the pattern.")
+    if len(matches) == 1 and tf.io.gfile.isdir(matches[0]):
+        raise UserError(
+            f"{glob} is a folder. Name the shards in it: {os.path.join(glob, '*.tfrecord')}."
+        )
+    return matches
+
+
+def _read_listing(path: str) -> list[str] | None:
+    """The shards that a text file lists; None for a file that is no such list."""
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            head = file.read(1 << 16)
+    except (tf.errors.OpError, OSError) as error:
+        raise UserError(f"Cannot read {path}: {_first_line(error)}") from None
+    if not head or b"\0" in head or tfrecord.has_valid_header(head):
+        return None
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            lines = [line.strip() for line in file.read().decode("utf-8").splitlines()]
+    except UnicodeDecodeError:
+        return None
+    entries = [line for line in lines if line and not line.startswith("#")]
+    paths: list[str] = []
+    for entry in entries:
+        absolute = entry if "://" in entry else os.path.join(os.path.dirname(path), entry)
+        try:
+            paths.extend(_glob(absolute))
+        except UserError:
+            raise UserError(
+                f"{path} is neither a TFRecord file (its first bytes are no record header) nor a "
+                f"list of shards: no file matches its line {entry[:80]!r}."
+            ) from None
+    return paths or None
+
+
+def _first_line(error: Exception) -> str:
+    text = getattr(error, "message", None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__

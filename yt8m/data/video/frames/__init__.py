@@ -1,0 +1,1 @@
+"""The frames of a video: decoded, cropped, and their optical flow."""

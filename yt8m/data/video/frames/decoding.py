@@ -1,0 +1,322 @@
+"""Video files to frames and sound, with PyAV. Needs no TensorFlow.
+
+A file is decoded from its beginning, and frames are counted as they come out of the decoder: the
+number of frames that a container names, and seeking, are wrong on some files.
+
+What counts as a frame: whatever the decoder puts out, in the order of presentation. Damage that it
+conceals, a smeared block for instance, stays unseen. An error after the first frame, and a file
+that ends before its own index does, make the file a bad one. MPEG-TS and MPEG-PS have no index,
+and are recorded and cut anywhere: there what can be decoded counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from yt8m.data.video.frames import containers
+from yt8m.data.video.frames.containers import VideoError
+
+_T = TypeVar("_T")
+_USUAL_RATE = 25.0
+_LONGEST_GAP = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """What a video file holds.
+
+    Attributes:
+        num_frames: frames that can be decoded.
+        height: of the first frame in pixels, turned as the file says.
+        width: likewise.
+        rate: frames a second, by their times.
+        keyframes: the numbers of those that are decoded by themselves, from 0.
+    """
+
+    num_frames: int
+    height: int
+    width: int
+    rate: float
+    keyframes: tuple[int, ...]
+
+
+def probe(path: str) -> Probe:
+    """Decodes a whole file to see what it holds.
+
+    Raises:
+        VideoError: it cannot be decoded to its end, or holds no frame.
+    """
+    frames = _Frames(path)
+    for _ in frames:
+        pass
+    return frames.probe()
+
+
+def probe_and_view(
+    path: str, view: Callable[[Iterator[np.ndarray]], _T], size: tuple[int, int]
+) -> tuple[Probe, _T]:
+    """Does what `probe` does, and shows the frames to a function while they pass.
+
+    Args:
+        path: the file.
+        view: takes an iterator over the frames, see `iterate`.
+        size: (height, width) of the frames that it sees.
+
+    Returns:
+        The probe, and what the function returned.
+
+    Raises:
+        VideoError: as `probe`.
+    """
+    frames = _Frames(path)
+    decoded = iter(frames)
+    seen = view(frames.convert(frame, size) for frame in decoded)
+    for _ in decoded:
+        pass
+    return frames.probe(), seen
+
+
+def iterate(path: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+    """Every frame of a file, in order.
+
+    Args:
+        path: the file.
+        size: (height, width) to resize to, bilinear over the area that becomes a pixel. By default
+            the size of the first frame, also where it changes within the file.
+
+    Yields:
+        (height, width, 3) uint8 RGB, turned as the file says. Pixels are taken as square.
+
+    Raises:
+        VideoError: the file cannot be decoded to its end, or holds no frame.
+    """
+    frames = _Frames(path)
+    for frame in frames:
+        yield frames.convert(frame, size)
+
+
+def read_frames(
+    path: str, indices: Iterable[int], size: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Some frames of a file. It is decoded up to the last of them.
+
+    Args:
+        path: the file.
+        indices: numbers of frames, from 0, in any order; one may come several times.
+        size: as of `iterate`.
+
+    Returns:
+        (indices, height, width, 3) uint8 RGB.
+
+    Raises:
+        VideoError: the file cannot be decoded that far, or ends before.
+        ValueError: there are no indices, or one is negative.
+    """
+    places: dict[int, list[int]] = {}
+    for place, index in enumerate(indices):
+        places.setdefault(int(index), []).append(place)
+    if not places or min(places) < 0:
+        raise ValueError(
+            f"indices must be one or more numbers from 0 on. Received: indices={list(places)}."
+        )
+    last = max(places)
+    images: list[Any] = [None] * sum(map(len, places.values()))
+    frames = _Frames(path)
+    for number, frame in enumerate(frames):
+        if number in places:
+            image = frames.convert(frame, size)
+            for place in places[number]:
+                images[place] = image
+        if number == last:
+            return np.stack(images)
+    raise VideoError(f"ends before frame {last}: it holds {frames.count}")
+
+
+def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+    """The frames that are on screen at 0, `every`, 2 * `every`, ... seconds.
+
+    Time begins with the first frame. The last moment is no later than the last frame's beginning.
+
+    Args:
+        path: the file.
+        every: seconds from one to the next.
+        size: as of `iterate`.
+
+    Yields:
+        (height, width, 3) uint8 RGB, as `iterate`.
+
+    Raises:
+        VideoError: as `iterate`.
+        ValueError: `every` is not positive.
+    """
+    if not every > 0:
+        raise ValueError(f"every must be a positive number of seconds. Received: every={every}.")
+    frames = _Frames(path)
+    shown, count = None, 0
+    for frame in frames:
+        # A frame that begins at the very moment counts, whatever its time was rounded to.
+        while shown is not None and count * every < frames.seconds - 1e-6:
+            yield frames.convert(shown, size)
+            count += 1
+        shown = frame
+    if count * every <= frames.seconds + 1e-6:
+        yield frames.convert(shown, size)
+
+
+def audio(path: str, rate: int = 16000) -> np.ndarray:
+    """The sound of a file, the mean of its channels.
+
+    Args:
+        path: the file.
+        rate: samples a second.
+
+    Returns:
+        (samples,) float32 from -1 to 1, from the first sound on; empty where there is none.
+
+    Raises:
+        VideoError: the file or its sound cannot be decoded.
+    """
+    parts: list[np.ndarray] = []
+    with containers.opened(path) as container:
+        if not container.streams.audio:
+            return np.zeros(0, np.float32)
+        resampler, kind = None, None
+        for frame in containers.decode(
+            container, container.streams.audio[0], skip_errors_at_start=True
+        ):
+            received = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if received != kind:
+                parts += _samples(resampler, None)
+                resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
+                kind = received
+            parts += _samples(resampler, frame)
+        parts += _samples(resampler, None)
+    return np.clip(np.concatenate([*parts, np.zeros(0, np.float32)]), -1.0, 1.0)
+
+
+def _samples(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> list[np.ndarray]:
+    """What a resampler gives for a frame, or, for None, what it still holds."""
+    if resampler is None:
+        return []
+    with containers.explained("its sound cannot be converted"):
+        return [part.to_ndarray().mean(axis=0) for part in resampler.resample(frame)]
+
+
+class _Frames:
+    """The decoded frames of a file, to be iterated over once. Keeps account of those that passed.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        count: frames that passed.
+        seconds: from the first frame to the last that passed.
+    """
+
+    def __init__(self, path: str):
+        self.count = 0
+        self.seconds = 0.0
+        self._path = path
+        self._size = (0, 0)
+        self._rate = _USUAL_RATE
+        self._keyframes: list[int] = []
+        self._scaler = VideoReformatter()
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        with containers.opened(self._path) as container:
+            stream = containers.video_stream(container)
+            self._rate = float(stream.guessed_rate or _USUAL_RATE)
+            clock = _Clock(container, 1 / self._rate)
+            joined = containers.is_joined_anywhere(container)
+            for frame in containers.decode(container, stream, skip_errors_at_start=joined):
+                self.seconds = clock.advance(frame)
+                if frame.key_frame:
+                    self._keyframes.append(self.count)
+                if not self.count:
+                    self._size = _shown_size(frame)
+                self.count += 1
+                yield frame
+            if not joined and containers.is_cut(self._path, stream):
+                raise VideoError("is cut: it ends before its own index does")
+        if not self.count:
+            raise VideoError("holds no frame")
+
+    def probe(self) -> Probe:
+        """What the file holds, once all its frames passed."""
+        rate = (self.count - 1) / self.seconds if self.count > 1 else self._rate
+        return Probe(self.count, *self._size, rate, tuple(self._keyframes))
+
+    def convert(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
+        """A frame as (height, width, 3) uint8 RGB, turned, and resized to `size`."""
+        height, width = size or self._size
+        swap, mirror, upside_down = _turn(frame)
+        if swap:
+            height, width = width, height
+        with containers.explained("a frame cannot be converted to RGB"):
+            image = self._scaler.reformat(
+                frame,
+                width=width,
+                height=height,
+                format="rgb24",
+                interpolation=Interpolation.BILINEAR,
+                threads=1,
+            ).to_ndarray()
+        image = image.transpose(1, 0, 2) if swap else image
+        image = image[:, ::-1] if mirror else image
+        return np.array(image[::-1] if upside_down else image, order="C")
+
+
+class _Clock:
+    """The time of frames since the first one, also where a file's own clock is broken.
+
+    A frame that has no time, or one that is not later than that of the frame before, follows that
+    frame at the file's rate. So does one in a stream whose clock jumps ahead: two recordings that
+    were joined.
+    """
+
+    def __init__(self, container: av.container.InputContainer, frame_seconds: float):
+        self._frame_seconds = frame_seconds
+        self._longest = _LONGEST_GAP if containers.is_joined_anywhere(container) else np.inf
+        # AVI only knows when frames are decoded, which is in another order.
+        self._by_decoding = container.format.name == "avi"
+        self._before: float | None = None
+        self._seconds = 0.0
+
+    def advance(self, frame: av.VideoFrame) -> float:
+        """Seconds from the first frame to this one."""
+        ticks = frame.dts if self._by_decoding else frame.pts
+        now = None if ticks is None else float(ticks * frame.time_base)
+        if self._before is None:
+            self._before = now or 0.0
+            return 0.0
+        if now is None:
+            now = self._before + self._frame_seconds
+        step = now - self._before
+        self._seconds += step if 0 < step <= self._longest else self._frame_seconds
+        self._before = now
+        return self._seconds
+
+
+def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """How a frame is to be shown: rows and columns swapped, then left-right and upside down.
+
+    The display matrix takes a place (x, y) of the frame to (a x + c y, b x + d y); of angles other
+    than quarters of a turn the nearest counts.
+    """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return False, False, False
+    a, b, _, c, d = np.frombuffer(bytes(data), "<i4")[:5].tolist()
+    swap = abs(b) > abs(a)
+    return (True, c < 0, b < 0) if swap else (False, a < 0, d < 0)
+
+
+def _shown_size(frame: av.VideoFrame) -> tuple[int, int]:
+    swap = _turn(frame)[0]
+    return (frame.width, frame.height) if swap else (frame.height, frame.width)

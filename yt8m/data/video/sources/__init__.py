@@ -1,0 +1,1 @@
+"""What lists videos: manifests, folders, data sets, and what is known of each file."""

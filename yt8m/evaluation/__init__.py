@@ -1,0 +1,1 @@
+"""Models judged: of videos, of segments and of clips."""

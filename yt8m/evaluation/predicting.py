@@ -1,0 +1,119 @@
+"""Batches in, predictions out: what every job that uses a model shares."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from yt8m.base.errors import UserError
+from yt8m.base.progress import ProgressReport
+from yt8m.data.diagnose import clear_errors
+from yt8m.data.read_log import ReadLog
+from yt8m.data.reader import Reader
+
+Predictor = Callable[[dict[str, np.ndarray]], Any]
+
+
+def predictor(model: keras.Model) -> Predictor:
+    """A function from a batch to what the model answers: NumPy arrays with a row a video."""
+    names = [tensor.name for tensor in model.inputs]
+    predict = _tensorflow_predictor if keras.config.backend() == "tensorflow" else _jax_predictor
+    function = predict(model)
+    return lambda batch: function({name: batch[name] for name in names})
+
+
+@functools.lru_cache(maxsize=1)
+def _tensorflow_predictor(model: keras.Model) -> Predictor:
+    """Traces once, for batches of any size and length."""
+    specs = {t.name: tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs}
+    function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs])
+    return lambda inputs: tf.nest.map_structure(lambda t: t.numpy(), function(inputs))
+
+
+def _jax_predictor(model: keras.Model) -> Predictor:
+    """Fills the last, smaller batch up to the size of the first: JAX compiles for each shape."""
+    largest = 0
+
+    def predict(inputs: dict[str, np.ndarray]) -> Any:
+        nonlocal largest
+        rows = len(next(iter(inputs.values())))
+        largest = max(largest, rows)
+        filled = {name: _fill(values, largest) for name, values in inputs.items()}
+        outputs = model.predict_on_batch(filled)
+        return keras.tree.map_structure(lambda values: np.asarray(values)[:rows], outputs)
+
+    return predict
+
+
+def static_shapes(jit_compile: bool = False) -> dict[str, int]:
+    """Reader settings that keep the number of shapes small where each one is compiled for."""
+    if jit_compile or keras.config.backend() == "jax":
+        return {"frame_multiple": 30, "label_multiple": 16}
+    return {}
+
+
+def batches(reader: Reader, task: str) -> Iterator[dict[str, np.ndarray]]:
+    """Every batch of the shards in order, as NumPy arrays.
+
+    It shows progress, and at the end what was lost.
+
+    Raises:
+        UserError: the records do not fit, or nothing could be read.
+    """
+    with clear_errors(reader), ProgressReport(task, reader.estimate_num_examples()) as progress:
+        for batch in reader.sequential().as_numpy_iterator():
+            yield batch
+            progress.advance(len(batch["ids"]))
+    reader.log.finish()
+
+
+NO_LABELS = (
+    "The records in {} and the shards with it have no labels. Train and evaluate on labelled "
+    "shards; use yt8m.inference for others."
+)
+
+
+def check_labels(reader: Reader) -> None:
+    """Fails before the work where the first records have no label at all.
+
+    Raises:
+        UserError: none of them has one, or they do not fit.
+    """
+    first = dataclasses.replace(reader, log=ReadLog(), batch_size=1024, drop_remainder=False)
+    with clear_errors(first):
+        batch = next(first.sequential().take(1).as_numpy_iterator(), None)
+    if batch is not None and not (batch["labels"] >= 0).any():
+        raise UserError(NO_LABELS.format(reader.paths[0]))
+
+
+def check_finite(scores: np.ndarray, batch: dict[str, np.ndarray], reader: Reader) -> None:
+    """Fails where a score is NaN, and says whether the records or the model are to blame.
+
+    Raises:
+        UserError: a score is not finite.
+    """
+    wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if not len(wrong):
+        return
+    video = batch["ids"][wrong[0]].decode(errors="replace")
+    for name in reader.schema.feature_names:
+        if not np.isfinite(batch[name][wrong[0]]).all():
+            raise UserError(
+                f"The video {video!r} has NaN or infinity in {name}, so it cannot be scored. "
+                "Mend or remove its record."
+            )
+    raise UserError(
+        f"The model answers NaN for the video {video!r}: its training diverged. Train again with "
+        "a lower --base_learning_rate or with --clip_gradient_norm."
+    )
+
+
+def _fill(values: np.ndarray, rows: int) -> np.ndarray:
+    """Repeats the last row until there are `rows`."""
+    return np.concatenate([values, np.repeat(values[-1:], rows - len(values), axis=0)])

@@ -1,0 +1,186 @@
+r"""Writes frame-level records of videos, as those of YouTube-8M.
+
+    python -m yt8m.extract_features --input_manifest=clips.csv --output_dir=features
+
+A network of images makes each frame a vector, which becomes bytes under `rgb`; where VGGish's
+weights are given, sound becomes `audio`. There is a set of shards for each split of the manifest:
+with --train_data_pattern='features/train-*.tfrecord' any frame model trains on them.
+
+Beside the shards lie `vocabulary.csv` with the names of the classes, `features.json` with what the
+features are, and what was done to the vectors before they became bytes (`mean.npy` and so on). For
+other videos, that the same model is to classify, give the same flags and `--pca_dir=features`.
+
+Started again, it makes the shards that are missing or whose videos changed. It is an Apache Beam
+pipeline: by default it runs in this machine's processes, and with --beam_options on a cluster,
+whose machines must have this project installed and see the same folders:
+
+    --beam_options='--runner=FlinkRunner --flink_master=host:8081'
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from absl import flags, logging
+
+from yt8m.base import define, jobs
+from yt8m.base.errors import UserError
+from yt8m.extraction.settings import IMAGENET, NO_WEIGHTS, FeatureSettings, image_size
+
+_SHOWN = 20
+
+
+def define_flags() -> None:
+    """Defines the flags of this tool."""
+    define.path("input_manifest", "The videos: a .csv of path,label,group[,split].")
+    define.path("output_dir", "Folder for the shards and what belongs to them.")
+    define.string(
+        "backbone",
+        "Network of images: one of keras.applications, or of this project, such as inception_v1.",
+        "inceptionv3",
+    )
+    define.path(
+        "weights",
+        "Its weights: imagenet, which Keras downloads; a file of weights without a "
+        "classifier; classify_image_graph_def.pb, the network of YouTube-8M's own features; or "
+        "none, which makes them random.",
+        IMAGENET,
+    )
+    define.integer("seed", "Of random weights.", 0, at_least=0)
+    define.integer(
+        "image_size",
+        "Height and width that frames are resized to; by default what the network was made for.",
+        at_least=1,
+    )
+    define.number("frames_per_second", "Frames taken of a second.", 1.0, at_least=1e-6)
+    define.integer("max_frames", "Frames after these are left out.", 360, at_least=1)
+    define.integer("batch_size", "Frames the network sees at a time.", 32, at_least=1)
+    _define_value_flags()
+    define.integer(
+        "num_shards",
+        "Shards of each split; by default one for ten videos, 1000 at most.",
+        at_least=1,
+    )
+    define.integer(
+        "num_workers",
+        "Processes of this machine; by default one for two cores, at most 4.",
+        at_least=1,
+    )
+    define.string(
+        "beam_options",
+        "Options of Apache Beam, such as --runner=FlinkRunner --flink_master=host:8081.",
+        "",
+    )
+
+
+def _define_value_flags() -> None:
+    define.path(
+        "pca_dir",
+        "Folder of mean.npy, eigenvals.npy and eigenvecs.npy: those that YouTube-8M "
+        "published, or the --output_dir of an earlier extraction, whose classes then count too. By "
+        "default each value is scaled to mean 0 and variance 1, as measured on the videos.",
+        "",
+    )
+    define.integer(
+        "pca_components",
+        "Values to keep of a vector: the first of --pca_dir (1024 by "
+        "default), or without it the principal components of the videos' frames.",
+        at_least=1,
+    )
+    define.integer("pca_videos", "Videos to measure where there is no --pca_dir.", 1000, at_least=1)
+    define.path(
+        "vggish_weights",
+        "VGGish's weights, vggish_model.ckpt or of Keras. Adds `audio`; videos "
+        "without sound are left out.",
+        "",
+    )
+    define.path("vggish_pca", "vggish_pca_params.npz, applied to `audio`.", "")
+
+
+def main() -> None:
+    """Extracts as the flags say."""
+    args = flags.FLAGS
+    jobs.check_output_file(os.path.join(args.output_dir, "features.json"))
+    beam_options = _beam_options(args)
+    settings = _settings(args)
+    jobs.import_extra("yt8m.data.video.frames.decoding", "video")
+    run = jobs.import_extra("yt8m.extraction.run", "beam")
+    summary = run.extract(
+        run.Request(
+            args.input_manifest,
+            os.path.abspath(args.output_dir),
+            settings,
+            args.pca_dir,
+            args.pca_components,
+            args.pca_videos,
+            args.num_shards,
+            args.num_workers,
+            beam_options,
+        )
+    )
+    _report(summary, args.output_dir)
+
+
+def _beam_options(args) -> tuple[str, ...]:
+    try:
+        options = tuple(shlex.split(args.beam_options))
+    except ValueError as error:
+        raise UserError(
+            f"--beam_options cannot be split into options: {error}. "
+            f"Received: {args.beam_options!r}."
+        ) from None
+    if any(option.partition("=")[0] == "--runner" for option in options):
+        jobs.refuse_flags(("num_workers",), "with a --runner in --beam_options")
+    return options
+
+
+def _settings(args) -> FeatureSettings:
+    if args.pca_dir:
+        jobs.refuse_flags(("pca_videos",), "with --pca_dir")
+    if args.weights != NO_WEIGHTS:
+        jobs.refuse_flags(("seed",), f"with --weights={args.weights}")
+    if not args.vggish_weights:
+        jobs.refuse_flags(("vggish_pca",), "without --vggish_weights")
+    weights = args.weights
+    return FeatureSettings(
+        backbone=args.backbone,
+        image_size=args.image_size or image_size(args.backbone),
+        weights=weights if weights in (NO_WEIGHTS, IMAGENET) else os.path.abspath(weights),
+        seed=args.seed,
+        frames_per_second=args.frames_per_second,
+        max_frames=args.max_frames,
+        vggish_weights=args.vggish_weights and os.path.abspath(args.vggish_weights),
+        vggish_pca=args.vggish_pca and os.path.abspath(args.vggish_pca),
+        batch_size=args.batch_size,
+    )
+
+
+def _report(summary, output_dir: str) -> None:
+    """Says what is in the folder, and what is not.
+
+    Raises:
+        UserError: no video could be used.
+    """
+    problems = list(summary.problems.items())
+    for name, reason in problems[:_SHOWN]:
+        logging.warning("%s is left out: %s.", name, reason.rstrip("."))
+    if len(problems) > _SHOWN:
+        logging.warning("%d more are left out: see %s/log.", len(problems) - _SHOWN, output_dir)
+    for note in summary.notes:
+        logging.warning(note)
+    if not summary.num_videos:
+        raise UserError(
+            f"None of the {len(problems)} videos can be used; the reasons are above. The first is "
+            f"{problems[0][0]}: {problems[0][1].rstrip('.')}."
+        )
+    left_out = f", {len(problems)} left out" if problems else ""
+    print(
+        f"{summary.num_videos} videos{left_out}, {summary.num_frames} frames, "
+        f"{summary.num_shards} shards: {output_dir} (train with "
+        f"--num_classes={summary.num_classes})"
+    )
+
+
+if __name__ == "__main__":
+    jobs.run(define_flags, main)

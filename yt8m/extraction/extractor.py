@@ -1,0 +1,164 @@
+"""One video to the features of its frames and its sound."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from yt8m.data.synthetic import quantize
+from yt8m.data.video.frames import decoding
+from yt8m.data.video.frames.containers import VideoError
+from yt8m.extraction import log_mel
+from yt8m.extraction.networks import Networks
+from yt8m.extraction.settings import FeatureSettings
+from yt8m.extraction.whitening import Whitening
+
+RGB = "rgb"
+AUDIO = "audio"
+# Rounding may move a value by half a step; within that of [-2, 2] nothing more is lost.
+_MAX_VALUE = 2 + 4 / 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """The features of a video.
+
+    Attributes:
+        frames: name -> (frames, size) uint8.
+        clipped: name -> how many values were outside [-2, 2].
+        largest: name -> the largest magnitude.
+    """
+
+    frames: dict[str, np.ndarray]
+    clipped: dict[str, int]
+    largest: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Extractor:
+    """Makes features of videos, one after the other.
+
+    Attributes:
+        settings: how.
+        networks: what makes frames and sound vectors.
+        whitening: what is done to the vectors of frames.
+    """
+
+    settings: FeatureSettings
+    networks: Networks
+    whitening: Whitening
+
+    def features(self, path: str) -> Features:
+        """The features of a video. Its frames are decoded as they are needed, a batch at a time.
+
+        Sound is taken from the moment of a frame on, and where there is too little of it left, so
+        are the frames behind left out.
+
+        Raises:
+            VideoError: it cannot be decoded, or has no sound although that is wanted.
+        """
+        most, values = self.settings.max_frames, {}
+        if self.networks.audio is not None:
+            values[AUDIO] = embed_sound(path, self.settings, self.networks)
+            most = len(values[AUDIO])
+        batches = [
+            self.whitening(v) for v in embed_frames(path, self.settings, self.networks, most)
+        ]
+        values = {RGB: np.concatenate(batches)} | values
+        shortest = min(map(len, values.values()))
+        values = {name: vectors[:shortest] for name, vectors in values.items()}
+        for name, vectors in values.items():
+            if not np.isfinite(vectors).all():
+                raise VideoError(f"gives features that are not finite numbers ({name})")
+        return Features(
+            {name: _QUANTIZE[name](vectors) for name, vectors in values.items()},
+            {name: int(np.sum(np.abs(v) > _MAX_VALUE)) for name, v in values.items()},
+            {name: float(np.abs(v).max()) for name, v in values.items()},
+        )
+
+
+def embed_frames(
+    path: str, settings: FeatureSettings, networks: Networks, most: int
+) -> Iterator[np.ndarray]:
+    """The vectors of the frames of a video, in batches.
+
+    Args:
+        path: of the video.
+        settings: how frames are taken.
+        networks: what makes them vectors.
+        most: frames after these are not decoded.
+
+    Yields:
+        (frames, size) float32.
+
+    Raises:
+        VideoError: the video cannot be decoded.
+    """
+    size = (settings.image_size, settings.image_size)
+    frames = itertools.islice(decoding.frames_at(path, settings.every, size), most)
+    while batch := list(itertools.islice(frames, settings.batch_size)):
+        yield networks.frames(np.stack(batch))
+
+
+def embed_some_frames(
+    path: str, settings: FeatureSettings, networks: Networks, count: int
+) -> np.ndarray:
+    """The vectors of some frames, evenly spread over those that `embed_frames` would take.
+
+    Args:
+        path: of the video.
+        settings: how frames are taken.
+        networks: what makes them vectors.
+        count: how many; up to twice as many, or fewer where there are not so many.
+
+    Returns:
+        (frames, size) float32.
+
+    Raises:
+        VideoError: the video cannot be decoded.
+    """
+    size = (settings.image_size, settings.image_size)
+    frames = itertools.islice(decoding.frames_at(path, settings.every, size), settings.max_frames)
+    kept, stride = [], 1
+    for number, frame in enumerate(frames):
+        if number % stride == 0:
+            kept.append(frame)
+        if len(kept) == 2 * count:
+            kept, stride = kept[::2], 2 * stride
+    parts = range(0, len(kept), settings.batch_size)
+    return np.concatenate(
+        [networks.frames(np.stack(kept[i : i + settings.batch_size])) for i in parts]
+    )
+
+
+def embed_sound(path: str, settings: FeatureSettings, networks: Networks) -> np.ndarray:
+    """The vectors of the sound of a video, one for the 0.96 seconds behind each frame.
+
+    Returns:
+        (frames, 128) float32, no more than `max_frames`.
+
+    Raises:
+        VideoError: the video has no sound, or less than an example of it.
+    """
+    most_seconds = settings.max_frames * settings.every + log_mel.EXAMPLE_SECONDS
+    samples = decoding.audio(path, log_mel.SAMPLE_RATE)
+    if not len(samples):
+        raise VideoError("has no sound")
+    samples = samples[: int(most_seconds * log_mel.SAMPLE_RATE)]
+    examples = log_mel.examples(log_mel.spectrogram(samples), settings.every)
+    examples = examples[: settings.max_frames]
+    if not len(examples):
+        raise VideoError(f"has less than {log_mel.EXAMPLE_SECONDS} seconds of sound")
+    parts = range(0, len(examples), settings.batch_size)
+    return np.concatenate([networks.audio(examples[i : i + settings.batch_size]) for i in parts])
+
+
+def round_down(values: np.ndarray) -> np.ndarray:
+    """Values in [-2, 2] to uint8, as VGGish's own program does: it cuts instead of rounding."""
+    return ((np.clip(values, -2, 2) + 2) * (255 / 4)).astype(np.uint8)
+
+
+_QUANTIZE = {RGB: quantize, AUDIO: round_down}

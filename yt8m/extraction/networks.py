@@ -1,0 +1,138 @@
+"""The networks of an extraction, and what is known of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Iterable
+
+import keras
+import numpy as np
+
+from frame_models.pixels.layers import backbones
+from yt8m.base.errors import UserError
+from yt8m.extraction import inception_graph, vggish
+from yt8m.extraction.settings import GRAPH, IMAGENET, NO_WEIGHTS, FeatureSettings
+
+Network = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """What makes frames and sound vectors.
+
+    Attributes:
+        frames: (batch, height, width, 3) uint8 to (batch, frame_size) float32.
+        frame_size: values of the vector of a frame.
+        digests: what the networks are known by: `weights`, and `vggish` and `vggish_pca` where
+            there are such.
+        audio: examples (batch, 96, 64) to (batch, 128); None where sound is left out.
+    """
+
+    frames: Network
+    frame_size: int
+    digests: dict[str, str]
+    audio: Network | None = None
+
+
+@functools.lru_cache(maxsize=1)
+def load(settings: FeatureSettings) -> Networks:
+    """Builds the networks, once in a process.
+
+    Raises:
+        UserError: a setting or a file is not as it should be.
+    """
+    digests, audio = {}, None
+    if settings.vggish_weights:
+        audio = _load_audio(settings, digests)
+    if settings.weights.endswith(GRAPH):
+        _check_graph(settings)
+        frames, size = inception_graph.load(settings.weights), inception_graph.SIZE
+        with open(settings.weights, "rb") as file:
+            digests["weights"] = digest([file.read()])
+    else:
+        model = frame_model(settings)
+        frames, size = functools.partial(predict, model), model.output.shape[-1]
+        digests["weights"] = digest(model.get_weights())
+    return Networks(frames, size, digests, audio)
+
+
+def frame_model(settings: FeatureSettings) -> keras.Model:
+    """The network of frames: the backbone's last map, averaged over its places.
+
+    Raises:
+        UserError: there is no such backbone, or the weights are not those of one.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    size = (settings.image_size, settings.image_size)
+    images = keras.Input((*size, 3), dtype="uint8", name="images")
+    weights = None if settings.weights == NO_WEIGHTS else settings.weights
+    try:
+        x = backbones.add_backbone(
+            keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images),
+            settings.backbone,
+            weights=weights,
+        )
+    except ValueError as error:
+        hint = " Keras downloads those of imagenet: name a local file instead where it cannot."
+        raise UserError(
+            f"There is no such network (--backbone={settings.backbone}, "
+            f"--weights={settings.weights}, --image_size={settings.image_size}): {error}"
+            f"{hint if weights == IMAGENET else ''}"
+        ) from None
+    if len(x.shape) == 4:
+        x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(images, x)
+
+
+def predict(model: keras.Model, batch: np.ndarray) -> np.ndarray:
+    """The answer of a model to a batch, as an array."""
+    return np.asarray(model.predict_on_batch(batch), np.float32)
+
+
+def describe(settings: FeatureSettings, networks: Networks) -> dict:
+    """What decides the features, but for their whitening, as plain dictionaries.
+
+    Weights are known by what is in them, wherever they lie.
+    """
+    digests = networks.digests
+    audio = {name: digests.get(name) for name in ("vggish", "vggish_pca")}
+    return {
+        "backbone": settings.backbone,
+        "image_size": settings.image_size,
+        "weights": digests["weights"],
+        "frames_per_second": settings.frames_per_second,
+        "max_frames": settings.max_frames,
+        "audio": audio if networks.audio is not None else None,
+    }
+
+
+def _load_audio(settings: FeatureSettings, digests: dict[str, str]) -> Network:
+    project = None
+    if settings.vggish_pca:
+        project = vggish.load_projection(settings.vggish_pca)
+        digests["vggish_pca"] = digest([project.eigenvectors, project.means])
+    model = vggish.load(settings.vggish_weights)
+    digests["vggish"] = digest(model.get_weights())
+    if project is None:
+        return functools.partial(predict, model)
+    return lambda examples: project(predict(model, examples))
+
+
+def _check_graph(settings: FeatureSettings) -> None:
+    received = settings.backbone, settings.image_size
+    if received != ("inceptionv3", inception_graph.IMAGE_SIZE):
+        raise UserError(
+            f"The graph {settings.weights} is of inceptionv3 and frames of "
+            f"{inception_graph.IMAGE_SIZE} x {inception_graph.IMAGE_SIZE} pixels. Received: "
+            f"--backbone={received[0]}, --image_size={received[1]}."
+        )
+
+
+def digest(parts: Iterable[np.ndarray | bytes]) -> str:
+    """A name for the very contents of arrays, or of bytes."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
+    return found.hexdigest()

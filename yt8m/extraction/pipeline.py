@@ -1,0 +1,182 @@
+"""The Apache Beam transforms of an extraction. They need the extra `beam`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+from yt8m.base.errors import UserError
+from yt8m.data.video.frames.containers import VideoError
+from yt8m.extraction import networks, shards, whitening
+from yt8m.extraction.extractor import Extractor, embed_some_frames
+from yt8m.extraction.settings import FeatureSettings
+from yt8m.extraction.whitening import Moments
+
+# Beam's runner inside a process. The name `DirectRunner` may stand for others, that Beam downloads.
+_LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
+_FRAMES_OF_A_VIDEO = 8
+
+
+def parse_options(arguments: Iterable[str]) -> PipelineOptions:
+    """The options of a pipeline.
+
+    Args:
+        arguments: as of Beam's command line. Without a `--runner` among them, the pipeline runs in
+            the process that starts it.
+
+    Raises:
+        UserError: Beam does not understand them.
+    """
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+    arguments = list(arguments)
+    try:
+        options = PipelineOptions([f"--runner={_LOCAL_RUNNER}", *arguments])
+        options.get_all_options()
+    except SystemExit:  # Of argparse, which has said why.
+        raise UserError(
+            f"Apache Beam does not understand --beam_options={' '.join(arguments)!r}."
+        ) from None
+    return options
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Whether a pipeline runs in the process that starts it."""
+    return options.view_as(StandardOptions).runner == _LOCAL_RUNNER
+
+
+class MakeShards(beam.PTransform):
+    """The names of shards to the shards.
+
+    Args:
+        settings: of the features.
+        num_threads: those that TensorFlow may use in a worker; 0 leaves that to it.
+        folder: of the shards, of what they are to hold, and of the whitening.
+        num_kept: values of a vector behind the whitening.
+    """
+
+    def __init__(self, settings: FeatureSettings, num_threads: int, folder: str, num_kept: int):
+        super().__init__()
+        self._dofn = _MakeShard(settings, num_threads, folder, num_kept)
+
+    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+        """Adds the steps to a pipeline."""
+        return pcoll | "Deal out" >> _DealOut() | "Make shards" >> beam.ParDo(self._dofn)
+
+
+class MeasureVideos(beam.PTransform):
+    """The paths of videos to a file of the moments of the vectors of some of their frames.
+
+    Args:
+        settings, num_threads: as of `MakeShards`.
+        folder: where it tells how many videos it measured.
+        of_pairs: see `whitening.Moments`.
+        output_file: an .npz; none is written where no video can be decoded.
+    """
+
+    def __init__(
+        self,
+        settings: FeatureSettings,
+        num_threads: int,
+        folder: str,
+        of_pairs: bool,
+        output_file: str,
+    ):
+        super().__init__()
+        self._measure = _MeasureVideo(settings, num_threads, folder, of_pairs)
+        self._save = _SaveMoments(output_file)
+
+    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+        """Adds the steps to a pipeline."""
+        return (
+            pcoll
+            | "Deal out" >> _DealOut()
+            | "Measure" >> beam.ParDo(self._measure)
+            | "Merge" >> beam.CombineGlobally(_Merge())
+            | "Save" >> beam.ParDo(self._save)
+        )
+
+
+class _DealOut(beam.PTransform):
+    """Makes a group of each element: groups are what runners deal out to workers."""
+
+    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+        pairs = pcoll | "Pair" >> beam.Map(lambda element: (element, True))
+        return pairs | "Group" >> beam.GroupByKey() | "Unpair" >> beam.Keys()
+
+
+class _UsesNetworks(beam.DoFn):
+    """Builds the networks once in each worker."""
+
+    def __init__(self, settings: FeatureSettings, num_threads: int):
+        super().__init__()
+        self._settings = settings
+        self._num_threads = num_threads
+
+    def setup(self) -> None:
+        if self._num_threads:
+            tf.config.threading.set_intra_op_parallelism_threads(self._num_threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+            for device in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(device, True)
+        self._networks = networks.load(self._settings)
+
+
+class _MakeShard(_UsesNetworks):
+    def __init__(self, settings: FeatureSettings, num_threads: int, folder: str, num_kept: int):
+        super().__init__(settings, num_threads)
+        self._folder = folder
+        self._num_kept = num_kept
+
+    def setup(self) -> None:
+        super().setup()
+        whiten = whitening.load(self._folder, self._networks.frame_size, self._num_kept)
+        self._extractor = Extractor(self._settings, self._networks, whiten)
+
+    def process(self, element: str) -> None:
+        shards.write(self._folder, element, self._extractor)
+
+
+class _MeasureVideo(_UsesNetworks):
+    def __init__(self, settings: FeatureSettings, num_threads: int, folder: str, of_pairs: bool):
+        super().__init__(settings, num_threads)
+        self._folder = folder
+        self._of_pairs = of_pairs
+
+    def process(self, element: str) -> Iterator[Moments]:
+        """Measures one video; one that cannot be decoded is reported when its shard is made."""
+        shards.tell_measured(self._folder)
+        try:
+            vectors = embed_some_frames(element, self._settings, self._networks, _FRAMES_OF_A_VIDEO)
+        except VideoError:
+            return
+        yield Moments.of(vectors, self._of_pairs)
+
+
+class _Merge(beam.CombineFn):
+    """Moments of many videos to those of all; None of none."""
+
+    def create_accumulator(self) -> Moments | None:
+        return None
+
+    def add_input(self, accumulator: Moments | None, element: Moments) -> Moments:
+        return element if accumulator is None else accumulator.merge(element)
+
+    def merge_accumulators(self, accumulators: Iterable[Moments | None]) -> Moments | None:
+        return whitening.merge(accumulators)
+
+    def extract_output(self, accumulator: Moments | None) -> Moments | None:
+        return accumulator
+
+
+class _SaveMoments(beam.DoFn):
+    def __init__(self, output_file: str):
+        super().__init__()
+        self._output_file = output_file
+
+    def process(self, element: Moments | None) -> None:
+        if element is not None:
+            element.save(self._output_file)

@@ -1,0 +1,1 @@
+"""Several runs of raw video made one, by the scores that their evaluations keep."""

@@ -1,0 +1,1 @@
+"""What the flags over data name, opened: shards and raw video."""

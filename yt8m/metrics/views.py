@@ -1,0 +1,192 @@
+"""The metrics of an evaluation that sees several views of each video.
+
+A view is one crop of one clip. Needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from yt8m.data import labels as labels_lib
+from yt8m.metrics import Evaluation
+from yt8m.metrics.inputs import as_probabilities
+
+_PADDING = -1
+
+
+class ViewEvaluation:
+    """Clip Hit@1, and the metrics of `metrics.Evaluation` on the means of the views.
+
+    Clip Hit@1 judges each view by itself; video Hit@1 and every other metric judge the mean of
+    the probabilities of a video's views (Karpathy et al., 2014; Simonyan and Zisserman, 2014).
+    As in `Evaluation`, the class with the lower number comes first among equal scores in Hit@k,
+    and an average precision gives them their expected value.
+
+    Args:
+        num_classes: the size of the vocabulary.
+        top_k: length of the lists that GAP and mAP pool.
+    """
+
+    def __init__(self, num_classes: int, top_k: int = 20):
+        self.num_classes = num_classes
+        self._videos = Evaluation(num_classes, top_k)
+        self._shape: tuple[int, int] | None = None
+        self._num_views = 0
+        self._hits = 0
+
+    def update(
+        self, scores: np.ndarray, labels: np.ndarray, loss: float | np.ndarray | None = None
+    ) -> None:
+        """Adds a batch of videos with all their views.
+
+        Args:
+            scores: (batch, clips, crops, num_classes), probabilities.
+            labels: (batch, num_classes) bool, or (batch, width) integers: class ids padded
+                with -1.
+            loss: the mean over the batch, or (batch,) one a video. None if not known.
+
+        Raises:
+            ValueError: on shapes that do not fit or change, scores that are NaN or outside
+                [0, 1], or a class outside the vocabulary. The state is then unchanged.
+        """
+        scores = np.asarray(scores)
+        if (
+            scores.ndim != 4
+            or self._shape not in (None, scores.shape[1:3])
+            or 0 in scores.shape[1:]
+        ):
+            raise ValueError(
+                "scores must be of shape (batch, clips, crops, num_classes), with as many clips "
+                f"and crops in all batches. Received: shape={scores.shape}, before: {self._shape}."
+            )
+        flat = as_probabilities(scores.reshape(-1, scores.shape[3]), self.num_classes)
+        truth = labels_lib.multi_hot_array(
+            as_class_ids(labels, len(scores), self.num_classes), self.num_classes
+        )
+        self._videos.update(mean_of_views(flat.reshape(scores.shape)), truth, loss)
+        # The first of the highest is the one that `metrics.top_k` takes.
+        best = flat.argmax(axis=1).reshape(len(scores), -1)
+        self._hits += int(np.count_nonzero(np.take_along_axis(truth, best, axis=1)))
+        self._num_views += best.size
+        self._shape = scores.shape[1:3]
+
+    def result(self) -> dict[str, Any]:
+        """Returns the metrics of all videos so far.
+
+        Returns:
+            clip_hit_at_1: share of views whose best class is a label of the video.
+            video_hit_at_1, video_hit_at_5: share of videos with a label among the 1 or 5 best
+                classes of the mean over the views.
+            The other metrics of `metrics.Evaluation.result`, of the same means.
+            num_clips, num_crops: views of each video, clips times crops.
+
+        Raises:
+            ValueError: there are no videos, or none has a label.
+        """
+        videos = self._videos.result()
+        clips, crops = self._shape
+        hits = {
+            "clip_hit_at_1": self._hits / self._num_views,
+            "video_hit_at_1": videos.pop("hit_at_1"),
+            "video_hit_at_5": videos.pop("hit_at_5"),
+        }
+        return hits | videos | {"num_clips": clips, "num_crops": crops}
+
+    def per_class(self) -> dict[str, np.ndarray]:
+        """Returns the metrics of each class, see `metrics.Evaluation.per_class`."""
+        return self._videos.per_class()
+
+
+def whole_videos(
+    batches: Iterable[tuple[Sequence[str], np.ndarray, np.ndarray]], num_clips: int, num_crops: int
+) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
+    """Joins batches of views to batches of videos, as `ViewEvaluation` takes them.
+
+    Args:
+        batches: ids, labels (batch, width) and scores (batch, classes), a row a view. The views
+            of a video follow each other, the crops of a clip together.
+        num_clips: of a video.
+        num_crops: of a clip.
+
+    Yields:
+        Ids, labels (videos, width) and scores (videos, num_clips, num_crops, classes) of the
+        videos that each batch completes; nothing of a batch that completes none.
+
+    Raises:
+        ValueError: views of two videos stand where those of one should be, or the last video has
+            too few.
+    """
+    views = num_clips * num_crops
+    ids: list[str] = []
+    labels: list[np.ndarray] = []
+    scores: list[np.ndarray] = []
+    for batch_ids, batch_labels, batch_scores in batches:
+        ids += batch_ids
+        labels += list(batch_labels)
+        scores += list(batch_scores)
+        count = len(ids) // views
+        if not count:
+            continue
+        for start in range(0, count * views, views):
+            if len(set(ids[start : start + views])) > 1:
+                raise ValueError(
+                    f"A video must have {views} views. Received: {ids[start : start + views]}."
+                )
+        whole = slice(0, count * views)
+        shape = (count, num_clips, num_crops, -1)
+        first = slice(0, count * views, views)
+        yield ids[first], np.stack(labels[first]), np.stack(scores[whole]).reshape(shape)
+        del ids[whole], labels[whole], scores[whole]
+    if ids:
+        raise ValueError(f"A video must have {views} views. Received: {len(ids)} of {ids[0]!r}.")
+
+
+def mean_of_views(scores: np.ndarray) -> np.ndarray:
+    """(videos, clips, crops, classes) to (videos, classes) float32, summed in float64."""
+    videos, clips, crops, classes = scores.shape
+    views = scores.reshape(videos, clips * crops, classes)
+    return views.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def as_class_ids(labels: np.ndarray, num_videos: int, num_classes: int) -> np.ndarray:
+    """Labels of either form as (videos, width) int32 class ids, padded with -1.
+
+    Args:
+        labels: (videos, num_classes) bool, or (videos, width) integers: class ids with -1 where
+            there is none.
+        num_videos: how many there must be.
+        num_classes: the size of the vocabulary.
+
+    Raises:
+        ValueError: on another shape or type, or a class outside the vocabulary.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or len(labels) != num_videos:
+        raise ValueError(
+            f"labels must be a matrix of {num_videos} row(s). Received: shape={labels.shape}."
+        )
+    if labels.dtype == bool:
+        if labels.shape[1] != num_classes:
+            raise ValueError(
+                f"labels that are bools must have {num_classes} columns. "
+                f"Received: shape={labels.shape}."
+            )
+        width = max(1, int(labels.sum(axis=1).max(initial=0)))
+        order = np.argsort(~labels, axis=1, kind="stable")[:, :width]
+        return np.where(np.take_along_axis(labels, order, axis=1), order, _PADDING).astype("<i4")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels must be bools or integers. Received: dtype={labels.dtype}.")
+    if labels.size and not _PADDING <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(
+            f"labels must be below {num_classes}, or -1 for none. "
+            f"Received: values from {labels.min()} to {labels.max()}."
+        )
+    return widened(labels, max(1, labels.shape[1])).astype("<i4")
+
+
+def widened(labels: np.ndarray, width: int) -> np.ndarray:
+    """Class ids with more columns of padding."""
+    return np.pad(labels, [(0, 0), (0, width - labels.shape[1])], constant_values=_PADDING)

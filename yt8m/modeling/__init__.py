@@ -1,0 +1,1 @@
+"""A spec and a schema made a Keras model, its preprocessing and its losses."""

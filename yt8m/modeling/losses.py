@@ -1,0 +1,243 @@
+"""Training losses, chosen by name.
+
+Every loss is a registered `keras.losses.Loss`: `call` gives one float32 value a video, the class
+averages them over the batch (or not, with `reduction=None`), and a saved model finds it again.
+The keyword arguments of its constructor are its hyperparameters. The losses on probabilities are
+here, those on scores in `yt8m.modeling.score_losses`.
+"""
+
+import inspect
+
+import keras
+from keras import ops
+
+from yt8m.base import spec_language
+from yt8m.modeling.score_losses import Hinge as Hinge
+from yt8m.modeling.score_losses import PairwiseRanking as PairwiseRanking
+from yt8m.modeling.score_losses import Softmax as Softmax
+from yt8m.modeling.score_losses import Warp as Warp
+
+_CLIPPED = 1e-7  # How near to 0 and 1 Keras lets a probability come in a cross-entropy.
+
+
+def _check_smoothing(label_smoothing: float):
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(
+            f"label_smoothing must be in [0, 1]. Received: label_smoothing={label_smoothing}."
+        )
+
+
+class _ProbabilityLoss(keras.losses.Loss):
+    """What the losses on probabilities share: label smoothing and float32.
+
+    float32 is fixed, not `keras.config.floatx()`: `log(p + 1e-5)` has no meaning in float16.
+    """
+
+    def __init__(self, label_smoothing: float, reduction: str | None, name: str):
+        super().__init__(name=name, reduction=reduction, dtype="float32")
+        _check_smoothing(label_smoothing)
+        self.label_smoothing = label_smoothing
+
+    def _prepare(self, y_true, y_pred):
+        """Casts both to float32 and moves the labels by `label_smoothing` towards one half."""
+        y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
+        return y_true * (1 - self.label_smoothing) + 0.5 * self.label_smoothing, y_pred
+
+    def get_config(self):
+        """Returns the arguments the loss was made with."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(package="yt8m")
+class CrossEntropy(_ProbabilityLoss):
+    """Cross-entropy, **summed** over the classes: the loss of the google/youtube-8m starter code.
+
+    For each video `-sum_c 2 alpha y log(p + epsilon) + 2 (1 - alpha) (1 - y) log(1 - p + epsilon)`,
+    where `alpha=0.5` makes both weights 1; the batch's loss is the mean over its videos. Published
+    learning rates and l2 penalties assume this sum: it is `num_classes` times the mean over
+    classes. `epsilon` bounds a logarithm by `-log(epsilon)` and its gradient by `1 / epsilon`, and
+    lets a term fall slightly below 0.
+
+    Args:
+        label_smoothing: labels become `y * (1 - label_smoothing) + label_smoothing / 2`.
+        epsilon: added to the probabilities inside the logarithms, positive.
+        alpha: share of the labels in the weights, between 0 and 1; more than 0.5 makes a missed
+            label cost more than a false one, and raises the probabilities.
+        reduction: as in `keras.losses.Loss`; None gives one value a video.
+        name: name of the loss.
+
+    Input shape:
+        y_true `(batch, classes)`, 1 for the labels of a video and else 0; y_pred the same shape,
+        probabilities.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Reference:
+        `CrossEntropyLoss` of the google/youtube-8m starter code, which fixes epsilon at 1e-5;
+        `alpha` is that of Miech, Laptev and Sivic's code, https://arxiv.org/abs/1706.06905.
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        epsilon: float = 1e-5,
+        alpha: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "cross_entropy",
+    ):
+        super().__init__(label_smoothing, reduction, name)
+        if not epsilon > 0:
+            raise ValueError(f"epsilon must be positive. Received: epsilon={epsilon}.")
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must be between 0 and 1, exclusive. Received: alpha={alpha}.")
+        self.epsilon = epsilon
+        self.alpha = alpha
+
+    def call(self, y_true, y_pred, label_weights=None):
+        """Returns (batch,), the loss of each video; `label_weights` as `label_weighted` says."""
+        y_true, y_pred = self._prepare(y_true, y_pred)
+        present = y_true * ops.log(y_pred + self.epsilon)
+        absent = (1 - y_true) * ops.log(1 - y_pred + self.epsilon)
+        terms = 2 * self.alpha * present + 2 * (1 - self.alpha) * absent
+        return -ops.sum(terms if label_weights is None else terms * label_weights, axis=-1)
+
+    def get_config(self):
+        """Returns the arguments the loss was made with."""
+        return {**super().get_config(), "epsilon": self.epsilon, "alpha": self.alpha}
+
+
+@keras.saving.register_keras_serializable(package="yt8m")
+class MeanCrossEntropy(_ProbabilityLoss):
+    """Cross-entropy, averaged over the classes: `keras.losses.BinaryCrossentropy`.
+
+    Keras clips the probabilities to [1e-7, 1 - 1e-7]. Beside `CrossEntropy`, its gradients are
+    smaller by the number of classes, which matters to an l2 penalty and to gradient clipping.
+
+    Args:
+        label_smoothing: labels become `y * (1 - label_smoothing) + label_smoothing / 2`.
+        reduction: as in `keras.losses.Loss`; None gives one value a video.
+        name: name of the loss.
+
+    Input shape:
+        y_true `(batch, classes)`, 1 for the labels of a video and else 0; y_pred the same shape,
+        probabilities.
+
+    Raises:
+        ValueError: `label_smoothing` is not in [0, 1].
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "mean_cross_entropy",
+    ):
+        super().__init__(label_smoothing, reduction, name)
+
+    def call(self, y_true, y_pred, label_weights=None):
+        """Returns (batch,), the loss of each video; `label_weights` as `label_weighted` says."""
+        y_true, y_pred = self._prepare(y_true, y_pred)
+        if label_weights is None:
+            return keras.losses.binary_crossentropy(y_true, y_pred)
+        y_pred = ops.clip(y_pred, _CLIPPED, 1 - _CLIPPED)
+        terms = ops.binary_crossentropy(y_true, y_pred) * label_weights
+        return ops.sum(terms, axis=-1) / ops.maximum(ops.sum(label_weights, axis=-1), _CLIPPED)
+
+
+def label_weighted(loss: keras.losses.Loss) -> bool:
+    """Whether a loss is a sum or a mean over the classes, each of which may have a weight.
+
+    Such a loss takes `call(y_true, y_pred, label_weights)`: weights of the shape of the labels, 1
+    where a class counts and 0 where it does not. Rated segments are trained so, where only some
+    classes of a segment are known. Ranking losses and a softmax compare a video's classes with
+    each other, and so need all of them.
+    """
+    return "label_weights" in inspect.signature(loss.call).parameters
+
+
+def compares_within_task(loss: keras.losses.Loss) -> bool:
+    """Whether a loss can leave out the classes of other tasks, see `trainer.Trainer`.
+
+    It is of each class by itself, or the cross-entropy of probabilities that are made to sum to
+    one over what is not 0.
+    """
+    return label_weighted(loss) or (
+        isinstance(loss, Softmax) and loss.scores == "log_probabilities"
+    )
+
+
+def takes_soft_labels(loss: keras.losses.Loss) -> bool:
+    """Whether labels between 0 and 1 mean a probability to a loss, as distillation needs it."""
+    return isinstance(loss, _ProbabilityLoss)
+
+
+def _normalise(name: str) -> str:
+    return name.lower().replace("_", "").removesuffix("loss")
+
+
+def _classes() -> dict[str, type[keras.losses.Loss]]:
+    """Finds the losses of this module, also imported ones: normalised name -> class."""
+    return {
+        _normalise(name): value
+        for name, value in globals().items()
+        if inspect.isclass(value)
+        and issubclass(value, keras.losses.Loss)
+        and not name.startswith("_")
+    }
+
+
+def names() -> list[str]:
+    """Returns the names that `get` knows, sorted."""
+    return sorted(cls.__name__ for cls in _classes().values())
+
+
+def get(name: str, **hyperparameters) -> keras.losses.Loss:
+    """Makes a loss from its name.
+
+    Args:
+        name: class name; case, underscores and a final "Loss" do not matter: "cross_entropy",
+            "CrossEntropy" and "CrossEntropyLoss" are one.
+        **hyperparameters: keyword arguments of the class.
+
+    Returns:
+        The loss.
+
+    Raises:
+        ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
+    """
+    classes = _classes()
+    if _normalise(name) not in classes:
+        raise ValueError(spec_language.unknown("loss", name, [*classes, *names()], shown=names()))
+    cls = classes[_normalise(name)]
+    known = dict.fromkeys(key for key in inspect.signature(cls).parameters if key != "name")
+    spec_language.check_names(f"hyperparameter of loss {cls.__name__}", hyperparameters, known)
+    return cls(**hyperparameters)
+
+
+def from_spec(text: str) -> spec_language.Call:
+    """Parses and checks the spec of a loss, such as `cross_entropy(label_smoothing=0.1)`.
+
+    Returns:
+        The loss's class name and all its hyperparameters, to be given to `get`.
+
+    Raises:
+        ValueError: as `get`, or the text is no spec.
+    """
+    call = spec_language.parse(text)
+    try:
+        loss = get(call.name, **call.arguments)
+    except TypeError as error:
+        raise ValueError(f"The loss {text!r} has a value of a wrong type: {error}.") from None
+    return spec_language.complete(call, type(loss), hidden={"name", "reduction"})
+
+
+def for_evaluation(call: spec_language.Call) -> keras.losses.Loss:
+    """Makes the loss that tells how good probabilities are: the one trained with, unsmoothed.
+
+    Args:
+        call: the loss trained with, as `from_spec` returns it.
+    """
+    arguments = dict(call.arguments)
+    arguments.pop("label_smoothing", None)
+    return get(call.name, **arguments)

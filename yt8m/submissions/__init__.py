@@ -1,0 +1,1 @@
+"""The files that Kaggle takes: written from predictions, read and scored."""

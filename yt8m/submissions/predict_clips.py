@@ -1,0 +1,51 @@
+"""A model's predictions over raw video, written as a submission."""
+
+from __future__ import annotations
+
+import keras
+
+from yt8m import metrics
+from yt8m.base import files
+from yt8m.base.errors import UserError
+from yt8m.data.video.clip_reader import ClipReader
+from yt8m.evaluation.clips import scored
+from yt8m.metrics import views
+from yt8m.submissions import video_file
+
+
+def write_submission(path: str, model: keras.Model, reader: ClipReader, top_k: int) -> int:
+    """Predicts every video and writes the file that Kaggle takes.
+
+    Args:
+        path: the file; it appears under this name when it is whole.
+        model: from stored pixels and flow to probabilities.
+        reader: of the videos.
+        top_k: classes a video, at most all.
+
+    Returns:
+        The number of videos.
+
+    Raises:
+        UserError: the file cannot be written, two videos have one id, or as `scored`.
+    """
+    _check_ids(reader)
+    count = 0
+    with files.atomic_file(path) as file:
+        file.write(video_file.HEADER + "\n")
+        for ids, _, scores in scored(model, reader, "Predicting"):
+            values, classes = metrics.top_k(views.mean_of_views(scores), top_k)
+            file.writelines(video_file.format_rows(ids, classes, values))
+            count += len(ids)
+    return count
+
+
+def _check_ids(reader: ClipReader) -> None:
+    """Fails where two rows would be told apart by nothing: a video of two tasks."""
+    known: set[str] = set()
+    for item in reader.items:
+        if item.id in known:
+            raise UserError(
+                f"{item.id} is in the data of two tasks, and would stand in the file twice. "
+                "Predict for one task at a time."
+            )
+        known.add(item.id)

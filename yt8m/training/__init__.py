@@ -1,0 +1,1 @@
+"""How a run is trained: data, loop, optimizer, checkpoints, averages, devices."""

@@ -1,0 +1,136 @@
+"""Averages of weights: over the steps of a training, and over its last evaluations."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+
+import keras
+import numpy as np
+from absl import logging
+from keras import ops
+
+from yt8m import runs
+from yt8m.base import files
+from yt8m.modeling import keras_model
+from yt8m.training.trainer import Trainer
+
+_WEIGHTS_OF_STEP = re.compile(r"weights-(\d+)\.npz")
+
+
+class History:
+    """The weights of the last evaluations, a file each beside the checkpoints, and their mean.
+
+    Two sets of weights are in memory at a time, however many there are.
+
+    Args:
+        train_dir: the run.
+        length: how many evaluations are kept, at least 1.
+    """
+
+    def __init__(self, train_dir: str, length: int):
+        self.length = length
+        self._folder = os.path.join(train_dir, runs.CHECKPOINTS)
+
+    def average(self, variables: list[keras.Variable], step: int) -> None:
+        """Adds the variables' values, as those of `step`, and assigns the mean to them."""
+        values = [keras.ops.convert_to_numpy(variable) for variable in variables]
+        self._write(values, step)
+        kept = self._steps()[-self.length :]
+        for old in self._steps()[: -self.length]:
+            os.remove(self._path(old))
+        count = 1 + sum(self._add(values, other) for other in kept if other != step)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign((value / count).astype(value.dtype))
+
+    def forget_after(self, step: int) -> None:
+        """Deletes what later steps left, as training goes on from `step`."""
+        for other in self._steps():
+            if other > step:
+                os.remove(self._path(other))
+
+    def _add(self, values: list[np.ndarray], step: int) -> bool:
+        """Adds what a step left to `values`; a file that cannot be read is named and left out."""
+        path = self._path(step)
+        try:
+            with open(path, "rb") as stored, np.load(stored) as file:
+                held = [file[f"w{i}"] for i in range(len(values))]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            logging.warning("%s cannot be read, and is left out of the mean: %s", path, error)
+            return False
+        for i, value in enumerate(held):
+            values[i] = values[i] + value
+        return True
+
+    def _write(self, values: list[np.ndarray], step: int) -> None:
+        with files.writing(self._folder):
+            os.makedirs(self._folder, exist_ok=True)
+            temporary = os.path.join(self._folder, ".tmp-weights.npz")
+            np.savez(temporary, **{f"w{i}": value for i, value in enumerate(values)})
+            os.replace(temporary, self._path(step))
+
+    def _steps(self) -> list[int]:
+        names = os.listdir(self._folder) if os.path.isdir(self._folder) else []
+        matches = (_WEIGHTS_OF_STEP.fullmatch(name) for name in names)
+        return sorted(int(match[1]) for match in matches if match)
+
+    def _path(self, step: int) -> str:
+        return os.path.join(self._folder, f"weights-{step:09d}.npz")
+
+
+class Weights:
+    """The model that is evaluated and saved: the trained weights, or an average of them.
+
+    An exponential moving average over steps, where the optimizer keeps one; the mean over the
+    last evaluations, where `history` is given; or the mean of moving averages, where both are.
+
+    Args:
+        trainer: the compiled trainer; whether its optimizer keeps an average decides.
+        history: what holds the weights of the last evaluations, or None.
+    """
+
+    def __init__(self, trainer: Trainer, history: History | None = None):
+        optimizer = trainer.optimizer
+        self._use_ema = getattr(optimizer, "inner_optimizer", optimizer).use_ema
+        self._history = history
+        self._average = None
+        if self._use_ema or history is not None:
+            self._average = keras.models.clone_model(trainer.model)
+        self.model = keras_model.classifier(self._average or trainer.model)
+        # Keras ends every `fit` by overwriting the weights with their average. Training goes on
+        # from the weights themselves, so the average is taken here and only here.
+        self._write_average = optimizer.finalize_variable_values
+        optimizer.finalize_variable_values = lambda trainable_variables: None
+
+    def update(self, trainer: Trainer, step: int) -> keras.Model:
+        """Brings the model up to date and returns it.
+
+        Values are copied: with JAX an assignment shares the buffer, and the next step of training
+        or of prediction gives its buffers up.
+        """
+        if self._average is None:
+            return self.model
+        for mine, theirs in zip(self._average.variables, trainer.model.variables, strict=True):
+            mine.assign(ops.copy(theirs))
+        if self._use_ema:
+            trained = self._trained(trainer)
+            self._write_average(trained)
+            for mine in trained:
+                mine.assign(ops.copy(mine))
+        if self._history is not None:
+            self._history.average(self._average.weights, step)
+        return self.model
+
+    def _trained(self, trainer: Trainer) -> list[keras.Variable]:
+        """The variables that the optimizer has averages of, in its order.
+
+        The trainer knows which: a clone takes its layers for trainable that are inside others.
+        """
+        pairs = zip(self._average.variables, trainer.model.variables, strict=True)
+        return [mine for mine, theirs in pairs if theirs.trainable]
+
+    def resume(self, step: int) -> None:
+        """Forgets what was evaluated after the step that training goes on from."""
+        if self._history is not None:
+            self._history.forget_after(step)

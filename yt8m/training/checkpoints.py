@@ -1,0 +1,102 @@
+"""Checkpoints to resume a training from. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+
+import keras
+import numpy as np
+from absl import logging
+
+from yt8m import runs
+from yt8m.base import files
+from yt8m.base.errors import UserError
+
+_WEIGHTS = "state.weights.h5"
+_STATE = "state.json"
+_RANDOM = "random_generators"
+
+
+def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> None:
+    """Writes weights, optimizer and `state` as one folder that appears whole, named by its step.
+
+    Args:
+        train_dir: the run.
+        trainer: the compiled model that trains; its weights and its optimizer's are written.
+        state: JSON values; `state["step"]` names the checkpoint.
+        keep: older checkpoints than this many are deleted.
+    """
+    folder = os.path.join(train_dir, runs.CHECKPOINTS)
+    final = os.path.join(folder, f"step-{state['step']:09d}")
+    temporary = os.path.join(folder, f".tmp-{state['step']}")
+    with files.writing(folder):
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.makedirs(temporary)
+        trainer.save_weights(os.path.join(temporary, _WEIGHTS))
+        files.write_json(os.path.join(temporary, _STATE), state | {_RANDOM: _random_state(trainer)})
+        if os.path.exists(final):
+            os.replace(final, tempfile.mkdtemp(prefix=".tmp-old-", dir=folder))
+        os.replace(temporary, final)
+        for name in os.listdir(folder):
+            if name.startswith(".tmp-"):
+                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+        for old in _list(train_dir)[:-keep]:
+            shutil.rmtree(old)
+
+
+def restore(train_dir: str, trainer: keras.Model) -> dict | None:
+    """Loads the last checkpoint into the trainer.
+
+    One that cannot be read is named, and the one before it is taken.
+
+    Returns:
+        What `save` got as `state`; None if there is no checkpoint.
+
+    Raises:
+        UserError: there are checkpoints, but none can be read.
+    """
+    checkpoints = _list(train_dir)
+    for checkpoint in reversed(checkpoints):
+        try:
+            return _restore(checkpoint, trainer)
+        except (OSError, ValueError, KeyError) as error:
+            reason = (str(error).splitlines() or [""])[0]
+            logging.warning("The checkpoint %s cannot be read: %s", checkpoint, reason)
+    if checkpoints:
+        raise UserError(
+            f"No checkpoint in {os.path.dirname(checkpoints[-1])} can be read; the last is "
+            f"{checkpoints[-1]}. Pass --start_new_model to begin anew."
+        )
+    return None
+
+
+def exists(train_dir: str) -> bool:
+    """Whether there is a checkpoint to resume from."""
+    return bool(_list(train_dir))
+
+
+def _restore(checkpoint: str, trainer: keras.Model) -> dict:
+    with open(os.path.join(checkpoint, _STATE), encoding="utf-8") as file:
+        state = json.load(file)
+    trainer.load_weights(os.path.join(checkpoint, _WEIGHTS))
+    for variable, value in zip(_generators(trainer), state.pop(_RANDOM), strict=True):
+        variable.assign(np.array(value, "uint32"))
+    return state
+
+
+def _random_state(trainer: keras.Model) -> list[list[int]]:
+    """Where the random generators of dropout and the like are; Keras' weight files lack them."""
+    return [variable.numpy().tolist() for variable in _generators(trainer)]
+
+
+def _generators(trainer: keras.Model) -> list[keras.Variable]:
+    return [v for v in trainer.variables if v.name == "seed_generator_state"]
+
+
+def _list(train_dir: str) -> list[str]:
+    folder = os.path.join(train_dir, runs.CHECKPOINTS)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, name) for name in names if name.startswith("step-")]

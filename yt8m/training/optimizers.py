@@ -1,0 +1,273 @@
+"""Optimizers, chosen by name, and the learning-rate schedule of the starter code."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from yt8m.base import spec_language
+
+Schedule = keras.optimizers.schedules.LearningRateSchedule
+
+# Arguments of Keras optimizers that `get` sets from arguments of its own.
+_OWN = {"self", "learning_rate", "name", "kwargs", "clipnorm", "use_ema", "ema_momentum"}
+
+
+@keras.saving.register_keras_serializable(package="yt8m")
+class StaircaseDecay(Schedule):
+    """Multiplies the learning rate by `decay` each time training has seen `decay_examples` more.
+
+    `base_learning_rate * decay ** floor(step * batch_size / decay_examples)`. Counting examples
+    and not steps keeps a schedule when the batch changes. The floor is exact for as long as the
+    step fits in 32 bits: see `_decays`.
+
+    Args:
+        base_learning_rate: learning rate at step 0, positive.
+        decay: factor of each stair, in (0, 1]; 1 keeps the learning rate.
+        decay_examples: examples a stair lasts, positive.
+        batch_size: examples a step, over all devices and hosts, positive.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Reference:
+        `--learning_rate_decay` and `--learning_rate_decay_examples` of the google/youtube-8m
+        starter code (`tf.train.exponential_decay` with `staircase=True`).
+    """
+
+    def __init__(
+        self, base_learning_rate: float, decay: float, decay_examples: int, batch_size: int
+    ):
+        super().__init__()
+        given = {"base_learning_rate": base_learning_rate, "batch_size": batch_size}
+        for name, value in {**given, "decay_examples": decay_examples}.items():
+            if not value > 0:
+                raise ValueError(f"{name} must be positive. Received: {name}={value}.")
+        if not 0 < decay <= 1:
+            raise ValueError(f"decay must be above 0 and at most 1. Received: decay={decay}.")
+        self.base_learning_rate = base_learning_rate
+        self.decay = decay
+        self.decay_examples = int(decay_examples)
+        self.batch_size = int(batch_size)
+        divisor = math.gcd(self.decay_examples, self.batch_size)
+        self._batch, self._stair = self.batch_size // divisor, self.decay_examples // divisor
+        if max(self._batch, self._stair) >= 2**30:
+            raise ValueError(
+                "decay_examples and batch_size must be below 2**30 after division by their common "
+                f"divisor. Received: decay_examples={decay_examples}, batch_size={batch_size}."
+            )
+
+    def _decays(self, step):
+        """Returns `floor(step * batch_size / decay_examples)` as int32, exactly.
+
+        float32 loses whole examples beyond 16 million of them, and int32 ends at 2 billion. So
+        float32 only guesses the quotient, to within a few, and the remainder of that guess corrects
+        it. The remainder is small, hence right in int32 even where the two products, taken
+        modulo 2**32, are not.
+        """
+        step = ops.cast(step, "int32")
+        guess = ops.cast(
+            ops.floor(ops.cast(step, "float32") * (self._batch / self._stair)), "int32"
+        )
+        remainder = step * self._batch - guess * self._stair
+        return guess + ops.floor_divide(remainder, self._stair)
+
+    def __call__(self, step):
+        """Returns the learning rate of a step, a float32 scalar."""
+        decays = ops.cast(self._decays(step), "float32")
+        return self.base_learning_rate * ops.power(ops.cast(self.decay, "float32"), decays)
+
+    def get_config(self):
+        """Returns the arguments the schedule was made with."""
+        return {
+            "base_learning_rate": self.base_learning_rate,
+            "decay": self.decay,
+            "decay_examples": self.decay_examples,
+            "batch_size": self.batch_size,
+        }
+
+
+def staircase_decay(
+    base_learning_rate: float, decay: float, decay_examples: int, batch_size: int
+) -> StaircaseDecay:
+    """Makes the schedule of the starter code. See `StaircaseDecay`.
+
+    Args:
+        base_learning_rate: learning rate at step 0, positive.
+        decay: factor of each stair, in (0, 1].
+        decay_examples: examples a stair lasts.
+        batch_size: examples a step, over all devices and hosts.
+
+    Returns:
+        The schedule, to be given to `get` as the learning rate.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    return StaircaseDecay(base_learning_rate, decay, decay_examples, batch_size)
+
+
+def _normalise(name: str) -> str:
+    return name.lower().replace("_", "").removesuffix("optimizer")
+
+
+def _classes() -> dict[str, type[keras.optimizers.Optimizer]]:
+    """Finds Keras' optimizers: normalised name -> class.
+
+    Those that have no `learning_rate` wrap other optimizers and are not for users to choose.
+    """
+    return {
+        _normalise(name): value
+        for name, value in vars(keras.optimizers).items()
+        if inspect.isclass(value)
+        and issubclass(value, keras.optimizers.Optimizer)
+        and value is not keras.optimizers.Optimizer
+        and "learning_rate" in inspect.signature(value).parameters
+    }
+
+
+def names() -> list[str]:
+    """Returns the names that `get` knows, sorted."""
+    return sorted(cls.__name__ for cls in _classes().values())
+
+
+def _find(name: str) -> type[keras.optimizers.Optimizer]:
+    classes = _classes()
+    if _normalise(name) not in classes:
+        raise ValueError(
+            spec_language.unknown("optimizer", name, [*classes, *names()], shown=names())
+        )
+    return classes[_normalise(name)]
+
+
+def _check_hyperparameters(cls: type[keras.optimizers.Optimizer], received: Mapping[str, Any]):
+    known = sorted(set(inspect.signature(cls).parameters) - _OWN)
+    what = f"hyperparameter of optimizer {cls.__name__}"
+    spec_language.check_names(what, received, dict.fromkeys(known))
+
+
+class _RatePerVariable:
+    """Mixed into a Keras optimizer, gives each variable a multiple of the learning rate.
+
+    Keras hands one learning rate to every `update_step`, and takes it also for the weight decay:
+    both get the variable's own here. An optimizer of this kind is not saved with a model; a
+    checkpoint holds the same variables as without rates.
+    """
+
+    _rates: Mapping[str, float] = {}  # By path; a variable that is not named has 1.
+    _decayed_at = 1.0
+
+    def build(self, variables):
+        """Makes the optimizer's variables, and finds the rate of each trained one."""
+        unknown = sorted(set(self._rates) - {variable.path for variable in variables})
+        if unknown:
+            raise ValueError(
+                "The rates of an optimizer must be of variables that it trains. "
+                f"Received: rates of {', '.join(unknown)}."
+            )
+        super().build(variables)
+        self._rate_of_index = [self._rates.get(variable.path, 1.0) for variable in variables]
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one variable at its own rate."""
+        if isinstance(self, keras.optimizers.Adafactor):
+            # It takes no more than 1 / sqrt(step). The rate is a share of what that leaves.
+            step = ops.cast(self.iterations + 1, "float32")
+            learning_rate = ops.minimum(learning_rate, 1 / ops.sqrt(step))
+        super().update_step(gradient, variable, learning_rate * self._rate_of(variable))
+
+    def _apply_weight_decay(self, variables):
+        for rate in sorted({self._rate_of(variable) for variable in variables}):
+            self._decayed_at = rate
+            super()._apply_weight_decay([v for v in variables if self._rate_of(v) == rate])
+        self._decayed_at = 1.0
+
+    def _get_current_learning_rate(self):
+        learning_rate = super()._get_current_learning_rate()
+        return learning_rate if self._decayed_at == 1 else learning_rate * self._decayed_at
+
+    def _rate_of(self, variable) -> float:
+        return self._rate_of_index[self._get_variable_index(variable)]
+
+
+def _with_rates(
+    cls: type[keras.optimizers.Optimizer], rates: Mapping[str, float]
+) -> type[keras.optimizers.Optimizer]:
+    """The class of optimizers that learns at `rates`; the class itself where all are 1."""
+    for path, rate in rates.items():
+        if not 0 < rate <= 1:
+            raise ValueError(
+                "The rate of a variable must be above 0 and at most 1. "
+                f"Received: rates[{path!r}]={rate}."
+            )
+    if all(rate == 1 for rate in rates.values()):
+        return cls
+    return type(cls.__name__, (_RatePerVariable, cls), {"_rates": dict(rates)})
+
+
+def get(
+    name: str,
+    learning_rate: float | Schedule,
+    *,
+    clip_gradient_norm: float = 0.0,
+    ema_momentum: float = 0.0,
+    rates: Mapping[str, float] | None = None,
+    **hyperparameters,
+) -> keras.optimizers.Optimizer:
+    """Makes a Keras optimizer from its name.
+
+    Args:
+        name: a Keras class; case, underscores and a final "Optimizer" do not matter: "adam",
+            "Adam" and "AdamOptimizer" are one.
+        learning_rate: a number or a schedule.
+        clip_gradient_norm: the gradient of **each variable by itself** is scaled down to at most
+            this L2 norm, as in the starter code; 0 leaves gradients alone. With several replicas
+            Keras clips what each replica computed, before they are summed.
+        ema_momentum: momentum of the moving average of the weights that Keras keeps; 0 for none.
+        rates: multipliers of the learning rate, above 0 and at most 1, by the path of a variable
+            (see `fine_tuning.apply`); variables without one have 1. The weight decay of a variable
+            is multiplied, too, as Keras makes it a share of the learning rate.
+        **hyperparameters: further arguments of the class, such as `beta_1`.
+
+    Returns:
+        The optimizer, not yet built.
+
+    Raises:
+        ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
+    """
+    cls = _find(name)
+    if clip_gradient_norm < 0:
+        raise ValueError(
+            "clip_gradient_norm must be 0 or more. "
+            f"Received: clip_gradient_norm={clip_gradient_norm}."
+        )
+    if not 0 <= ema_momentum < 1:
+        raise ValueError(f"ema_momentum must be in [0, 1). Received: ema_momentum={ema_momentum}.")
+    _check_hyperparameters(cls, hyperparameters)
+    if clip_gradient_norm:
+        hyperparameters["clipnorm"] = clip_gradient_norm
+    if ema_momentum:
+        hyperparameters.update(use_ema=True, ema_momentum=ema_momentum)
+    return _with_rates(cls, rates or {})(learning_rate, **hyperparameters)
+
+
+def from_spec(text: str) -> spec_language.Call:
+    """Parses and checks the spec of an optimizer, such as `adamw(weight_decay=0.01)`.
+
+    Returns:
+        The optimizer's class name and all its hyperparameters, to be given to `get`.
+
+    Raises:
+        ValueError: as `get`, or the text is no spec.
+    """
+    call = spec_language.parse(text)
+    cls = _find(call.name)
+    _check_hyperparameters(cls, call.arguments)
+    try:
+        get(call.name, 1.0, **call.arguments)
+    except TypeError as error:
+        raise ValueError(f"The optimizer {text!r} has a value of a wrong type: {error}.") from None
+    return spec_language.complete(call, cls, hidden=_OWN)
