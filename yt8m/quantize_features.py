@@ -14,7 +14,6 @@ window of sound where 0.96 seconds of it are left. They are cut to the shortest.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 
@@ -133,22 +132,18 @@ def convert_file(
     Raises:
         UserError: a record does not fit, or the shard cannot be written.
     """
-    temporary = os.path.join(os.path.dirname(output), f".tmp-{os.path.basename(output)}")
     count = 0
     try:
-        with tf.io.TFRecordWriter(temporary) as writer:
-            for record in read(path, log):
-                writer.write(converter.convert(record, f"Record {count} of {path}"))
-                count += 1
-                progress.advance(1)
-        if count:
-            with files.writing(output):
-                os.replace(temporary, output)
+        with files.scratch_path(output) as temporary:
+            with tf.io.TFRecordWriter(temporary) as writer:
+                for record in read(path, log):
+                    writer.write(converter.convert(record, f"Record {count} of {path}"))
+                    count += 1
+                    progress.advance(1)
+            if count:
+                files.put(temporary, output)
     except tf.errors.OpError as error:
         raise UserError(f"Cannot write {output}: {error.message.splitlines()[0]}") from None
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
 
 
 def read(path: str, log: ReadLog) -> Iterator[bytes]:

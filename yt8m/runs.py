@@ -18,7 +18,7 @@ import keras
 
 from yt8m.base import spec_language
 from yt8m.base.errors import UserError
-from yt8m.base.files import check_local, write_json, writing
+from yt8m.base.files import atomic_path, check_local, write_json, writing
 from yt8m.data.schema import Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
 from yt8m.modeling import losses, specs
@@ -207,10 +207,8 @@ def register_layers() -> None:
 def save_model(train_dir: str, model: keras.Model) -> None:
     """Writes model.keras; the previous one stays until the new one is whole."""
     path = os.path.join(train_dir, MODEL)
-    with writing(path):
-        temporary = os.path.join(train_dir, f".tmp-{MODEL}")
+    with atomic_path(path) as temporary:
         model.save(temporary)
-        os.replace(temporary, path)
 
 
 def package_versions() -> dict[str, str]:

@@ -145,12 +145,16 @@ def check_output_file(path: str) -> None:
     """
     if "://" in path:
         raise UserError(f"Cannot write {path}: name a local file, and copy it afterwards.")
-    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
+    if os.path.exists(path) and not os.path.isfile(path):  # Such as /dev/null.
+        if not os.access(path, os.W_OK):
+            raise UserError(f"Cannot write {path}: no permission.")
+        return
+    folder = os.path.dirname(os.path.realpath(path))
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
-    if os.path.isdir(path):
-        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
     if not os.access(folder, os.W_OK):
         raise UserError(f"Cannot write {path}: no permission to write in {folder}.")

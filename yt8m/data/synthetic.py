@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from yt8m.base import define
+from yt8m.base import define, files
 from yt8m.base.errors import UserError
 
 SEGMENT = "segment"
@@ -204,10 +204,9 @@ def write_shards(
     sizes = [len(part) for part in np.array_split(np.arange(num_videos), num_shards)]
     source = videos(world, num_videos, seed, first_id)
     for path, size in zip(paths, sizes, strict=True):
-        with tf.io.TFRecordWriter(path + ".tmp") as writer:
+        with files.atomic_path(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
             for _ in range(size):
                 writer.write(_record(next(source), kind, world, rng))
-        os.replace(path + ".tmp", path)
     return paths
 
 
@@ -314,6 +313,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from yt8m.base import files, jobs
+    from yt8m.base import jobs
 
     jobs.run(define_flags, main)

@@ -7,6 +7,7 @@ a class. Scores go by id and not by place, so damaged records or another order d
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from yt8m.base import files, temporaries
 from yt8m.base.errors import UserError
 
 _FIELDS = ("ids", "classes", "scores", "num_classes")
@@ -124,19 +126,13 @@ class TeacherScores:
         Raises:
             UserError: it cannot be written.
         """
-        temporary = os.path.join(os.path.dirname(path), f".tmp-{os.path.basename(path)}")
-        fields = {field: getattr(self, field) for field in _FIELDS}
-        try:
-            if os.path.dirname(path):
-                tf.io.gfile.makedirs(os.path.dirname(path))
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, **fields)
-            with tf.io.gfile.GFile(temporary, "wb") as file:
-                file.write(buffer.getvalue())
-            tf.io.gfile.rename(temporary, path, overwrite=True)
-        except (tf.errors.OpError, OSError) as error:
-            reason = (getattr(error, "message", None) or str(error)).splitlines()[0]
-            raise UserError(f"Cannot write {path}: {reason}. Name another folder.") from None
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{field: getattr(self, field) for field in _FIELDS})
+        if "://" in path:
+            _write_to_bucket(path, buffer.getvalue())
+            return
+        with files.atomic_file(path, "wb") as file:
+            file.write(buffer.getvalue())
 
     def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the teacher says of the videos of a batch.
@@ -160,6 +156,21 @@ class TeacherScores:
         for part in found:
             part.set_shape([batch["ids"].shape[0], self.classes.shape[1]])
         return batch | {"teacher_classes": found[0], "teacher_scores": found[1]}
+
+
+def _write_to_bucket(path: str, content: bytes) -> None:
+    """Does what `files.atomic_file` does, where only TensorFlow can write."""
+    temporary = temporaries.name(path)
+    try:
+        tf.io.gfile.makedirs(os.path.dirname(path))
+        with tf.io.gfile.GFile(temporary, "wb") as file:
+            file.write(content)
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except (tf.errors.OpError, OSError) as error:
+        with contextlib.suppress(tf.errors.OpError, OSError):
+            tf.io.gfile.remove(temporary)
+        reason = (getattr(error, "message", None) or str(error)).splitlines()[0]
+        raise UserError(f"Cannot write {path}: {reason}. Name another folder.") from None
 
 
 def _read(path: str, num_classes: int) -> TeacherScores:

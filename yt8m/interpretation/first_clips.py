@@ -120,13 +120,5 @@ def write_bytes(path: str, content: bytes) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".tmp-{name}")
-    with files.writing(path):
-        try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-            os.replace(temporary, path)
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)
+    with files.atomic_file(path, "wb") as file:
+        file.write(content)
