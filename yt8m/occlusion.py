@@ -246,7 +246,7 @@ def as_npz(result: Result, settings: Settings) -> bytes:
         rows=result.places.starts[1],
         columns=result.places.starts[2],
         size=result.places.size,
-        video=first_clips.name_of(result.clip).encode("utf-8", "surrogateescape"),
+        video=result.clip["ids"],
         class_name=result.class_name,
         probability=np.float32(result.probability),
         inputs=settings.hidden,

@@ -10,6 +10,7 @@ from absl import logging
 
 from yt8m.base.errors import UserError
 from yt8m.data import tfrecord
+from yt8m.data.ids import shown
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.video.schema import CLIP
@@ -65,7 +66,7 @@ def _problem(record: bytes, reader: Reader) -> str | None:
     keys = ", ".join(sorted([*context, *example.feature_lists.feature_list])) or "none"
     if schema.id_key not in context:
         return f"has no {schema.id_key}. Its keys: {keys}."
-    name = b"".join(context[schema.id_key].bytes_list.value).decode(errors="replace")
+    name = shown(b"".join(context[schema.id_key].bytes_list.value))
     for feature in schema.features:
         if feature.key not in held:
             level = f"{schema.kind}-level {feature.key}"

@@ -10,6 +10,7 @@ from absl import logging
 
 from yt8m.base.errors import UserError
 from yt8m.data import tfrecord
+from yt8m.data.ids import shown
 
 SKIP = "skip"
 FAIL = "fail"
@@ -80,7 +81,7 @@ class ReadLog:
         """Counts videos without a frame, and warns of the first."""
         with self._lock:
             if not self.num_empty:
-                name = ids[0].decode(errors="replace")
+                name = shown(ids[0])
                 logging.warning("The video %r has no frames; models see nothing of it.", name)
             self.num_empty += len(ids)
         return np.int64(len(ids))

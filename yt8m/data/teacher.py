@@ -78,7 +78,7 @@ class TeacherScores:
     def make(
         cls, ids: Iterable[bytes], classes: np.ndarray, scores: np.ndarray, num_classes: int
     ) -> TeacherScores:
-        """Of videos in any order; of one that comes twice the first counts.
+        """Of videos in any order; of one that comes twice the first counts, see `yt8m.data.ids`.
 
         Args:
             ids: one a video.

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from yt8m.base import files, temporaries
 from yt8m.base.errors import UserError
+from yt8m.data.ids import as_bytes
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.extraction.extractor import Extractor, Features
 
@@ -101,7 +102,7 @@ def in_order(items: Iterable[Item]) -> list[Item]:
 
 
 def _place(item: Item) -> int:
-    digest = hashlib.sha256(item.id.encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha256(as_bytes(item.id)).digest()
     return int.from_bytes(digest[:8], "big")
 
 
@@ -312,7 +313,7 @@ def _extract(item: Item, extractor: Extractor) -> tuple[bytes | None, dict]:
 
 def make_record(item: Item, features: Features) -> bytes:
     """A video as a serialised frame-level record, as those of YouTube-8M."""
-    name = item.id.encode("utf-8", "surrogateescape")
+    name = as_bytes(item.id)
     context = {
         "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[name])),
         "labels": tf.train.Feature(int64_list=tf.train.Int64List(value=item.labels)),

@@ -14,6 +14,7 @@ from yt8m import runs
 from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
+from yt8m.data.ids import as_text
 from yt8m.data.video.schema import CLIP
 from yt8m.inputs import flags as input_flags
 
@@ -105,7 +106,7 @@ def each_clip(reader) -> Iterator[Clip]:
 
 def name_of(clip: Clip) -> str:
     """What the video of a clip is called."""
-    return clip["ids"].decode(errors="surrogateescape")
+    return as_text(clip["ids"])
 
 
 def file_name(number: int, video: str) -> str:

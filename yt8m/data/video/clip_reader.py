@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m.base.errors import UserError
+from yt8m.data.ids import as_bytes
 from yt8m.data.records import PADDING_LABEL
 from yt8m.data.video import clips as clips_lib
 from yt8m.data.video import workers
@@ -150,7 +151,7 @@ class ClipReader:
                     {name: values[number] for name, values in views.items()}
                     | {
                         "labels": self._labels(item),
-                        "ids": np.bytes_(item.id.encode(errors="surrogateescape")),
+                        "ids": np.bytes_(as_bytes(item.id)),
                         "task": np.int32(item.task),
                     }
                 )
