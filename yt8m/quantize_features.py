@@ -21,7 +21,7 @@ import tensorflow as tf
 from absl import flags, logging
 
 from yt8m.base import define, files, jobs
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.base.progress import ProgressReport
 from yt8m.conversion.frame_converter import FLOAT32, UINT8, FrameConverter
 from yt8m.data import detect, shard_paths, tfrecord
@@ -143,7 +143,7 @@ def convert_file(
             if count:
                 files.put(temporary, output)
     except tf.errors.OpError as error:
-        raise UserError(f"Cannot write {output}: {error.message.splitlines()[0]}") from None
+        raise UserError(f"Cannot write {output}: {first_line(error)}") from None
 
 
 def read(path: str, log: ReadLog) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from yt8m.base import spec_language
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.base.files import atomic_path, check_local, write_json, writing
 from yt8m.data.schema import Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
@@ -189,7 +189,7 @@ def load(train_dir: str) -> Run:
         model = keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{path} cannot be loaded: {(str(error).splitlines() or [''])[0]} "
+            f"{path} cannot be loaded: {first_line(error)} "
             "It may be damaged, or of other versions: see `versions` in its run.json."
         ) from error
     return Run(train_dir, config, model)

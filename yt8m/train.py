@@ -15,7 +15,7 @@ from absl import flags, logging
 
 from yt8m import metrics, runs
 from yt8m.base import define, files, jobs
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data.video.sources import pattern
 from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
@@ -163,7 +163,7 @@ def main() -> None:
             trainer = _make_trainer(args, data, source)
             weights = averages.Weights(trainer, _history(args))
     except ValueError as error:
-        raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
+        raise UserError(f"These flags make no training: {first_line(error)}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
     data.check_labels()
     with files.locked(args.train_dir):

@@ -151,7 +151,7 @@ def test_a_second_run_makes_nothing_anew_and_refuses_other_features(extracted, c
 
 
 def wait_for(condition, process: subprocess.Popen) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         if condition():
             return
         assert process.poll() is None, process.communicate()[1][-3000:]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from absl import logging
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import tfrecord
 from yt8m.data.ids import shown
 from yt8m.data.reader import Reader
@@ -36,7 +36,7 @@ def clear_errors(reader: Reader) -> Iterator[None]:
     except _DATA_ERRORS as error:
         if reader.log.failure:
             raise UserError(reader.log.failure) from None
-        reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
+        reason = first_line(error)
         logging.info("Looking for a record that does not fit the others, because of: %s", reason)
         problem = None if reader.schema.kind == CLIP else find_problem(reader)
         if problem is None:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import tfrecord
 from yt8m.data.ids import shown
 
@@ -65,8 +65,8 @@ class ReadLog:
                     used = num_records + len(rest)
                     self._report(name, _describe(name, used, found), len(found.offsets), used)
         except (tf.errors.OpError, OSError) as error:
-            message = (getattr(error, "message", None) or str(error)).splitlines()[0]
-            self._report(name, f"{name} cannot be read: {message}", lost=0, used=num_records)
+            message = f"{name} cannot be read: {first_line(error)}"
+            self._report(name, message, lost=0, used=num_records)
         with self._lock:
             self.num_records += num_records + len(rest)
         return np.array(rest, dtype=object), np.bool_(self.failure is None)

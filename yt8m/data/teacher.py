@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m.base import files, temporaries
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 
 _FIELDS = ("ids", "classes", "scores", "num_classes")
 _PADDING = -1
@@ -169,8 +169,7 @@ def _write_to_bucket(path: str, content: bytes) -> None:
     except (tf.errors.OpError, OSError) as error:
         with contextlib.suppress(tf.errors.OpError, OSError):
             tf.io.gfile.remove(temporary)
-        reason = (getattr(error, "message", None) or str(error)).splitlines()[0]
-        raise UserError(f"Cannot write {path}: {reason}. Name another folder.") from None
+        raise UserError(f"Cannot write {path}: {first_line(error)}. Name another folder.") from None
 
 
 def _read(path: str, num_classes: int) -> TeacherScores:
@@ -192,8 +191,9 @@ def _read(path: str, num_classes: int) -> TeacherScores:
         EOFError,
         zipfile.BadZipFile,
     ) as error:
-        reason = (getattr(error, "message", None) or str(error)).splitlines()[0]
-        raise UserError(f"{path} cannot be read as a teacher's scores: {reason}.") from None
+        raise UserError(
+            f"{path} cannot be read as a teacher's scores: {first_line(error)}."
+        ) from None
     if int(part.num_classes) != num_classes:
         raise UserError(
             f"{path} is of a teacher with {int(part.num_classes)} classes, but this training has "

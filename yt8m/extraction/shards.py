@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import tensorflow as tf
 
 from yt8m.base import files, temporaries
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data.ids import as_bytes
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.extraction.extractor import Extractor, Features
@@ -270,7 +270,7 @@ def write(folder: str, name: str, extractor: Extractor) -> None:
                 _write_line(log, {"records": records, "size": os.path.getsize(temporary)})
                 _put(temporary, path, keep=records > 0)
     except tf.errors.OpError as error:
-        raise UserError(f"Cannot write {path}: {error.message.splitlines()[0]}") from None
+        raise UserError(f"Cannot write {path}: {first_line(error)}") from None
     with contextlib.suppress(FileNotFoundError):
         os.remove(_log_path(folder, name, _TODO))
 

@@ -26,7 +26,7 @@ from typing import BinaryIO
 import numpy as np
 
 from yt8m.base import files
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.fusion import npz
 from yt8m.metrics.inputs import as_probabilities
 from yt8m.metrics.views import ViewEvaluation, as_class_ids, mean_of_views, widened
@@ -309,7 +309,7 @@ def read(path: str) -> ViewScores:
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
     except (ValueError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        reason = str(error.args[0] if error.args else error).splitlines()[0].rstrip(".")
+        reason = first_line(error).rstrip(".")
         raise UserError(
             f"{path} is damaged, or is no file of the scores of views: {reason}. Evaluate again to "
             "write it."

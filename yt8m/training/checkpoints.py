@@ -12,7 +12,7 @@ from absl import logging
 
 from yt8m import runs
 from yt8m.base import files
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 
 _WEIGHTS = "state.weights.h5"
 _STATE = "state.json"
@@ -54,8 +54,7 @@ def restore(train_dir: str, trainer: keras.Model) -> dict | None:
         try:
             return _restore(checkpoint, trainer)
         except (OSError, ValueError, KeyError) as error:
-            reason = (str(error).splitlines() or [""])[0]
-            logging.warning("The checkpoint %s cannot be read: %s", checkpoint, reason)
+            logging.warning("The checkpoint %s cannot be read: %s", checkpoint, first_line(error))
     if checkpoints:
         raise UserError(
             f"No checkpoint in {os.path.dirname(checkpoints[-1])} can be read; the last is "
