@@ -2,6 +2,9 @@
 
 TensorFlow's TFRecordDataset reads; where it stops before the end of a shard, `tfrecord.salvage`
 reads on, so that a damaged record costs itself and not the rest of the shard.
+
+No function here has Python control flow over tensors: there is nothing to convert for AutoGraph,
+which would write a copy of each to the temporary folder.
 """
 
 from __future__ import annotations
@@ -81,11 +84,13 @@ class Reader:
                 f"segment_scores. The records in {self.paths[0]} are {self.schema}."
             )
 
+    @tf.autograph.experimental.do_not_convert
     def sequential(self) -> tf.data.Dataset:
         """Every record once, in the order of the shards and of the records in them."""
         shards = tf.data.Dataset.from_tensor_slices(self.paths)
         return self._batches(shards.flat_map(self._read_shard))
 
+    @tf.autograph.experimental.do_not_convert
     def shuffled(
         self, seed: int, epoch: int = 0, num_epochs: int | None = 1, skip_batches: int = 0
     ) -> tf.data.Dataset:

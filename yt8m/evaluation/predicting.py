@@ -33,7 +33,9 @@ def predictor(model: keras.Model) -> Predictor:
 def _tensorflow_predictor(model: keras.Model) -> Predictor:
     """Traces once, for batches of any size and length."""
     specs = {t.name: tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs}
-    function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs])
+    function = tf.function(
+        lambda inputs: model(inputs, training=False), autograph=False, input_signature=[specs]
+    )
     return lambda inputs: tf.nest.map_structure(lambda t: t.numpy(), function(inputs))
 
 

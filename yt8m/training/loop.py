@@ -92,6 +92,7 @@ def _resume(train_dir: str, trainer: Trainer, watched: str) -> Position:
     return position
 
 
+@tf.autograph.experimental.do_not_convert
 def _train_epoch(
     trainer: Trainer,
     reader: Reader,
