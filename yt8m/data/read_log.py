@@ -24,7 +24,7 @@ class ReadLog:
         lost: damaged or unreadable shard -> the least number of records lost in it, in one pass.
         num_skipped_segments: rated segments past the frames that are read, over all passes.
         num_empty: videos without a frame, over all passes.
-        failure: what ended the job, under `fail`.
+        failure: why reading cannot go on, in a sentence; see `diagnose`.
 
     Args:
         on_corrupt_shard: `skip` warns of a damaged shard, once, and goes on with the records

@@ -14,9 +14,10 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from yt8m.base.errors import UserError
-from yt8m.data import records, segments, tfrecord
+from yt8m.data import diagnose, records, segments, tfrecord
 from yt8m.data.read_log import ReadLog
 from yt8m.data.schema import FRAME, Schema
 
@@ -127,6 +128,16 @@ class Reader:
         if self.segment_labels and first:
             each = sum(map(segments.count_segments, first)) / len(first) or 1.0
         return max(1, round(total / framed * each))
+
+    def explain(self, reason: str) -> str | None:
+        """What is wrong with the shards: what the log knows, or the first record that is odd.
+
+        See `diagnose.Explains`.
+        """
+        if self.log.failure:
+            return self.log.failure
+        logging.info("Looking for a record that does not fit the others, because of: %s", reason)
+        return diagnose.find_problem(self)
 
     def _epoch(
         self, seed: int, epoch: tf.Tensor, skip_batches: tf.Tensor, buffer: int

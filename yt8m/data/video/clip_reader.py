@@ -99,6 +99,10 @@ class ClipReader:
 
         return self._dataset(generate)
 
+    def explain(self, reason: str) -> str | None:
+        """What is wrong with a video that cannot be used any more, see `diagnose.Explains`."""
+        return self.log.failure
+
     def _drawn(self, seed: int, epoch: int, skipped: int) -> Iterator[tuple[Item, dict]]:
         """A clip of each video, in the order of an epoch, after the first `skipped`."""
         order = np.random.default_rng((seed, epoch)).permutation(len(self.items))[skipped:]
