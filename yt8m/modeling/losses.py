@@ -11,11 +11,9 @@ import inspect
 import keras
 from keras import ops
 
-from yt8m.base import spec_language
-from yt8m.modeling.score_losses import Hinge as Hinge
-from yt8m.modeling.score_losses import PairwiseRanking as PairwiseRanking
-from yt8m.modeling.score_losses import Softmax as Softmax
-from yt8m.modeling.score_losses import Warp as Warp
+from yt8m.base.catalogue import Catalogue
+from yt8m.base.spec_language import Call
+from yt8m.modeling import score_losses
 
 _CLIPPED = 1e-7  # How near to 0 and 1 Keras lets a probability come in a cross-entropy.
 
@@ -163,7 +161,7 @@ def compares_within_task(loss: keras.losses.Loss) -> bool:
     one over what is not 0.
     """
     return label_weighted(loss) or (
-        isinstance(loss, Softmax) and loss.scores == "log_probabilities"
+        isinstance(loss, score_losses.Softmax) and loss.scores == "log_probabilities"
     )
 
 
@@ -172,24 +170,23 @@ def takes_soft_labels(loss: keras.losses.Loss) -> bool:
     return isinstance(loss, _ProbabilityLoss)
 
 
-def _normalise(name: str) -> str:
-    return name.lower().replace("_", "").removesuffix("loss")
-
-
-def _classes() -> dict[str, type[keras.losses.Loss]]:
-    """Finds the losses of this module, also imported ones: normalised name -> class."""
-    return {
-        _normalise(name): value
-        for name, value in globals().items()
-        if inspect.isclass(value)
-        and issubclass(value, keras.losses.Loss)
-        and not name.startswith("_")
-    }
+_CATALOGUE = Catalogue(
+    "loss",
+    (
+        CrossEntropy,
+        MeanCrossEntropy,
+        score_losses.Hinge,
+        score_losses.PairwiseRanking,
+        score_losses.Softmax,
+        score_losses.Warp,
+    ),
+    hidden=frozenset({"name", "reduction"}),
+)
 
 
 def names() -> list[str]:
     """Returns the names that `get` knows, sorted."""
-    return sorted(cls.__name__ for cls in _classes().values())
+    return _CATALOGUE.names()
 
 
 def get(name: str, **hyperparameters) -> keras.losses.Loss:
@@ -206,16 +203,12 @@ def get(name: str, **hyperparameters) -> keras.losses.Loss:
     Raises:
         ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
     """
-    classes = _classes()
-    if _normalise(name) not in classes:
-        raise ValueError(spec_language.unknown("loss", name, [*classes, *names()], shown=names()))
-    cls = classes[_normalise(name)]
-    known = dict.fromkeys(key for key in inspect.signature(cls).parameters if key != "name")
-    spec_language.check_names(f"hyperparameter of loss {cls.__name__}", hyperparameters, known)
+    cls = _CATALOGUE.find(name)
+    _CATALOGUE.check(cls, hyperparameters, besides={"reduction"})
     return cls(**hyperparameters)
 
 
-def from_spec(text: str) -> spec_language.Call:
+def from_spec(text: str) -> Call:
     """Parses and checks the spec of a loss, such as `cross_entropy(label_smoothing=0.1)`.
 
     Returns:
@@ -224,15 +217,10 @@ def from_spec(text: str) -> spec_language.Call:
     Raises:
         ValueError: as `get`, or the text is no spec.
     """
-    call = spec_language.parse(text)
-    try:
-        loss = get(call.name, **call.arguments)
-    except TypeError as error:
-        raise ValueError(f"The loss {text!r} has a value of a wrong type: {error}.") from None
-    return spec_language.complete(call, type(loss), hidden={"name", "reduction"})
+    return _CATALOGUE.from_spec(text, get)
 
 
-def for_evaluation(call: spec_language.Call) -> keras.losses.Loss:
+def for_evaluation(call: Call) -> keras.losses.Loss:
     """Makes the loss that tells how good probabilities are: the one trained with, unsmoothed.
 
     Args:

@@ -3,17 +3,14 @@
 import inspect
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 from keras import ops
 
-from yt8m.base import spec_language
+from yt8m.base.catalogue import Catalogue
+from yt8m.base.spec_language import Call
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
-
-# Arguments of Keras optimizers that `get` sets from arguments of its own.
-_OWN = {"self", "learning_rate", "name", "kwargs", "clipnorm", "use_ema", "ema_momentum"}
 
 
 @keras.saving.register_keras_serializable(package="yt8m")
@@ -110,43 +107,32 @@ def staircase_decay(
     return StaircaseDecay(base_learning_rate, decay, decay_examples, batch_size)
 
 
-def _normalise(name: str) -> str:
-    return name.lower().replace("_", "").removesuffix("optimizer")
+def _keras_optimizers() -> tuple[type[keras.optimizers.Optimizer], ...]:
+    """The optimizers that this version of Keras has.
 
-
-def _classes() -> dict[str, type[keras.optimizers.Optimizer]]:
-    """Finds Keras' optimizers: normalised name -> class.
-
-    Those that have no `learning_rate` wrap other optimizers and are not for users to choose.
+    Those without a `learning_rate` wrap other optimizers, and are not for users to choose.
     """
-    return {
-        _normalise(name): value
-        for name, value in vars(keras.optimizers).items()
-        if inspect.isclass(value)
-        and issubclass(value, keras.optimizers.Optimizer)
-        and value is not keras.optimizers.Optimizer
-        and "learning_rate" in inspect.signature(value).parameters
-    }
+    public = [value for value in vars(keras.optimizers).values() if inspect.isclass(value)]
+    return tuple(
+        cls
+        for cls in public
+        if issubclass(cls, keras.optimizers.Optimizer)
+        and cls is not keras.optimizers.Optimizer
+        and "learning_rate" in inspect.signature(cls).parameters
+    )
+
+
+# Hidden are the parameters that `get` sets from arguments of its own, and `name`.
+_CATALOGUE = Catalogue(
+    "optimizer",
+    _keras_optimizers(),
+    hidden=frozenset({"learning_rate", "name", "kwargs", "clipnorm", "use_ema", "ema_momentum"}),
+)
 
 
 def names() -> list[str]:
     """Returns the names that `get` knows, sorted."""
-    return sorted(cls.__name__ for cls in _classes().values())
-
-
-def _find(name: str) -> type[keras.optimizers.Optimizer]:
-    classes = _classes()
-    if _normalise(name) not in classes:
-        raise ValueError(
-            spec_language.unknown("optimizer", name, [*classes, *names()], shown=names())
-        )
-    return classes[_normalise(name)]
-
-
-def _check_hyperparameters(cls: type[keras.optimizers.Optimizer], received: Mapping[str, Any]):
-    known = sorted(set(inspect.signature(cls).parameters) - _OWN)
-    what = f"hyperparameter of optimizer {cls.__name__}"
-    spec_language.check_names(what, received, dict.fromkeys(known))
+    return _CATALOGUE.names()
 
 
 class _RatePerVariable:
@@ -238,7 +224,7 @@ def get(
     Raises:
         ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
     """
-    cls = _find(name)
+    cls = _CATALOGUE.find(name)
     if clip_gradient_norm < 0:
         raise ValueError(
             "clip_gradient_norm must be 0 or more. "
@@ -246,7 +232,7 @@ def get(
         )
     if not 0 <= ema_momentum < 1:
         raise ValueError(f"ema_momentum must be in [0, 1). Received: ema_momentum={ema_momentum}.")
-    _check_hyperparameters(cls, hyperparameters)
+    _CATALOGUE.check(cls, hyperparameters)
     if clip_gradient_norm:
         hyperparameters["clipnorm"] = clip_gradient_norm
     if ema_momentum:
@@ -254,7 +240,7 @@ def get(
     return _with_rates(cls, rates or {})(learning_rate, **hyperparameters)
 
 
-def from_spec(text: str) -> spec_language.Call:
+def from_spec(text: str) -> Call:
     """Parses and checks the spec of an optimizer, such as `adamw(weight_decay=0.01)`.
 
     Returns:
@@ -263,11 +249,4 @@ def from_spec(text: str) -> spec_language.Call:
     Raises:
         ValueError: as `get`, or the text is no spec.
     """
-    call = spec_language.parse(text)
-    cls = _find(call.name)
-    _check_hyperparameters(cls, call.arguments)
-    try:
-        get(call.name, 1.0, **call.arguments)
-    except TypeError as error:
-        raise ValueError(f"The optimizer {text!r} has a value of a wrong type: {error}.") from None
-    return spec_language.complete(call, cls, hidden=_OWN)
+    return _CATALOGUE.from_spec(text, lambda name, **settings: get(name, 1.0, **settings))
