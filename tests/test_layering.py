@@ -87,6 +87,8 @@ WITHOUT_TENSORFLOW = (
     "yt8m/training/checkpoints.py",
     "yt8m/training/fine_tuning.py",
     "yt8m/training/optimizers.py",
+    "yt8m/training/rates.py",
+    "yt8m/training/targets.py",
     "yt8m/training/trainer.py",
     "yt8m/training/transfer.py",
 )

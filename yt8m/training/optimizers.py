@@ -9,6 +9,7 @@ from keras import ops
 
 from yt8m.base.catalogue import Catalogue
 from yt8m.base.spec_language import Call
+from yt8m.training.rates import with_rates
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
@@ -135,63 +136,26 @@ def names() -> list[str]:
     return _CATALOGUE.names()
 
 
-class _RatePerVariable:
-    """Mixed into a Keras optimizer, gives each variable a multiple of the learning rate.
+def _keeping_weights(
+    cls: type[keras.optimizers.Optimizer],
+) -> type[keras.optimizers.Optimizer]:
+    """The class of optimizers that keep an average, and leave the weights to whoever trains.
 
-    Keras hands one learning rate to every `update_step`, and takes it also for the weight decay:
-    both get the variable's own here. An optimizer of this kind is not saved with a model; a
-    checkpoint holds the same variables as without rates.
+    Keras ends each `fit` by overwriting the weights with their average. A run is trained by one
+    `fit` an epoch, and each goes on from the weights themselves.
     """
 
-    _rates: Mapping[str, float] = {}  # By path; a variable that is not named has 1.
-    _decayed_at = 1.0
+    class KeepingWeights(cls):
+        def finalize_variable_values(self, var_list):
+            """Leaves the weights as they are."""
 
-    def build(self, variables):
-        """Makes the optimizer's variables, and finds the rate of each trained one."""
-        unknown = sorted(set(self._rates) - {variable.path for variable in variables})
-        if unknown:
-            raise ValueError(
-                "The rates of an optimizer must be of variables that it trains. "
-                f"Received: rates of {', '.join(unknown)}."
-            )
-        super().build(variables)
-        self._rate_of_index = [self._rates.get(variable.path, 1.0) for variable in variables]
+        def write_average(self, variables):
+            """Assigns the average of the weights to variables, in the order of training."""
+            super().finalize_variable_values(variables)
 
-    def update_step(self, gradient, variable, learning_rate):
-        """Updates one variable at its own rate."""
-        if isinstance(self, keras.optimizers.Adafactor):
-            # It takes no more than 1 / sqrt(step). The rate is a share of what that leaves.
-            step = ops.cast(self.iterations + 1, "float32")
-            learning_rate = ops.minimum(learning_rate, 1 / ops.sqrt(step))
-        super().update_step(gradient, variable, learning_rate * self._rate_of(variable))
-
-    def _apply_weight_decay(self, variables):
-        for rate in sorted({self._rate_of(variable) for variable in variables}):
-            self._decayed_at = rate
-            super()._apply_weight_decay([v for v in variables if self._rate_of(v) == rate])
-        self._decayed_at = 1.0
-
-    def _get_current_learning_rate(self):
-        learning_rate = super()._get_current_learning_rate()
-        return learning_rate if self._decayed_at == 1 else learning_rate * self._decayed_at
-
-    def _rate_of(self, variable) -> float:
-        return self._rate_of_index[self._get_variable_index(variable)]
-
-
-def _with_rates(
-    cls: type[keras.optimizers.Optimizer], rates: Mapping[str, float]
-) -> type[keras.optimizers.Optimizer]:
-    """The class of optimizers that learns at `rates`; the class itself where all are 1."""
-    for path, rate in rates.items():
-        if not 0 < rate <= 1:
-            raise ValueError(
-                "The rate of a variable must be above 0 and at most 1. "
-                f"Received: rates[{path!r}]={rate}."
-            )
-    if all(rate == 1 for rate in rates.values()):
-        return cls
-    return type(cls.__name__, (_RatePerVariable, cls), {"_rates": dict(rates)})
+    # Keras saves an optimizer by these two, and so saves it as the class it extends.
+    KeepingWeights.__name__, KeepingWeights.__module__ = cls.__name__, cls.__module__
+    return KeepingWeights
 
 
 def get(
@@ -213,6 +177,8 @@ def get(
             this L2 norm, as in the starter code; 0 leaves gradients alone. With several replicas
             Keras clips what each replica computed, before they are summed.
         ema_momentum: momentum of the moving average of the weights that Keras keeps; 0 for none.
+            `fit` does not overwrite the weights with the average: `write_average(variables)` of
+            the optimizer assigns it to the variables of a model.
         rates: multipliers of the learning rate, above 0 and at most 1, by the path of a variable
             (see `fine_tuning.apply`); variables without one have 1. The weight decay of a variable
             is multiplied, too, as Keras makes it a share of the learning rate.
@@ -237,7 +203,8 @@ def get(
         hyperparameters["clipnorm"] = clip_gradient_norm
     if ema_momentum:
         hyperparameters.update(use_ema=True, ema_momentum=ema_momentum)
-    return _with_rates(cls, rates or {})(learning_rate, **hyperparameters)
+        cls = _keeping_weights(cls)
+    return with_rates(cls, rates or {})(learning_rate, **hyperparameters)
 
 
 def from_spec(text: str) -> Call:
