@@ -9,7 +9,6 @@ import pytest
 from yt8m.training import optimizers
 
 HOOKS = {
-    "update_step": ["self", "gradient", "variable", "learning_rate"],
     "_apply_weight_decay": ["self", "variables"],
     "_get_current_learning_rate": ["self"],
     "_get_variable_index": ["self", "variable"],
