@@ -74,6 +74,12 @@ class CrossEntropy(_ProbabilityLoss):
     Reference:
         `CrossEntropyLoss` of the google/youtube-8m starter code, which fixes epsilon at 1e-5;
         `alpha` is that of Miech, Laptev and Sivic's code, https://arxiv.org/abs/1706.06905.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.CrossEntropy()
+        >>> round(float(loss([[1, 0, 0]], [[0.8, 0.1, 0.2]])), 3)  # -log 0.8 - log 0.9 - log 0.8
+        0.552
     """
 
     def __init__(
@@ -123,6 +129,12 @@ class MeanCrossEntropy(_ProbabilityLoss):
 
     Raises:
         ValueError: `label_smoothing` is not in [0, 1].
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.MeanCrossEntropy()
+        >>> round(float(loss([[1, 0, 0]], [[0.8, 0.1, 0.2]])), 3)
+        0.184
     """
 
     def __init__(
@@ -150,6 +162,11 @@ def label_weighted(loss: keras.losses.Loss) -> bool:
     where a class counts and 0 where it does not. Rated segments are trained so, where only some
     classes of a segment are known. Ranking losses and a softmax compare a video's classes with
     each other, and so need all of them.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.label_weighted(losses.get("hinge")), losses.label_weighted(losses.get("warp"))
+        (True, False)
     """
     return "label_weights" in inspect.signature(loss.call).parameters
 
@@ -159,6 +176,13 @@ def compares_within_task(loss: keras.losses.Loss) -> bool:
 
     It is of each class by itself, or the cross-entropy of probabilities that are made to sum to
     one over what is not 0.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.compares_within_task(losses.get("softmax", scores="log_probabilities"))
+        True
+        >>> losses.compares_within_task(losses.get("softmax", scores="logits"))
+        False
     """
     return label_weighted(loss) or (
         isinstance(loss, score_losses.Softmax) and loss.scores == "log_probabilities"
@@ -166,7 +190,15 @@ def compares_within_task(loss: keras.losses.Loss) -> bool:
 
 
 def takes_soft_labels(loss: keras.losses.Loss) -> bool:
-    """Whether labels between 0 and 1 mean a probability to a loss, as distillation needs it."""
+    """Whether labels between 0 and 1 mean a probability to a loss, as distillation needs it.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.takes_soft_labels(losses.get("cross_entropy"))
+        True
+        >>> losses.takes_soft_labels(losses.get("hinge"))
+        False
+    """
     return isinstance(loss, _ProbabilityLoss)
 
 
@@ -185,7 +217,13 @@ _CATALOGUE = Catalogue(
 
 
 def names() -> list[str]:
-    """Returns the names that `get` knows, sorted."""
+    """Returns the names that `get` knows, sorted.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.names()
+        ['CrossEntropy', 'Hinge', 'MeanCrossEntropy', 'PairwiseRanking', 'Softmax', 'Warp']
+    """
     return _CATALOGUE.names()
 
 
@@ -202,6 +240,11 @@ def get(name: str, **hyperparameters) -> keras.losses.Loss:
 
     Raises:
         ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.get("cross_entropy", label_smoothing=0.1).label_smoothing
+        0.1
     """
     cls = _CATALOGUE.find(name)
     _CATALOGUE.check(cls, hyperparameters, besides={"reduction"})
@@ -216,6 +259,11 @@ def from_spec(text: str) -> Call:
 
     Raises:
         ValueError: as `get`, or the text is no spec.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.from_spec("cross_entropy(label_smoothing=0.1)")
+        CrossEntropy(label_smoothing=0.1, epsilon=1e-05, alpha=0.5)
     """
     return _CATALOGUE.from_spec(text, get)
 
@@ -225,6 +273,12 @@ def for_evaluation(call: Call) -> keras.losses.Loss:
 
     Args:
         call: the loss trained with, as `from_spec` returns it.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> trained_with = losses.from_spec("cross_entropy(label_smoothing=0.1)")
+        >>> losses.for_evaluation(trained_with).label_smoothing
+        0.0
     """
     arguments = dict(call.arguments)
     arguments.pop("label_smoothing", None)

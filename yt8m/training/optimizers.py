@@ -34,6 +34,12 @@ class StaircaseDecay(Schedule):
     Reference:
         `--learning_rate_decay` and `--learning_rate_decay_examples` of the google/youtube-8m
         starter code (`tf.train.exponential_decay` with `staircase=True`).
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> schedule = optimizers.StaircaseDecay(0.1, decay=0.5, decay_examples=100, batch_size=10)
+        >>> [round(float(schedule(step)), 3) for step in (0, 9, 10, 20)]
+        [0.1, 0.1, 0.05, 0.025]
     """
 
     def __init__(
@@ -104,6 +110,12 @@ def staircase_decay(
 
     Raises:
         ValueError: an argument is out of its range.
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> schedule = optimizers.staircase_decay(0.01, 0.95, 4_000_000, batch_size=1024)
+        >>> [round(float(schedule(step)), 4) for step in (3906, 3907)]
+        [0.01, 0.0095]
     """
     return StaircaseDecay(base_learning_rate, decay, decay_examples, batch_size)
 
@@ -132,7 +144,13 @@ _CATALOGUE = Catalogue(
 
 
 def names() -> list[str]:
-    """Returns the names that `get` knows, sorted."""
+    """Returns the names that `get` knows, sorted.
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> {"Adam", "AdamW", "SGD"} <= set(optimizers.names())
+        True
+    """
     return _CATALOGUE.names()
 
 
@@ -189,6 +207,12 @@ def get(
 
     Raises:
         ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> optimizer = optimizers.get("adamw", 0.01, clip_gradient_norm=1.0, weight_decay=0.004)
+        >>> optimizer.clipnorm, optimizer.weight_decay
+        (1.0, 0.004)
     """
     cls = _CATALOGUE.find(name)
     if clip_gradient_norm < 0:
@@ -215,5 +239,11 @@ def from_spec(text: str) -> Call:
 
     Raises:
         ValueError: as `get`, or the text is no spec.
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> call = optimizers.from_spec("sgd(momentum=0.9)")
+        >>> call.name, call.arguments["momentum"], call.arguments["nesterov"]
+        ('SGD', 0.9, False)
     """
     return _CATALOGUE.from_spec(text, lambda name, **settings: get(name, 1.0, **settings))
