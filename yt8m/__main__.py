@@ -16,9 +16,9 @@ import runpy
 import sys
 from pathlib import Path
 
-import yt8m
 from yt8m.base import spec_language
 
+_FOLDER = Path(__file__).parent
 _NO_JOBS = ("runs",)
 _HELP = ("help", "--help", "-h", "--helpshort")
 
@@ -41,21 +41,21 @@ def main() -> None:
     sys.argv[1:] = rest
     # It is the main module of the process, and `sys.argv[0]` its file: what a job does with
     # either, such as recording its flags, does not depend on how it was started.
-    runpy.run_module(f"{yt8m.__name__}.{name}", run_name="__main__", alter_sys=True)
+    runpy.run_module(f"yt8m.{name}", run_name="__main__", alter_sys=True)
 
 
 def names() -> list[str]:
     """The names of the jobs, sorted: of the modules that stand in the package itself."""
     return sorted(
         module.name
-        for module in pkgutil.iter_modules(yt8m.__path__)
+        for module in pkgutil.iter_modules([str(_FOLDER)])
         if not (module.ispkg or module.name.startswith("_") or module.name in _NO_JOBS)
     )
 
 
 def summary(name: str) -> str:
     """The first sentence of a job's docstring, read without importing the job."""
-    source = Path(yt8m.__path__[0], f"{name}.py").read_text(encoding="utf-8")
+    source = (_FOLDER / f"{name}.py").read_text(encoding="utf-8")
     text = ast.get_docstring(ast.parse(source)) or ""
     sentence = re.match(r".*?\.(?=\s|$)", text, re.DOTALL)
     return " ".join((sentence[0] if sentence else text).split())
@@ -67,9 +67,9 @@ def overview() -> str:
     width = max(map(len, known))
     return "\n".join(
         [
-            f"{yt8m.__doc__}",
+            "usage: yt8m NAME [flags]",
             "",
-            "usage: yt8m NAME [flags], where NAME is one of",
+            "Runs a job of training, evaluating and shipping multi-label video classifiers. The jobs:",
             "",
             *(f"  {name:{width}}  {summary(name)}" for name in known),
             "",

@@ -1,8 +1,8 @@
-"""The tools that look inside a run of raw video, as a user starts them."""
+"""The jobs that look inside a run of raw video, as a user starts them."""
 
+import dataclasses
 import types
 
-import absl.flags
 import keras
 import numpy as np
 import pytest
@@ -67,26 +67,25 @@ def flags(clips, run, tmp_path, **others):
     }
 
 
-def test_the_first_videos_are_read_as_the_flags_say(monkeypatch):
-    """In one view each; --num_workers processes also look into a data set's shards."""
-    args = types.SimpleNamespace(
-        num_videos=2, num_workers=3, cache_dir="kept", on_corrupt_shard="fail"
-    )
-    monkeypatch.setattr(absl.flags, "FLAGS", args)
-    listing, asked = clip_inputs.sources.Listing(["a", "b", "c"], (), ()), []
+def test_the_first_videos_are_read_as_selected(monkeypatch):
+    """In one view each; the processes that decode also look into a data set's shards."""
+    listing, asked = clip_inputs.video_listing.Listing(["a", "b", "c"], (), ()), []
     monkeypatch.setattr(
-        clip_inputs.sources, "read", lambda parts, log, number: asked.append(number) or listing
+        clip_inputs.video_listing,
+        "read",
+        lambda parts, log, number: asked.append(number) or listing,
     )
     monkeypatch.setattr(clip_inputs, "open_reader", lambda *arguments: arguments)
     run = types.SimpleNamespace(config=types.SimpleNamespace(schema="schema"), train_dir="run")
-    first, *others = first_clips.open_videos(run, "tfds:single#test", 5)
+    selection = first_clips.Selection("tfds:single#test", 2, "kept", 3, "fail")
+    first, *others = first_clips.open_videos(run, selection, 5)
     assert first.videos == ["a", "b"] and asked == [3]
     settings = clip_inputs.Settings(1, 1, "kept", 3, "fail")
     assert others[:3] == ["schema", 5, settings] and others[3].on_corrupt_shard == "fail"
-    args.num_workers = None
-    assert clip_inputs.number_of_workers() == workers.default_number()
+    first_clips.open_videos(run, dataclasses.replace(selection, num_workers=None), 5)
+    assert asked == [3, workers.default_number()]
     with pytest.raises(UserError, match="run takes raw video.*Received: shards"):
-        first_clips.open_videos(run, "shards", 5)
+        first_clips.open_videos(run, dataclasses.replace(selection, pattern="shards"), 5)
 
 
 def test_occlusion_maps_are_drawn_and_kept(clips, run, tmp_path):

@@ -1,49 +1,43 @@
-"""The flags of the tools that look inside a run of raw video, and the clips that they show it."""
+"""The clips that a run of raw video is shown to look inside it: one of each video."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from absl import flags
 
 from yt8m import runs
-from yt8m.base import define, files, jobs
+from yt8m.base import files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.video.schema import CLIP
-from yt8m.inputs import flags as input_flags
 
 # One clip as a model takes it: its inputs without a batch axis, and `ids`, `labels` and `task`.
 Clip = dict[str, Any]
 _LONGEST_NAME = 60
 
 
-def define_flags(num_videos: int) -> None:
-    """Defines the flags that these tools share.
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Which videos are looked at, and how they are read.
 
-    Args:
-        num_videos: how many videos they look at by default.
+    Attributes:
+        pattern: manifests or data sets.
+        num_videos: takes the first so many.
+        cache_dir: where to keep what was seen and optical flow; empty for beside the manifest.
+        num_workers: processes that decode; None for one a core, 0 for none.
+        on_corrupt: what a damaged video does, `skip` or `fail`.
     """
-    define.path("train_dir", "Folder of the run, which takes raw video.")
-    define.string(
-        "input_data_pattern",
-        "Videos: a manifest, such as clips.csv#validate, or a data "
-        "set, such as tfds:ucf101/ucf101_1#test.",
-        required=True,
-    )
-    define.path("output_dir", "Folder for the pictures.")
-    define.integer(
-        "num_videos",
-        "Look at the first so many videos; at a clip in the middle of each.",
-        num_videos,
-        at_least=1,
-    )
-    input_flags.define_data_flags(batch_size=16)
-    input_flags.define_decoding_flags()
+
+    pattern: str
+    num_videos: int
+    cache_dir: str
+    num_workers: int | None
+    on_corrupt: str
 
 
 def load_run(train_dir: str) -> runs.Run:
@@ -61,12 +55,12 @@ def load_run(train_dir: str) -> runs.Run:
     return runs.load(train_dir)
 
 
-def open_videos(run: runs.Run, pattern: str, batch_size: int):
-    """A reader of one clip of each of the first --num_videos videos, as the flags say.
+def open_videos(run: runs.Run, selection: Selection, batch_size: int):
+    """A reader of one clip of each selected video: the middle of it, in one view.
 
     Args:
         run: of raw video.
-        pattern: manifests or data sets.
+        selection: the videos.
         batch_size: clips a batch.
 
     Returns:
@@ -76,12 +70,16 @@ def open_videos(run: runs.Run, pattern: str, batch_size: int):
         UserError: the pattern names shards, or its videos do not fit or cannot be read.
     """
     data = jobs.import_extra("yt8m.inputs.clips", "video")
+    workers = jobs.import_extra("yt8m.data.video.workers", "video")
+    number = selection.num_workers
+    number = workers.default_number() if number is None else number
+    settings = data.Settings(1, 1, selection.cache_dir, number, selection.on_corrupt)
     return data.run_reader(
         run,
-        pattern,
+        selection.pattern,
         batch_size,
-        settings=data.Settings.of_one_view(),
-        num_videos=flags.FLAGS.num_videos,
+        settings=settings,
+        num_videos=selection.num_videos,
     )
 
 
