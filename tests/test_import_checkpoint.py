@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m import import_checkpoint
-from yt8m.conversion import tf1_weights
+from yt8m.conversion import tf1_checkpoint, tf1_weights
 from yt8m.data import detect
 from yt8m.data.reader import Reader
 from yt8m.evaluation import predicting
@@ -64,7 +63,7 @@ def test_weights_of_a_checkpoint_answer_as_the_original(name):
     schema = detect.detect([shard])
     model = keras_model.classifier(keras_model.build(specs.model(SPECS[name]), schema, 25))
     checkpoint = str(GOLDENS / f"pipeline_{name}_ckpt")
-    tf1_weights.fill(model, import_checkpoint.read_variables(checkpoint))
+    tf1_weights.fill(model, tf1_checkpoint.read_variables(checkpoint))
     predict = predicting.predictor(model)
     for batch_size in (6, 1):
         rows = {}
@@ -135,7 +134,7 @@ def test_state_of_the_optimizer_and_the_scope_of_newer_code_are_no_weights(tmp_p
     }
     tower = {f"tower/{name}": value for name, value in LOGISTIC.items()}
     prefix = write_checkpoint(tmp_path, tower | state)
-    variables = import_checkpoint.read_variables(str(prefix))
+    variables = tf1_checkpoint.read_variables(str(prefix))
     assert variables.keys() == LOGISTIC.keys()
     model = logistic()
     tf1_weights.fill(model, variables)
@@ -237,11 +236,11 @@ def test_errors_from_the_command_line(tmp_path):
 @pytest.mark.parametrize("path", ["nothing", "."])
 def test_a_checkpoint_that_is_not_there(tmp_path, path):
     with pytest.raises(import_checkpoint.UserError, match="There is no checkpoint"):
-        import_checkpoint.read_variables(str(tmp_path / path))
+        tf1_checkpoint.read_variables(str(tmp_path / path))
 
 
 def test_a_damaged_checkpoint(tmp_path):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     pathlib.Path(f"{prefix}.index").write_bytes(b"nothing of the kind")
     with pytest.raises(import_checkpoint.UserError, match="cannot be read"):
-        import_checkpoint.read_variables(str(prefix))
+        tf1_checkpoint.read_variables(str(prefix))

@@ -69,7 +69,7 @@ def overview() -> str:
         [
             "usage: yt8m NAME [flags]",
             "",
-            "Runs a job of training, evaluating and shipping multi-label video classifiers. The jobs:",
+            "NAME is a job of training, evaluating or shipping video classifiers:",
             "",
             *(f"  {name:{width}}  {summary(name)}" for name in known),
             "",
