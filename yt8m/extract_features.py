@@ -1,6 +1,6 @@
 r"""Writes frame-level records of videos, as those of YouTube-8M.
 
-    python -m yt8m.extract_features --input_manifest=clips.csv --output_dir=features
+    yt8m extract_features --input_manifest=clips.csv --output_dir=features
 
 A network of images makes each frame a vector, which becomes bytes under `rgb`; where VGGish's
 weights are given, sound becomes `audio`. There is a set of shards for each split of the manifest:
@@ -32,7 +32,7 @@ _SHOWN = 20
 
 
 def define_flags() -> None:
-    """Defines the flags of this tool."""
+    """Defines the flags of this job."""
     define.path("input_manifest", "The videos: a .csv of path,label,group[,split].")
     define.path("output_dir", "Folder for the shards and what belongs to them.")
     define.string(
@@ -102,62 +102,77 @@ def main() -> None:
     """Extracts as the flags say."""
     args = flags.FLAGS
     jobs.check_output_file(os.path.join(args.output_dir, "features.json"))
-    beam_options = _beam_options(args)
-    settings = _settings(args)
+    beam_options = parse_beam_options(args.beam_options)
+    check_flags(args.pca_dir, args.weights, args.vggish_weights)
     jobs.import_extra("yt8m.data.video.frames.decoding", "video")
     run = jobs.import_extra("yt8m.extraction.run", "beam")
-    summary = run.extract(
-        run.Request(
-            args.input_manifest,
-            os.path.abspath(args.output_dir),
-            settings,
-            args.pca_dir,
-            args.pca_components,
-            args.pca_videos,
-            args.num_shards,
-            args.num_workers,
-            beam_options,
-        )
+    settings = FeatureSettings(
+        backbone=args.backbone,
+        image_size=args.image_size or image_size(args.backbone),
+        weights=args.weights,
+        seed=args.seed,
+        frames_per_second=args.frames_per_second,
+        max_frames=args.max_frames,
+        vggish_weights=args.vggish_weights,
+        vggish_pca=args.vggish_pca,
+        batch_size=args.batch_size,
     )
-    _report(summary, args.output_dir)
+    request = run.Request(
+        input_manifest=args.input_manifest,
+        output_dir=os.path.abspath(args.output_dir),
+        settings=settings.with_absolute_paths(),
+        pca_dir=args.pca_dir,
+        pca_components=args.pca_components,
+        pca_videos=args.pca_videos,
+        num_shards=args.num_shards,
+        num_workers=args.num_workers,
+        beam_options=beam_options,
+    )
+    report(run.extract(request), args.output_dir)
 
 
-def _beam_options(args) -> tuple[str, ...]:
+def check_flags(pca_dir: str, weights: str, vggish_weights: str) -> None:
+    """Fails where a flag is given that has no meaning with the others.
+
+    Args:
+        pca_dir: the flag of this name; empty where it is left out.
+        weights: as well.
+        vggish_weights: as well.
+
+    Raises:
+        UserError: one is given.
+    """
+    if pca_dir:
+        jobs.refuse_flags(("pca_videos",), "with --pca_dir")
+    if weights != NO_WEIGHTS:
+        jobs.refuse_flags(("seed",), f"with --weights={weights}")
+    if not vggish_weights:
+        jobs.refuse_flags(("vggish_pca",), "without --vggish_weights")
+
+
+def parse_beam_options(text: str) -> tuple[str, ...]:
+    """Splits Beam's options as a shell does.
+
+    Raises:
+        UserError: they cannot be split, or contradict --num_workers.
+    """
     try:
-        options = tuple(shlex.split(args.beam_options))
+        options = tuple(shlex.split(text))
     except ValueError as error:
         raise UserError(
-            f"--beam_options cannot be split into options: {error}. "
-            f"Received: {args.beam_options!r}."
+            f"--beam_options cannot be split into options: {error}. Received: {text!r}."
         ) from None
     if any(option.partition("=")[0] == "--runner" for option in options):
         jobs.refuse_flags(("num_workers",), "with a --runner in --beam_options")
     return options
 
 
-def _settings(args) -> FeatureSettings:
-    if args.pca_dir:
-        jobs.refuse_flags(("pca_videos",), "with --pca_dir")
-    if args.weights != NO_WEIGHTS:
-        jobs.refuse_flags(("seed",), f"with --weights={args.weights}")
-    if not args.vggish_weights:
-        jobs.refuse_flags(("vggish_pca",), "without --vggish_weights")
-    weights = args.weights
-    return FeatureSettings(
-        backbone=args.backbone,
-        image_size=args.image_size or image_size(args.backbone),
-        weights=weights if weights in (NO_WEIGHTS, IMAGENET) else os.path.abspath(weights),
-        seed=args.seed,
-        frames_per_second=args.frames_per_second,
-        max_frames=args.max_frames,
-        vggish_weights=args.vggish_weights and os.path.abspath(args.vggish_weights),
-        vggish_pca=args.vggish_pca and os.path.abspath(args.vggish_pca),
-        batch_size=args.batch_size,
-    )
-
-
-def _report(summary, output_dir: str) -> None:
+def report(summary, output_dir: str) -> None:
     """Says what is in the folder, and what is not.
+
+    Args:
+        summary: see `yt8m.extraction.summary.Summary`.
+        output_dir: the folder.
 
     Raises:
         UserError: no video could be used.
