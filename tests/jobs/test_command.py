@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ from job_runner import check, command, environment, run_child
 
 from yt8m import __main__ as dispatcher
 
-FOLDER = Path(__file__).resolve().parents[2] / "yt8m"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "yt8m"
+PAGES = ("README.md", "frame_models/README.md", "frame_models/pixels/README.md")
 JOBS = [
     "deconvolution",
     "demo",
@@ -93,6 +96,25 @@ def test_a_job_explains_itself_in_both_ways(name, answers):
     assert own
     for flag in own:
         assert f"  --{flag}: " in module_help or f"  --[no]{flag}: " in module_help
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """The jobs in a page's shell examples, each with the names of its flags."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    found = []
+    for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
+        for part in re.findall(r"(?:^|\s)yt8m (\w+)(.*)", line):
+            found.append((part[0], re.findall(r"\s--(\w+)", part[1])))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_the_pages_are_those_of_jobs(page, answers):
+    examples = commands(ROOT / page)
+    assert examples
+    for name, flags in examples:
+        own = answers[name][0][1]
+        assert set(flags) <= set(own), (name, flags)
 
 
 def test_a_run_records_the_same_flags_in_both_ways(run_dir, training_flags, tmp_path):
