@@ -207,7 +207,7 @@ def test_features_that_cannot_be(tmp_path, names, sizes):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     flags = {"feature_names": names, "feature_sizes": sizes, "model": "average", "num_classes": 3}
     wrong = run("yt8m.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
-    assert "ERROR: --feature_names must differ and --feature_sizes be positive." in wrong.stderr
+    assert "ERROR: The values of --feature_names must differ, and those of" in wrong.stderr
 
 
 def test_a_layer_without_a_counterpart_is_named():

@@ -3,17 +3,17 @@ r"""Shows what units of a layer of a run respond to: their strongest activations
     yt8m deconvolution --train_dir=runs/c3d --input_data_pattern='clips.csv#validate' \
         --layer=conv3d_3 --output_dir=units
 
-It finds where each video makes a unit answer most, and of the videos that do so most it draws what
-the model saw there, and below it what the activation is made of. There is a picture for each unit.
+The job finds where each video makes a unit answer most. For the videos that do so most it draws
+what the model saw there, and below that what the activation is made of. Each unit gets a picture.
 
---method=deconvnet sets all but that activation to 0 and goes back through transposed kernels, the
-switches of max pools and a ReLU at each ReLU (Zeiler and Fergus, https://arxiv.org/abs/1311.2901,
-section 2); --method=guided passes only what was active on the way as well (Springenberg et al.,
-https://arxiv.org/abs/1412.6806); --method=gradient is the gradient. Other layers pass their
-gradient in each of the three. A layer inside a network is called OUTER/INNER; a name that is none
-is answered with a list of them.
+--method=deconvnet sets everything but that activation to 0 and goes back through transposed
+kernels, the switches of max pools and a ReLU at each ReLU (Zeiler and Fergus,
+https://arxiv.org/abs/1311.2901, section 2). --method=guided also passes only what was active on the
+way forward (Springenberg et al., https://arxiv.org/abs/1412.6806). --method=gradient is the
+gradient. All other layers pass their gradient with each of the three. A layer inside a network is
+called OUTER/INNER; a wrong name is answered with the list of the layers.
 
-It needs TensorFlow as the backend: a run that JAX trained can be shown so too.
+It needs TensorFlow as the backend, which also reads runs that JAX trained.
 """
 
 from __future__ import annotations
@@ -36,8 +36,13 @@ def define_flags() -> None:
     inspection.define_flags(num_videos=100)
     define.string("layer", "Name of the layer, as in the summary of the model.", required=True)
     define.integer("unit", "Number of the unit: a channel of the layer.", at_least=0)
-    define.integer("top_units", "Without --unit: so many units that answer most.", 8, at_least=1)
-    define.integer("top_videos", "Videos shown of each unit.", 6, at_least=1)
+    define.integer(
+        "top_units",
+        "How many of the units that answer most are shown, without --unit.",
+        8,
+        at_least=1,
+    )
+    define.integer("top_videos", "Videos shown for each unit.", 6, at_least=1)
     define.integer("shown_frames", "Frames shown of each clip.", 8, at_least=1)
     define.choice(
         "method", "What a ReLU sends back.", backward_rules.DECONVNET, backward_rules.METHODS

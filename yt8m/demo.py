@@ -1,8 +1,8 @@
-"""The whole pipeline on data it makes itself: shards, training, metrics, submission, score.
+"""Runs the whole pipeline on data it makes: shards, training, metrics, submission, score.
 
-    python -m yt8m.demo --output_dir=demo
+    yt8m demo --output_dir=demo
 
-It runs the jobs as a user would and prints each command.
+It starts each job as a user does, and prints the command.
 """
 
 from __future__ import annotations

@@ -1,18 +1,19 @@
-r"""Writes frame-level records of videos, as those of YouTube-8M.
+r"""Makes frame-level records of videos, in the format of YouTube-8M.
 
     yt8m extract_features --input_manifest=clips.csv --output_dir=features
 
-A network of images makes each frame a vector, which becomes bytes under `rgb`; where VGGish's
-weights are given, sound becomes `audio`. There is a set of shards for each split of the manifest:
+A network of images makes a vector of each frame, which becomes bytes under `rgb`. Where VGGish's
+weights are given, sound becomes `audio`. Each split of the manifest gets a set of shards:
 with --train_data_pattern='features/train-*.tfrecord' any frame model trains on them.
 
-Beside the shards lie `vocabulary.csv` with the names of the classes, `features.json` with what the
-features are, and what was done to the vectors before they became bytes (`mean.npy` and so on). For
-other videos, that the same model is to classify, give the same flags and `--pca_dir=features`.
+Beside the shards lie `vocabulary.csv` with the names of the classes, `features.json`, which
+describes the features, and what was done to the vectors before they became bytes (`mean.npy` and so
+on). To make features of other videos for the same model, give the same flags and
+`--pca_dir=features`.
 
-Started again, it makes the shards that are missing or whose videos changed. It is an Apache Beam
-pipeline: by default it runs in this machine's processes, and with --beam_options on a cluster,
-whose machines must have this project installed and see the same folders:
+Started again, the job makes the shards that are missing or whose videos changed. It is an Apache
+Beam pipeline. By default it runs in processes of this machine, and with --beam_options on a
+cluster, whose machines must have this project installed and see the same folders:
 
     --beam_options='--runner=FlinkRunner --flink_master=host:8081'
 """
@@ -47,13 +48,13 @@ def define_flags() -> None:
         "none, which makes them random.",
         IMAGENET,
     )
-    define.integer("seed", "Of random weights.", 0, at_least=0)
+    define.integer("seed", "Seed of random weights.", 0, at_least=0)
     define.integer(
         "image_size",
         "Height and width that frames are resized to; by default what the network was made for.",
         at_least=1,
     )
-    define.number("frames_per_second", "Frames taken of a second.", 1.0, at_least=1e-6)
+    define.number("frames_per_second", "Frames taken from a second of video.", 1.0, at_least=1e-6)
     define.integer("max_frames", "Frames after these are left out.", 360, at_least=1)
     define.integer("batch_size", "Frames the network sees at a time.", 32, at_least=1)
     _define_value_flags()
@@ -84,11 +85,11 @@ def _define_value_flags() -> None:
     )
     define.integer(
         "pca_components",
-        "Values to keep of a vector: the first of --pca_dir (1024 by "
-        "default), or without it the principal components of the videos' frames.",
+        "Values of a vector to keep: with --pca_dir the first of its components (by default 1024), "
+        "without it the principal components of the videos' frames.",
         at_least=1,
     )
-    define.integer("pca_videos", "Videos to measure where there is no --pca_dir.", 1000, at_least=1)
+    define.integer("pca_videos", "Videos to measure, without --pca_dir.", 1000, at_least=1)
     define.path(
         "vggish_weights",
         "VGGish's weights, vggish_model.ckpt or of Keras. Adds `audio`; videos "

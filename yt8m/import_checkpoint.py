@@ -26,12 +26,16 @@ from yt8m.modeling import keras_model, losses, specs
 def define_flags() -> None:
     """Defines the flags of this job."""
     define.path("checkpoint", "Checkpoint, such as model.ckpt-300000, or its folder.")
-    define.spec("model", "The model that the checkpoint is of.", None, specs.model)
+    define.spec("model", "The model whose weights the checkpoint holds.", None, specs.model)
     define.integer("num_classes", "Size of its vocabulary.", at_least=1, required=True)
     define.path("train_dir", "Folder of the run to make.")
-    define.strings("feature_names", "Features, in the order it joined them.", ["rgb", "audio"])
-    define.strings("feature_sizes", "Their sizes.", ["1024", "128"])
-    define.integer("max_frames", "Frames after these are cut.", 300, at_least=1)
+    define.strings(
+        "feature_names",
+        "Names of the features, in the order in which the model joins them.",
+        ["rgb", "audio"],
+    )
+    define.strings("feature_sizes", "Sizes of the features, in the same order.", ["1024", "128"])
+    define.integer("max_frames", "Frames after these are left out.", 300, at_least=1)
     define.choice("normalize", "As in yt8m.train.", "l2", keras_model.NORMALIZE)
 
 
@@ -82,9 +86,14 @@ def find_schema(names: list[str], sizes: Sequence[int], of_frames: bool) -> Sche
     """
     received = f"Received: {','.join(names)} and {','.join(map(str, sizes))}."
     if len(sizes) != len(names):
-        raise UserError(f"--feature_names and --feature_sizes must be as many. {received}")
+        raise UserError(
+            f"--feature_names and --feature_sizes must have the same number of values. {received}"
+        )
     if min(sizes, default=0) < 1 or len(set(names)) < len(names):
-        raise UserError(f"--feature_names must differ and --feature_sizes be positive. {received}")
+        raise UserError(
+            "The values of --feature_names must differ, and those of --feature_sizes must be "
+            f"positive. {received}"
+        )
     prefix, dtype = ("", "uint8") if of_frames else ("mean_", "float32")
     features = tuple(
         Feature(prefix + name, size, dtype, prefix + name)

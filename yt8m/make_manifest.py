@@ -3,10 +3,10 @@ r"""Writes a manifest of videos, `path,label,group[,split]`, that the jobs train
     yt8m make_manifest --video_dir=clips --group_pattern='^(.+)_c\d+' \
         --splits=train:0.7,validate:0.3 --output_file=clips.csv
 
-Of a folder of class folders it takes the label from the first folder of a path. --group_pattern
-finds in the path what videos from one source have in common: they come into the same split, for
-else a model is judged by scenes that it has seen. --input_manifest takes videos, labels and groups
-from a manifest, and deals them out to splits anew. --ucf101_lists takes the official splits.
+In a folder of class folders the first folder of a path is the label. --group_pattern finds in the
+path what videos from one source have in common. They come into the same split, because otherwise a
+model is judged by scenes that it has seen. --input_manifest takes videos, labels and groups from a
+manifest, and deals them out to splits anew. --ucf101_lists takes the official splits.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def define_flags() -> None:
         "train:0.7,validate:0.3. Groups are not torn apart.",
         [],
     )
-    define.integer("seed", "Of --splits: another one deals the groups out otherwise.", 0)
+    define.integer("seed", "Seed of --splits: another one deals the groups out in another way.", 0)
     define.path("ucf101_lists", "The folder of UCF101's official lists, to take their splits.", "")
     define.choice(
         "ucf101_split", "Which of its three splits.", "1", [str(split) for split in ucf101.SPLITS]

@@ -1,13 +1,14 @@
-r"""Shows by which places and moments of a video a run decides: what happens when they are hidden.
+r"""Shows which places and moments of a video decide: what a run answers when they are hidden.
 
     yt8m occlusion --train_dir=runs/c3d --input_data_pattern='clips.csv#validate' \
         --output_dir=occlusion
 
 A grey cuboid, --patch pixels high and wide and --patch_frames frames long, is put everywhere into
-a clip of each video. Where it makes the probability of the video's class fall, the model looks.
+a clip of each video. The model looks where the cuboid makes the probability of the class fall.
 
-Of each video it writes a picture: frames of the clip from top to bottom, and beside each one the
-map over it, of each pixel the mean over the cuboids that hide it. Beside the picture lies an .npz:
+For each video the job writes a picture: frames of the clip from top to bottom, and beside each
+frame the map over it, which shows for each pixel the mean over the cuboids that hide it. Beside the
+picture lies an .npz:
     drop: (time, rows, columns), the probability of the whole clip less that of the hidden one.
     times, rows, columns: the first frame, row and column of each cuboid.
     size: frames, rows and columns of a cuboid.
@@ -15,8 +16,8 @@ map over it, of each pixel the mean over the cuboids that hide it. Beside the pi
         and which inputs of the model were hidden.
     predicted, frames: the likeliest class of the whole clip, and its frames without padding.
 
-It is the occlusion sensitivity of Zeiler and Fergus, https://arxiv.org/abs/1311.2901, section 4.2,
-in space and time. It takes a run on either backend.
+This is the occlusion sensitivity of Zeiler and Fergus, https://arxiv.org/abs/1311.2901, section
+4.2, in space and time. The run may be of either backend.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def define_flags() -> None:
     define.integer("patch", "Height and width of what is hidden, in pixels.", 28, at_least=1)
     define.integer(
         "patch_frames",
-        "Frames for which it is hidden; all, where the clip has fewer.",
+        "Frames for which it is hidden; all frames of a shorter clip.",
         4,
         at_least=1,
     )
@@ -50,12 +51,15 @@ def define_flags() -> None:
     )
     define.string(
         "class_name",
-        "Whose probability to look at; by default that of the video's label, or "
-        "without a label that of the likeliest class.",
+        "The class whose probability is looked at; by default the video's label, or, where it has "
+        "none, the likeliest class.",
         "",
     )
     define.choice(
-        "input", "What to hide, of a model of pixels and flow.", ALL, [ALL, "pixels", "flow"]
+        "input",
+        "The input to hide, in a model that takes pixels and flow.",
+        ALL,
+        [ALL, "pixels", "flow"],
     )
     define.integer("shown_frames", "Frames of a clip that its picture shows.", 6, at_least=1)
 

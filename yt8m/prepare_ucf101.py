@@ -4,9 +4,9 @@ r"""Prepares UCF101 for tensorflow-datasets from local files, without the networ
     yt8m train --train_data_pattern=tfds:ucf101/ucf101_1#train ...
 
 The clips are those of UCF101.rar, the lists those of UCF101TrainTestSplits-RecognitionTask.zip. In
-a data set every frame is an image, so that a few frames of a clip are read without decoding the
-rest: faster than videos, and much larger. A split takes about 60 GB as JPEG, and for some time
-twice as much while it is written.
+the data set every frame is an image, so that a few frames of a clip are read without decoding the
+rest. That is faster than reading videos, and takes much more space: about 60 GB a split as JPEG,
+and twice as much for some time while it is written.
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@ r"""Converts the features of frame-level records: floats to YouTube-8M's bytes, 
 
     yt8m quantize_features --input_data_pattern='features/*.pb' --output_dir=shards
 
-It takes shards, and files that hold one bare record each, as MediaPipe's YouTube-8M extractor
-writes them (`features.pb`); of each it makes a shard. Floats, such as MediaPipe's
-`RGB/feature/floats`, become bytes under `rgb`: x in [-2, 2] becomes round((x + 2) * 255/4).
-`--to=float32` makes floats of bytes; converted back, they give the same bytes.
+The job makes a shard of each shard, and of each file that holds one bare record, as MediaPipe's
+YouTube-8M extractor writes them (`features.pb`). Floats, such as MediaPipe's `RGB/feature/floats`,
+become bytes under `rgb`: x in [-2, 2] becomes round((x + 2) * 255/4). `--to=float32` makes floats
+of bytes; converted back, they give the same bytes.
 
 Everything else in a record stays. Where its id and its labels have MediaPipe's names, `id` and
-`labels` are added. MediaPipe's features may differ in length: a frame is taken each second, and a
-window of sound where 0.96 seconds of it are left. They are cut to the shortest.
+`labels` are added. MediaPipe's features may differ in length, because a frame is taken every second
+and a window of sound only where 0.96 seconds are left. They are cut to the shortest.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from yt8m.data.read_log import FAIL, SKIP, ReadLog
 def define_flags() -> None:
     """Defines the flags of this job."""
     define.string("input_data_pattern", "Shards, or files of one record each.", required=True)
-    define.path("output_dir", "Folder for the new shards, which are named as the old ones.")
-    define.choice("to", "What to make of the features.", UINT8, [UINT8, FLOAT32])
-    define.strings("feature_names", "Features to convert; by default all that need it.", [])
+    define.path("output_dir", "Folder for the new shards, which keep the names of the old ones.")
+    define.choice("to", "The type that the features get.", UINT8, [UINT8, FLOAT32])
+    define.strings(
+        "feature_names", "Features to convert; by default all that are of the other type.", []
+    )
     define.strings(
         "output_names",
         "Keys to write them under, in the same order; by default their names "

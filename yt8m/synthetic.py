@@ -2,9 +2,10 @@
 
     yt8m synthetic --output_dir=data --kind=frame --num_videos=1000
 
-A video is made of shots, each about one of its labels or about none, and what tells a label partly
-cancels in the average over frames: see `yt8m.data.synthetic`. The same flags write the same bytes.
-Validation data is of the same `--world_seed`, with another `--seed`, `--prefix` and `--first_id`.
+A video is made of shots. Each shot is about one of the video's labels or about none, and what tells
+one label from another partly cancels in the average over frames: see `yt8m.data.synthetic`. The
+same flags write the same bytes. For validation data keep --world_seed and change --seed, --prefix
+and --first_id.
 """
 
 from __future__ import annotations
@@ -25,13 +26,18 @@ def define_flags() -> None:
     define.integer("num_classes", "Size of the vocabulary.", 50, at_least=1)
     define.strings("feature_sizes", "Sizes of rgb and audio.", ["1024", "128"])
     define.integer(
-        "topics", "Topics of the classes; the labels of a video are of one.", 1, at_least=1
+        "topics", "Topics of the classes; all labels of a video are of one topic.", 1, at_least=1
     )
-    define.integer("lookalikes", "Classes that look the same, of other topics each.", 1, at_least=1)
+    define.integer(
+        "lookalikes",
+        "Classes in a row that look the same and differ in their topics.",
+        1,
+        at_least=1,
+    )
     define.number("noise", "Standard deviation of a value around its centre.", 0.5, at_least=0)
     define.string("prefix", "Beginning of the file names.", "train")
     define.integer("seed", "Fixes the videos; another one for validation.", 0, at_least=0)
-    define.integer("first_id", "Number of the first video; makes ids.", 0, at_least=0)
+    define.integer("first_id", "Number of the first video, from which ids are made.", 0, at_least=0)
     define.integer("world_seed", "Fixes what the classes look like.", 0, at_least=0)
 
 

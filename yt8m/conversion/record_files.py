@@ -19,7 +19,7 @@ from yt8m.data.schema import Schema
 
 
 def output_paths(paths: list[str], output_dir: str) -> dict[str, str]:
-    """Where the shard that is made of each file goes.
+    """The path of the shard that is made of each file.
 
     Raises:
         UserError: two files have the same name, or a shard would replace its own source or cannot

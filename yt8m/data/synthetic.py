@@ -44,9 +44,8 @@ class World:
         background: the share of shots that are about no label.
         topics: class c is of topic c % topics, and the labels of a video are of one topic. With
             one topic, labels have nothing to do with each other.
-        lookalikes: so many classes in a row have the same centres, so that a frame does not tell
-            which of them it is; their topics differ where there are as many, and so do the other
-            labels of the video.
+        lookalikes: how many classes in a row have the same centres. A frame does not tell which of
+            them it is about; the other labels of the video do, where there are as many topics.
         seed: fixes the cluster centres.
     """
 

@@ -1,4 +1,4 @@
-"""The clips that a run of raw video is shown to look inside it: one of each video."""
+"""The clips with which a run of raw video is looked at: one of each of the first videos."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Selection:
 
     Attributes:
         pattern: manifests or data sets.
-        num_videos: takes the first so many.
-        cache_dir: where to keep what was seen and optical flow; empty for beside the manifest.
+        num_videos: how many are taken, from the first.
+        cache_dir: folder for what was found out about the videos and for optical flow; empty for
+            that of the manifest.
         num_workers: processes that decode; None for one a core, 0 for none.
         on_corrupt: what a damaged video does, `skip` or `fail`.
     """
@@ -44,7 +45,7 @@ def load_run(train_dir: str) -> runs.Run:
     """Loads a run of raw video.
 
     Raises:
-        UserError: it is none, or takes shards.
+        UserError: the folder holds no run, or one that takes shards.
     """
     schema = runs.read_config(train_dir).schema
     if schema.kind != CLIP:

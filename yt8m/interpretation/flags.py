@@ -1,4 +1,4 @@
-"""The flags that the jobs share which look inside a run of raw video."""
+"""The flags that occlusion and deconvolution share: which run is looked at, with which clips."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def define_flags(num_videos: int) -> None:
     define.path("output_dir", "Folder for the pictures.")
     define.integer(
         "num_videos",
-        "Look at the first so many videos; at a clip in the middle of each.",
+        "How many videos to look at, from the first; of each the clip in its middle.",
         num_videos,
         at_least=1,
     )
