@@ -106,7 +106,11 @@ def main() -> None:
             jit_compile=args.jit_compile or keras.config.backend() == "jax",
         )
         figures = _measure_training(texts, training, args.rounds, args.steps)
-    result = {"what": args.what, "machine": _machine(), "flags": jobs.flag_values()} | figures
+    result = {
+        "what": args.what,
+        "machine": _machine(),
+        "flags": input_flags.given_values(),
+    } | figures
     for name, value in figures.items():
         print(f"{name}: {json.dumps(value)}")
     print(f"on {json.dumps(result['machine'])}")

@@ -24,8 +24,9 @@ import keras
 import numpy as np
 from absl import flags
 
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
+from yt8m.inputs import flags as input_flags
 from yt8m.interpretation import backward_rules, first_clips, unit_responses
 from yt8m.interpretation import flags as inspection
 from yt8m.interpretation.units import Units
@@ -54,21 +55,20 @@ def main() -> None:
     args = flags.FLAGS
     check_backend()
     if args.unit is not None:
-        jobs.refuse_flags(["top_units"], "with --unit")
+        input_flags.refuse(["top_units"], "with --unit")
     pictures = jobs.import_extra("yt8m.interpretation.unit_picture", "video")
-    jobs.check_output_file(os.path.join(args.output_dir, "unit.png"))
-    selection = first_clips.Selection(
-        pattern=args.input_data_pattern,
-        num_videos=args.num_videos,
-        cache_dir=args.cache_dir,
-        num_workers=args.num_workers,
-        on_corrupt=args.on_corrupt_shard,
-    )
+    files.check_output_file(os.path.join(args.output_dir, "unit.png"))
     run = first_clips.load_run(args.train_dir)
     units = Units(run.model, args.layer, args.method)
     if args.unit is not None:
         units.check(args.unit)
-    reader = first_clips.open_videos(run, selection, args.batch_size)
+    reader = first_clips.open_videos(
+        run,
+        args.input_data_pattern,
+        args.num_videos,
+        args.batch_size,
+        input_flags.clip_settings(),
+    )
     responses = unit_responses.look(units, reader)
     top = responses.top_units(args.top_units) if args.unit is None else [args.unit]
     chosen = {unit: responses.top_videos(unit, args.top_videos) for unit in top}

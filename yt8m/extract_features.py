@@ -25,9 +25,10 @@ import shlex
 
 from absl import flags, logging
 
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.extraction.settings import IMAGENET, NO_WEIGHTS, FeatureSettings, image_size
+from yt8m.inputs import flags as input_flags
 
 _SHOWN = 20
 
@@ -102,7 +103,7 @@ def _define_value_flags() -> None:
 def main() -> None:
     """Extracts as the flags say."""
     args = flags.FLAGS
-    jobs.check_output_file(os.path.join(args.output_dir, "features.json"))
+    files.check_output_file(os.path.join(args.output_dir, "features.json"))
     beam_options = parse_beam_options(args.beam_options)
     check_flags(args.pca_dir, args.weights, args.vggish_weights)
     jobs.import_extra("yt8m.data.video.frames.decoding", "video")
@@ -144,11 +145,11 @@ def check_flags(pca_dir: str, weights: str, vggish_weights: str) -> None:
         UserError: one is given.
     """
     if pca_dir:
-        jobs.refuse_flags(("pca_videos",), "with --pca_dir")
+        input_flags.refuse(("pca_videos",), "with --pca_dir")
     if weights != NO_WEIGHTS:
-        jobs.refuse_flags(("seed",), f"with --weights={weights}")
+        input_flags.refuse(("seed",), f"with --weights={weights}")
     if not vggish_weights:
-        jobs.refuse_flags(("vggish_pca",), "without --vggish_weights")
+        input_flags.refuse(("vggish_pca",), "without --vggish_weights")
 
 
 def parse_beam_options(text: str) -> tuple[str, ...]:
@@ -164,7 +165,7 @@ def parse_beam_options(text: str) -> tuple[str, ...]:
             f"--beam_options cannot be split into options: {error}. Received: {text!r}."
         ) from None
     if any(option.partition("=")[0] == "--runner" for option in options):
-        jobs.refuse_flags(("num_workers",), "with a --runner in --beam_options")
+        input_flags.refuse(("num_workers",), "with a --runner in --beam_options")
     return options
 
 

@@ -20,6 +20,7 @@ from yt8m.base import define, jobs
 from yt8m.base.errors import UserError
 from yt8m.conversion import tf1_checkpoint, tf1_weights
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
 
 
@@ -44,7 +45,7 @@ def main() -> None:
     args = flags.FLAGS
     if args.model is None:
         raise UserError("--model is missing: say which model the checkpoint is of.")
-    sizes = jobs.parse_ints("feature_sizes")
+    sizes = input_flags.integers("feature_sizes")
     schema = find_schema(args.feature_names, sizes, of_frames="frames" in args.model.inputs)
     if os.path.isdir(args.train_dir) and os.listdir(args.train_dir):
         raise UserError(f"{args.train_dir} is not empty. Choose another --train_dir.")
@@ -66,7 +67,7 @@ def main() -> None:
         loss=str(losses.from_spec("cross_entropy")),
         optimizer={},
         training={"imported_from": os.path.abspath(args.checkpoint)},
-        flags=jobs.flag_values(),
+        flags=input_flags.given_values(),
     )
     runs.start(args.train_dir, config)
     runs.save_model(args.train_dir, keras_model.classifier(model))

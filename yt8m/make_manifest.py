@@ -15,7 +15,7 @@ import os
 
 from absl import flags, logging
 
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data.video.sources import (
     class_folders,
@@ -26,6 +26,7 @@ from yt8m.data.video.sources import (
 )
 from yt8m.data.video.sources import pattern as pattern_lib
 from yt8m.data.video.sources.manifest import Video
+from yt8m.inputs import flags as input_flags
 
 _SHOWN = 5
 
@@ -93,15 +94,15 @@ def check_flags(video_dir: str, input_manifest: str, ucf101_lists: str, has_spli
     if bool(video_dir) == bool(input_manifest):
         raise UserError("Give either --video_dir or --input_manifest.")
     if input_manifest:
-        jobs.refuse_flags(("group_pattern", "ucf101_lists"), "with --input_manifest")
+        input_flags.refuse(("group_pattern", "ucf101_lists"), "with --input_manifest")
         if not has_splits:
             raise UserError("--input_manifest needs --splits: there is nothing else to do to it.")
     if ucf101_lists:
-        jobs.refuse_flags(("group_pattern", "splits"), "with --ucf101_lists")
+        input_flags.refuse(("group_pattern", "splits"), "with --ucf101_lists")
     else:
-        jobs.refuse_flags(("ucf101_split",), "without --ucf101_lists")
+        input_flags.refuse(("ucf101_split",), "without --ucf101_lists")
     if not has_splits:
-        jobs.refuse_flags(("seed",), "without --splits")
+        input_flags.refuse(("seed",), "without --splits")
 
 
 def check_output_file(path: str, input_manifest: str) -> None:
@@ -117,7 +118,7 @@ def check_output_file(path: str, input_manifest: str) -> None:
             f"The name of a manifest must end in {pattern_lib.MANIFEST}: the jobs know it by that. "
             f"Received: --output_file={path}."
         )
-    jobs.check_output_file(path)
+    files.check_output_file(path)
 
 
 def read_ucf101(lists: str, split: int, video_dir: str) -> list[Video]:

@@ -26,8 +26,9 @@ import os
 
 from absl import flags, logging
 
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.base.progress import ProgressReport
+from yt8m.inputs import flags as input_flags
 from yt8m.interpretation import first_clips, occlusion_maps
 from yt8m.interpretation import flags as inspection
 from yt8m.interpretation.occlusion_maps import Hiding
@@ -68,14 +69,7 @@ def main() -> None:
     """Draws the maps as the flags say."""
     args = flags.FLAGS
     pictures = jobs.import_extra("yt8m.interpretation.occlusion_picture", "video")
-    jobs.check_output_file(os.path.join(args.output_dir, "000.png"))
-    selection = first_clips.Selection(
-        pattern=args.input_data_pattern,
-        num_videos=args.num_videos,
-        cache_dir=args.cache_dir,
-        num_workers=args.num_workers,
-        on_corrupt=args.on_corrupt_shard,
-    )
+    files.check_output_file(os.path.join(args.output_dir, "000.png"))
     run = first_clips.load_run(args.train_dir)
     stride = args.stride or max(1, args.patch // 2)
     hiding = Hiding(
@@ -86,7 +80,13 @@ def main() -> None:
         batch_size=args.batch_size,
     )
     each = hiding.count(run.config.schema)
-    reader = first_clips.open_videos(run, selection, batch_size=1)
+    reader = first_clips.open_videos(
+        run,
+        args.input_data_pattern,
+        args.num_videos,
+        batch_size=1,
+        settings=input_flags.clip_settings(),
+    )
     total = each * len(reader.items)
     with ProgressReport("Hiding parts of clips", total, "occlusions") as progress:
         for number, clip in enumerate(first_clips.each_clip(reader)):

@@ -15,6 +15,7 @@ from absl import flags
 from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data import synthetic
+from yt8m.inputs import flags as input_flags
 
 
 def define_flags() -> None:
@@ -44,7 +45,7 @@ def define_flags() -> None:
 def main() -> None:
     """Writes shards as the flags say and prints where they are."""
     args = flags.FLAGS
-    sizes = jobs.parse_ints("feature_sizes")
+    sizes = input_flags.integers("feature_sizes")
     if len(sizes) != 2 or min(sizes) < 1:
         raise UserError(f"--feature_sizes takes the sizes of rgb and audio. Received: {sizes}.")
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from yt8m.base import files, jobs
+from yt8m.base import files
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.conversion.frame_converter import FrameConverter
@@ -37,7 +37,7 @@ def output_paths(paths: list[str], output_dir: str) -> dict[str, str]:
             )
         if os.path.realpath(output) == os.path.realpath(path):
             raise UserError(f"{path} would be overwritten. Name another --output_dir.")
-        jobs.check_output_file(output)
+        files.check_output_file(output)
         sources[output] = path
     return {path: output for output, path in sources.items()}
 

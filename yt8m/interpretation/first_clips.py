@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections.abc import Iterator
@@ -15,30 +14,11 @@ from yt8m.base import files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.video.schema import CLIP
+from yt8m.inputs.settings import ClipSettings
 
 # One clip as a model takes it: its inputs without a batch axis, and `ids`, `labels` and `task`.
 Clip = dict[str, Any]
 _LONGEST_NAME = 60
-
-
-@dataclasses.dataclass(frozen=True)
-class Selection:
-    """Which videos are looked at, and how they are read.
-
-    Attributes:
-        pattern: manifests or data sets.
-        num_videos: how many are taken, from the first.
-        cache_dir: folder for what was found out about the videos and for optical flow; empty for
-            that of the manifest.
-        num_workers: processes that decode; None for one a core, 0 for none.
-        on_corrupt: what a damaged video does, `skip` or `fail`.
-    """
-
-    pattern: str
-    num_videos: int
-    cache_dir: str
-    num_workers: int | None
-    on_corrupt: str
 
 
 def load_run(train_dir: str) -> runs.Run:
@@ -56,13 +36,17 @@ def load_run(train_dir: str) -> runs.Run:
     return runs.load(train_dir)
 
 
-def open_videos(run: runs.Run, selection: Selection, batch_size: int):
-    """A reader of one clip of each selected video: the middle of it, in one view.
+def open_videos(
+    run: runs.Run, pattern: str, num_videos: int, batch_size: int, settings: ClipSettings
+):
+    """A reader of the first videos of a pattern.
 
     Args:
         run: of raw video.
-        selection: the videos.
+        pattern: manifests or data sets.
+        num_videos: how many videos are taken, from the first.
         batch_size: clips a batch.
+        settings: how videos are decoded. The one view of its defaults is the middle of a video.
 
     Returns:
         A `ClipReader`.
@@ -71,17 +55,8 @@ def open_videos(run: runs.Run, selection: Selection, batch_size: int):
         UserError: the pattern names shards, or its videos do not fit or cannot be read.
     """
     data = jobs.import_extra("yt8m.inputs.clips", "video")
-    workers = jobs.import_extra("yt8m.data.video.workers", "video")
-    number = selection.num_workers
-    number = workers.default_number() if number is None else number
-    settings = data.Settings(1, 1, selection.cache_dir, number, selection.on_corrupt)
-    return data.run_reader(
-        run,
-        selection.pattern,
-        batch_size,
-        settings=settings,
-        num_videos=selection.num_videos,
-    )
+    source = data.ClipInput.of_run(run.config, batch_size, settings)
+    return source.open(pattern, num_videos=num_videos)
 
 
 def batches(reader) -> Iterator[dict[str, np.ndarray]]:
