@@ -37,7 +37,9 @@ def define_flags() -> None:
     )
     define.strings("feature_sizes", "Sizes of the features, in the same order.", ["1024", "128"])
     define.integer("max_frames", "Frames after these are left out.", 300, at_least=1)
-    define.choice("normalize", "As in yt8m.train.", "l2", keras_model.NORMALIZE)
+    define.choice(
+        "normalize", "How features are scaled, as in `yt8m train`.", "l2", keras_model.NORMALIZE
+    )
 
 
 def main() -> None:
