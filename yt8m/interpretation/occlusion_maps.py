@@ -6,6 +6,7 @@ import dataclasses
 import io
 import math
 
+import keras
 import numpy as np
 
 from yt8m import runs
@@ -158,14 +159,7 @@ def occlude(
         UserError: the model answers NaN.
     """
     schema = run.config.schema
-    model_predicts = predicting.predictor(run.model)
-
-    def predict(batch):
-        scores = model_predicts(batch)
-        ids = np.full(len(scores), clip["ids"], object)
-        predicting.check_finite(scores, batch | {"ids": ids}, reader)
-        return scores
-
+    predict = _predictor(run.model, reader, clip)
     inputs = {name: clip[name] for name in (*schema.inputs, "num_frames")}
     scores = predict({name: values[None] for name, values in inputs.items()})[0]
     if schema.tasks:
@@ -191,6 +185,19 @@ def occlude(
         *(clip, hiding, places, drop, schema.classes[class_id], is_label, float(whole)),
         *(schema.classes[best], float(scores[best])),
     )
+
+
+def _predictor(model: keras.Model, reader, clip: Clip) -> predicting.Predictor:
+    """A function from inputs made of a clip to probabilities; it fails for NaN."""
+    answer = predicting.predictor(model)
+
+    def predict(batch: dict[str, np.ndarray]) -> np.ndarray:
+        scores = answer(batch)
+        ids = np.full(len(scores), clip["ids"], object)
+        predicting.check_finite(scores, batch | {"ids": ids}, reader)
+        return scores
+
+    return predict
 
 
 def choose_class(scores: np.ndarray, labels: np.ndarray) -> int:
