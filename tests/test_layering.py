@@ -60,10 +60,12 @@ WITHOUT_TENSORFLOW = (
             "frames/record_frames",
             "frames/shots",
             "frames/views",
+            "sources/class_folders",
             "sources/file_index",
             "sources/folders",
             "sources/grouped_splits",
             "sources/manifest",
+            "sources/manifest_writing",
             "sources/pattern",
             "sources/ucf101",
         )

@@ -1,6 +1,6 @@
 r"""Exports a run: as a SavedModel to serve, as one archive to hand in, or both.
 
-    python -m yt8m.export --train_dir=runs/netvlad --output_dir=exported \
+    yt8m export --train_dir=runs/netvlad --output_dir=exported \
         --vocabulary_file=vocabulary.csv --float16 --output_model_tgz=model.tgz
 
 The SavedModel needs TensorFlow and nothing of this project, see `yt8m.serving` for what it takes

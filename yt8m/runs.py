@@ -160,7 +160,7 @@ def read_config(train_dir: str) -> RunConfig:
     if not os.path.exists(path):
         raise UserError(
             f"{train_dir} is no run directory: it has no {CONFIG}. Train there first with "
-            f"`python -m yt8m.train --train_dir={train_dir}`, or correct --train_dir."
+            f"`yt8m train --train_dir={train_dir}`, or correct --train_dir."
         )
     try:
         with open(path, encoding="utf-8") as file:

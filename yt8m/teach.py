@@ -1,10 +1,10 @@
-r"""Writes a teacher's scores beside shards, for `yt8m.train --teacher` to learn from.
+r"""Writes a teacher's scores beside shards, for `yt8m train --teacher` to learn from.
 
-    python -m yt8m.teach --train_dir=runs/large --name=large \
+    yt8m teach --train_dir=runs/large --name=large \
         --input_data_pattern='data/train*.tfrecord'
 
 The teacher is a run, or with --submission_file whatever wrote a submission over these shards,
-such as `yt8m.ensemble`. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
+such as `yt8m ensemble`. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
 shard that has one is passed over, so a job that was stopped goes on where it was.
 """
 

@@ -1,6 +1,6 @@
 r"""Trains a model on shards, or on raw video, and keeps everything about it in a run directory.
 
-    python -m yt8m.train --train_dir=runs/moe --model=moe \
+    yt8m train --train_dir=runs/moe --model=moe \
         --train_data_pattern='data/train*.tfrecord' --eval_data_pattern='data/validate*.tfrecord'
 
 Started again with the same flags, it goes on from its last checkpoint.

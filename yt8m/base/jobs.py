@@ -28,6 +28,7 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     define_flags()
     for name in set(flags.FLAGS) - others:  # Some of them by a function of another module.
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+    _show_usage(sys.modules["__main__"])
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
@@ -58,6 +59,15 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     except BaseException:  # noqa: BLE001 - the process ends here, with its traceback.
         sys.excepthook(*sys.exc_info())
     _leave(code)
+
+
+def _show_usage(module: types.ModuleType) -> None:
+    """Puts how a job is started before its docstring, which is what absl prints for --help."""
+    name = module.__spec__.name if module.__spec__ else ""
+    package, _, job = name.partition(".")
+    command = f"yt8m {job}" if package == "yt8m" else f"python -m {name}"
+    if name:
+        module.__doc__ = f"usage: {command} [flags]\n\n{module.__doc__}"
 
 
 def _leave(code: object) -> NoReturn:
