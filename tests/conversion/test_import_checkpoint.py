@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from paths import ROOT, SHARED
 
 from yt8m import import_checkpoint
 from yt8m.conversion import tf1_weights
@@ -16,8 +17,7 @@ from yt8m.data.reader import Reader
 from yt8m.evaluation import predicting
 from yt8m.modeling import keras_model, specs
 
-ROOT = pathlib.Path(__file__).parents[1]
-GOLDENS = ROOT.parent / "shared" / "goldens"
+GOLDENS = SHARED / "goldens"
 SPECS = {
     "willow_gated_netvlad": "netvlad(clusters=4, hidden=8, gating=True, head=moe(gating=True))",
     "willow_netvlad_relu": "netvlad(clusters=4, hidden=8, relu=True, head=moe)",

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from paths import ROOT
 from shard_files import batches, ids
 
 from yt8m.data import synthetic
@@ -257,7 +258,7 @@ def test_the_command_writes_what_the_function_writes(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        cwd=pathlib.Path(__file__).resolve().parents[2],
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
     assert "Wrote 5 videos to 2 shards" in done.stdout

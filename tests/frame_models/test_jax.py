@@ -8,8 +8,7 @@ import sys
 import model_contract
 import numpy as np
 import pixel_contract
-
-ROOT = pathlib.Path(__file__).parents[2]
+from paths import HELPERS, ROOT
 
 
 def answers(folder: pathlib.Path) -> dict[str, np.ndarray]:
@@ -34,7 +33,7 @@ def answers(folder: pathlib.Path) -> dict[str, np.ndarray]:
 def test_jax_agrees(tmp_path):
     """In one process, without TensorFlow: to import Keras there takes as long as the models do."""
     here = answers(tmp_path)
-    script = pathlib.Path(__file__).with_name("run_with_jax.py")
+    script = HELPERS / "run_with_jax.py"
     process = subprocess.run(
         [sys.executable, script, tmp_path / "given.npz", tmp_path / "results.npz"],
         env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import pathlib
 
 import keras
 import numpy as np
@@ -23,7 +22,6 @@ from model_contract import (
 # Keras' own, when NumPy 2 reads a variable it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-ROOT = pathlib.Path(__file__).parents[2]
 CASES = cases()
 ALL = pytest.mark.parametrize("case", CASES, ids=str)
 OF_FRAMES = pytest.mark.parametrize("case", [c for c in CASES if c.takes_frames], ids=str)

@@ -2,15 +2,13 @@
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
 import golden_cases
 import numpy as np
 import pytest
-
-ROOT = pathlib.Path(__file__).parents[2]
+from paths import ROOT
 
 
 def golden(name: str) -> dict[str, np.ndarray]:

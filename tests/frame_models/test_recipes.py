@@ -1,16 +1,16 @@
 """The recipes page: its specs build, with the parameters it says; its code runs."""
 
-import pathlib
 import re
 
 import keras
 import numpy as np
 import pytest
+from paths import ROOT
 
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.modeling import keras_model, specs
 
-PAGE = (pathlib.Path(__file__).parents[1] / "frame_models" / "README.md").read_text()
+PAGE = (ROOT / "frame_models" / "README.md").read_text()
 SCHEMA = Schema(
     FRAME, (Feature("rgb", 1024, "uint8", "rgb"), Feature("audio", 128, "uint8", "audio"))
 )

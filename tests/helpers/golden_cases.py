@@ -6,11 +6,11 @@ the batch.
 
 import json
 import operator
-import pathlib
 import sys
 
 import keras
 import numpy as np
+from paths import find_golden
 
 from frame_models.layers.gated_soft_dbow import GatedSoftDBoW
 from frame_models.layers.netfv import NetFV
@@ -22,8 +22,6 @@ from frame_models.layers.soft_dbow import SoftDBoW
 from yt8m.conversion import tf1_weights
 from yt8m.modeling import specs
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = (TESTS / "data", TESTS.parents[1] / "shared" / "goldens")
 NUM_CLASSES = 25
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -96,11 +94,11 @@ NAMES = [*MODELS, *LAYERS]
 
 def load(name: str) -> dict[str, np.ndarray] | None:
     """Reads a golden; None where it is too large for the repository and not beside it."""
-    for folder in FOLDERS:
-        if (folder / f"{name}.npz").exists():
-            with np.load(folder / f"{name}.npz") as arrays:
-                return dict(arrays)
-    return None
+    path = find_golden(f"{name}.npz")
+    if path is None:
+        return None
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def errors(name: str, golden: dict[str, np.ndarray]) -> dict[str, float]:

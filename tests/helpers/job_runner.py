@@ -7,9 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import job_server
+from paths import ROOT
 
 NUM_CLASSES = 12
 _SECONDS = 300
@@ -17,7 +17,7 @@ _SECONDS = 300
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a job, in which the checkout can be imported."""
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(ROOT)
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return os.environ | {"PYTHONPATH": path} | variables
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from job_runner import NUM_CLASSES, check, command, run_job, run_process, succeed
+from paths import HELPERS
 
 from yt8m import export, runs
 from yt8m.base.errors import UserError
@@ -94,7 +95,7 @@ def test_serves_what_inference_predicts_without_this_project(kind, made, shards,
     assert {path.name for path in exported.iterdir()} == EXPORT_FILES
     assert [path.name for path in exported.parent.iterdir()] == ["exported"]
 
-    script = Path(__file__).with_name("serve_alone.py")
+    script = HELPERS / "serve_alone.py"
     arguments = [str(exported), str(pattern), str(tmp_path / "answers.npz")]
     check(run_process([sys.executable, "-I", str(script), *arguments]))
     answers = np.load(tmp_path / "answers.npz")

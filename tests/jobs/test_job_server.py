@@ -11,6 +11,7 @@ from pathlib import Path
 import job_runner
 import pytest
 from job_runner import command, environment, run_child, run_process
+from paths import HELPERS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it is used on Linux only")
 
@@ -130,7 +131,7 @@ job_server.run(["python", "-m", "job"], dict(os.environ), 2)
 
 def test_server_and_job_end_with_a_worker_that_is_killed(run, tmp_path):
     """The job when its time is over, as a child of `subprocess.run` would not even then."""
-    path = os.pathsep.join([str(Path(__file__).parent), environment()["PYTHONPATH"]])
+    path = os.pathsep.join([str(HELPERS), environment()["PYTHONPATH"]])
     worker = [sys.executable, "-c", WORKER]
     with tempfile.TemporaryDirectory() as folder:
         variables = {"PYTHONPATH": path, "TMPDIR": folder}

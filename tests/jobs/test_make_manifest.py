@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from absl import flags
+from paths import SHARED
 
 from yt8m import make_manifest
 from yt8m.base.errors import UserError
 from yt8m.data.video.sources import grouped_splits, manifest
 from yt8m.data.video.sources.manifest import Video
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips"
+REAL = SHARED / "data" / "clips"
 TWO = {"train": 0.7, "validate": 0.3}
 
 

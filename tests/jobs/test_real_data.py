@@ -1,12 +1,12 @@
 """The jobs on genuine YouTube-8M and AudioSet records, where they are at hand."""
 
 import json
-from pathlib import Path
 
 import pytest
 from job_runner import succeed
+from paths import SHARED
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 pytestmark = [
     pytest.mark.realdata,
     pytest.mark.skipif(not DATA.is_dir(), reason="the real shards are not beside the checkout"),

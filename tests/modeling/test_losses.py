@@ -2,7 +2,6 @@
 
 import inspect
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from paths import ROOT
 
 from yt8m.modeling import losses
 
@@ -231,10 +231,9 @@ def test_jax_without_tensorflow(tmp_path):
     """Losses and schedule agree across backends, and JAX trains with them."""
     steps = [0, 3910, 3911, 2_100_000_000, 2_147_483_647]
     np.savez(tmp_path / "in.npz", y=LABELS, p=PROBABILITIES, steps=steps)
-    root = pathlib.Path(__file__).parents[1]
     process = subprocess.run(
         [sys.executable, "-c", ON_JAX, tmp_path / "in.npz", tmp_path / "out.npz"],
-        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)},
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )

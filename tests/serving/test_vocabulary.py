@@ -1,13 +1,12 @@
 """Names of classes from CSV files, sound and malformed."""
 
-from pathlib import Path
-
 import pytest
+from paths import SHARED
 
 from yt8m.base.errors import UserError
 from yt8m.serving import vocabulary
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = SHARED / "data"
 
 YOUTUBE8M = """\
 Index,TrainVideoCount,KnowledgeGraphId,Name,WikiUrl

@@ -1,15 +1,14 @@
 """Submissions of segments and lists of their classes: what is written, read and refused."""
 
-import pathlib
-
 import numpy as np
 import pytest
+from paths import SHARED
 
 from yt8m.base.errors import UserError
 from yt8m.data import segment_classes
 from yt8m.submissions import segment_file
 
-REAL = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "vocabulary"
+REAL = SHARED / "data" / "vocabulary"
 
 
 def write(tmp_path, text: str) -> str:

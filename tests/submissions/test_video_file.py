@@ -5,17 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import GOLDEN
 
 from yt8m import metrics
 from yt8m.base.errors import UserError
 from yt8m.evaluation import report
 from yt8m.submissions import video_file
 
-GOLDEN = Path(__file__).parent / "data" / "csv_rows.npz"
-
 
 def test_rows_are_those_of_the_starter_code_byte_for_byte():
-    golden = np.load(GOLDEN)
+    golden = np.load(GOLDEN / "csv_rows.npz")
     scores, classes = metrics.top_k(golden["predictions"], int(golden["top_k"]))
     rows = video_file.format_rows(golden["video_ids"], classes, scores)
     assert "".join(rows).encode() == golden["csv"].tobytes()

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from paths import HELPERS, ROOT
 from toy_records import FRAMES, frame_batch
 
 from yt8m.modeling import keras_model, layer_graph, losses, specs
@@ -221,8 +222,8 @@ def test_jax_without_tensorflow(tmp_path):
     random = np.random.default_rng(8)
     values = {v.path: random.uniform(0.5, 1, v.shape).astype("float32") for v in toy().weights}
     np.savez(tmp_path / "in.npz", **values)
-    tests = pathlib.Path(__file__).parent
-    paths = {"PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}"}
+    folders = (ROOT, HELPERS, pathlib.Path(__file__).parent)
+    paths = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
     process = subprocess.run(
         [sys.executable, "-c", ON_JAX, tmp_path / "in.npz", tmp_path / "out.npz"],
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"} | paths,

@@ -1,18 +1,18 @@
 """The page of raw video: its specs build, with the parameters it says; its settings are valid."""
 
-import pathlib
 import re
 
 import keras
 import numpy as np
 import pytest
+from paths import ROOT
 
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.settings import Clips, Flow
 from yt8m.data.video.sources.pattern import parse
 from yt8m.modeling import keras_model, specs
 
-PAGE = (pathlib.Path(__file__).parents[1] / "frame_models" / "pixels" / "README.md").read_text()
+PAGE = (ROOT / "frame_models" / "pixels" / "README.md").read_text()
 SIZED = re.findall(
     r"^\| .* \| `(.+?)` \| `(clips.+?)`(?:, `(flow.*?)`)? \| ([\d,]+) \|", PAGE, re.MULTILINE
 )

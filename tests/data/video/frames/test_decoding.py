@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 import video_files
+from paths import ROOT
 from video_files import HEIGHT, RATE, WIDTH, numbers_of
 
 from yt8m.data.video.frames import decoding
@@ -198,7 +199,7 @@ def test_workers_need_no_tensorflow_and_no_keras():
     modules = ("decoding", "shots", "index", "manifest", "ucf101")
     names = ", ".join(f"yt8m.data.video.{name}" for name in modules)
     code = f"import sys, {names}; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(ROOT)
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)
     assert result.stdout.split() == ["False", "False"]

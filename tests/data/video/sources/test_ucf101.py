@@ -4,11 +4,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from paths import SHARED
 
 from yt8m.base.errors import UserError
 from yt8m.data.video.sources import manifest, ucf101
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "ucf101_splits"
+REAL = SHARED / "data" / "ucf101_splits"
 CLIPS = {
     "trainlist02.txt": (
         "Archery/v_Archery_g01_c01.avi 1\r\nHandstandPushups/v_HandStandPushups_g02_c03.avi 2\r\n"

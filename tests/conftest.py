@@ -1,19 +1,18 @@
-"""Data shared by the tests of the data pipeline: goldens of the original reader."""
+"""The goldens, for every test that asks for them."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-_TESTS = Path(__file__).resolve().parents[1]
+from paths import find_golden
 
 
 def _find(name: str) -> Path:
-    for folder in (_TESTS / "data", _TESTS.parents[1] / "shared" / "goldens"):
-        if (folder / name).exists():
-            return folder / name
-    pytest.skip(f"{name} is too large for the repository and not beside it")
+    path = find_golden(name)
+    if path is None:
+        pytest.skip(f"{name} is too large for the repository and not beside it")
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +23,7 @@ def golden_shard() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], dict[str, np.ndarray]]:
-    """Returns a function that loads what the original reader made of a golden shard."""
+    """Returns a function that loads a golden by name, or skips where it is not at hand."""
 
     def load(name: str) -> dict[str, np.ndarray]:
         with np.load(_find(f"{name}.npz")) as arrays:
