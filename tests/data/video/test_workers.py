@@ -49,7 +49,8 @@ def test_a_worker_that_dies_is_one_sentence_and_another_takes_its_place():
 def test_workers_end_soon_after_a_job_that_is_killed():
     script = """
         import os, time
-        from yt8m.data.video import index, workers
+        from yt8m.data.video import workers
+        from yt8m.data.video.sources import file_index
 
         def report(*arguments):
             print(os.getpid(), os.getenv("OMP_NUM_THREADS"), flush=True)
@@ -59,8 +60,8 @@ def test_workers_end_soon_after_a_job_that_is_killed():
             time.sleep(60)
 
         list(workers.ordered(report, [()], 1))
-        index._look = look
-        index.build(["a.mp4"], "", num_workers=1)
+        file_index._look = look
+        file_index.build(["a.mp4"], "", num_workers=1)
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     environment = {name: value for name, value in os.environ.items() if "_NUM_THREADS" not in name}
