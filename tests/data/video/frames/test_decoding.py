@@ -196,7 +196,13 @@ def test_names_with_a_colon_a_percent_sign_or_no_utf8(made, tmp_path):
 
 
 def test_workers_need_no_tensorflow_and_no_keras():
-    modules = ("frames.decoding", "frames.shots", "sources.file_index", "sources.manifest", "sources.ucf101")
+    modules = (
+        "frames.decoding",
+        "frames.shots",
+        "sources.file_index",
+        "sources.manifest",
+        "sources.ucf101",
+    )
     names = ", ".join(f"yt8m.data.video.{name}" for name in modules)
     code = f"import sys, {names}; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
     root = str(ROOT)
