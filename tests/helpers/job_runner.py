@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import job_in_process
 from paths import ROOT
@@ -55,6 +59,19 @@ def check(result: subprocess.CompletedProcess) -> str:
 def succeed(module: str, **flags: object) -> str:
     """Runs a job that must succeed and returns what it printed."""
     return check(run_job(module, **flags))
+
+
+def measure(module: str, **flags: object) -> dict:
+    """Runs a job that measures and returns the metrics that it writes to its results file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "results.json")
+        succeed(module, results_file=path, **flags)
+        return json.loads(path.read_text())
+
+
+def table_value(printed: str, name: str) -> float:
+    """The number beside a name in a table that a job printed, where no file holds it."""
+    return float(re.search(rf"^│ {name}\b.*?([-\d.]+) +│$", printed, re.MULTILINE)[1])
 
 
 def check_error(result: subprocess.CompletedProcess, *parts: object) -> None:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, check, command, environment, run_job, run_process, succeed
+from job_runner import (
+    NUM_CLASSES,
+    check,
+    command,
+    environment,
+    measure,
+    run_job,
+    run_process,
+    succeed,
+    table_value,
+)
 
 from yt8m import runs
 from yt8m.base import files
@@ -68,15 +78,14 @@ def test_eval_inference_and_score_agree(run_dir, shards, tmp_path):
     assert len(lines[1].split(",")[1].split()) == 2 * NUM_CLASSES
     assert [p.name for p in submission.parent.iterdir()] == ["submission.csv"]
 
-    scored = succeed(
+    scored = measure(
         "yt8m.score",
         submission_file=submission,
         eval_data_pattern=pattern,
         num_classes=NUM_CLASSES,
     )
-    line = next(line for line in scored.splitlines() if " gap " in line)
-    assert float(line.split("│")[2]) == pytest.approx(results["gap"], abs=1e-4)
-    pooled_one = succeed(
+    assert scored["gap"] == pytest.approx(results["gap"], abs=1e-4)
+    pooled_one = measure(
         "yt8m.score",
         submission_file=submission,
         eval_data_pattern=pattern,
@@ -84,8 +93,7 @@ def test_eval_inference_and_score_agree(run_dir, shards, tmp_path):
         top_k=1,
     )
     for metric in ("hit_at_5", "perr", "overall_recall_at_3"):
-        line = next(line for line in pooled_one.splitlines() if f" {metric} " in line)
-        assert float(line.split("│")[2]) == pytest.approx(results[metric], abs=1e-4)
+        assert pooled_one[metric] == pytest.approx(results[metric], abs=1e-4)
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
@@ -109,7 +117,7 @@ def test_video_level_records_and_both_backends(backend, shards, tmp_path):
     check(run_process(training, KERAS_BACKEND=backend))
     config = runs.read_config(str(tmp_path / "run"))
     assert config.versions["backend"] == backend
-    printed = succeed(
+    results = measure(
         "yt8m.eval",
         train_dir=tmp_path / "run",
         eval_data_pattern=shards / "video" / "validate*.tfrecord",
@@ -117,8 +125,7 @@ def test_video_level_records_and_both_backends(backend, shards, tmp_path):
     steps = sorted((tmp_path / "run" / "eval").glob("step-*.json"))
     assert [path.name for path in steps] == [f"step-{s:09d}.json" for s in (4, 7, 8, 10)]
     best = max(json.loads(path.read_text())["gap"] for path in steps)
-    line = next(line for line in printed.splitlines() if " gap " in line)
-    assert float(line.split("│")[2]) == pytest.approx(best, abs=2e-5)
+    assert results["gap"] == pytest.approx(best, abs=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -169,8 +176,7 @@ def test_damaged_shards_are_named_skipped_and_counted(run_dir, shards, tmp_path)
         assert f"{name}.tfrecord" in result.stderr
     assert "a_flipped.tfrecord is cut or corrupt at byte 0:" in result.stderr
     assert "3 damaged or unreadable shard(s), at least 3 record(s) lost" in result.stderr
-    examples = next(line for line in result.stdout.splitlines() if " num_examples " in line)
-    assert 33 + 34 < int(examples.split("│")[2]) < 100
+    assert 33 + 34 < table_value(result.stdout, "num_examples") < 100
 
     failed = run_job("yt8m.eval", on_corrupt_shard="fail", **flags)
     assert failed.returncode == 1
