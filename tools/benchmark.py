@@ -74,7 +74,11 @@ def main() -> None:
     """Measures as the flags say."""
     args = flags.FLAGS
     figures = _measure_reader(args) if args.what == "reader" else _measure_training(args)
-    result = {"what": args.what, "machine": _machine(), "flags": jobs.flag_values()} | figures
+    result = {
+        "what": args.what,
+        "machine": _machine(),
+        "flags": input_flags.given_values(),
+    } | figures
     for name, value in figures.items():
         print(f"{name}: {json.dumps(value)}")
     print(f"on {json.dumps(result['machine'])}")

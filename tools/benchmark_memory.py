@@ -67,7 +67,7 @@ def main() -> None:
         _STREAMS[args.stream](args.num_videos)
         return
     if args.output_file:
-        jobs.check_output_file(args.output_file)
+        files.check_output_file(args.output_file)
     figures = measure(args.measurements, args.num_videos)
     print_table(figures)
     if args.output_file:

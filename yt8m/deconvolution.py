@@ -27,11 +27,12 @@ import numpy as np
 from absl import flags
 
 from yt8m import runs
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video.video_log import VideoLog
 from yt8m.evaluation import predicting
+from yt8m.inputs import flags as input_flags
 from yt8m.interpretation import backward_rules, first_clips
 from yt8m.interpretation.units import Units
 
@@ -99,7 +100,7 @@ def main() -> None:
     args = flags.FLAGS
     check_flags(args)
     pictures = jobs.import_extra("yt8m.interpretation.unit_picture", "video")
-    jobs.check_output_file(os.path.join(args.output_dir, "unit.png"))
+    files.check_output_file(os.path.join(args.output_dir, "unit.png"))
     run = first_clips.load_run(args.train_dir)
     units = Units(run.model, args.layer, args.method)
     check_unit(args, units.number)
@@ -131,7 +132,7 @@ def check_flags(args: flags.FlagValues) -> None:
             f"Received: KERAS_BACKEND={keras.config.backend()}."
         )
     if args.unit is not None:
-        jobs.refuse_flags(["top_units"], "with --unit")
+        input_flags.refuse(["top_units"], "with --unit")
 
 
 def check_unit(args: flags.FlagValues, number: int) -> None:

@@ -14,7 +14,7 @@ import sys
 
 from absl import flags
 
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data import synthetic
 
@@ -34,7 +34,7 @@ def main() -> None:
     data = os.path.join(output_dir, "data")
     train_dir = os.path.join(output_dir, "run")
     submission = os.path.join(output_dir, "submission.csv")
-    jobs.check_output_file(submission)
+    files.check_output_file(submission)
     _make_shards(data)
     validate = os.path.join(data, "validate*.tfrecord")
     _run(

@@ -24,9 +24,10 @@ import shlex
 
 from absl import flags, logging
 
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.extraction.settings import IMAGENET, NO_WEIGHTS, FeatureSettings, image_size
+from yt8m.inputs import flags as input_flags
 
 _SHOWN = 20
 
@@ -101,7 +102,7 @@ def _define_value_flags() -> None:
 def main() -> None:
     """Extracts as the flags say."""
     args = flags.FLAGS
-    jobs.check_output_file(os.path.join(args.output_dir, "features.json"))
+    files.check_output_file(os.path.join(args.output_dir, "features.json"))
     beam_options = _beam_options(args)
     settings = _settings(args)
     jobs.import_extra("yt8m.data.video.frames.decoding", "video")
@@ -131,17 +132,17 @@ def _beam_options(args) -> tuple[str, ...]:
             f"Received: {args.beam_options!r}."
         ) from None
     if any(option.partition("=")[0] == "--runner" for option in options):
-        jobs.refuse_flags(("num_workers",), "with a --runner in --beam_options")
+        input_flags.refuse(("num_workers",), "with a --runner in --beam_options")
     return options
 
 
 def _settings(args) -> FeatureSettings:
     if args.pca_dir:
-        jobs.refuse_flags(("pca_videos",), "with --pca_dir")
+        input_flags.refuse(("pca_videos",), "with --pca_dir")
     if args.weights != NO_WEIGHTS:
-        jobs.refuse_flags(("seed",), f"with --weights={args.weights}")
+        input_flags.refuse(("seed",), f"with --weights={args.weights}")
     if not args.vggish_weights:
-        jobs.refuse_flags(("vggish_pca",), "without --vggish_weights")
+        input_flags.refuse(("vggish_pca",), "without --vggish_weights")
     weights = args.weights
     return FeatureSettings(
         backbone=args.backbone,

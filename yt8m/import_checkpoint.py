@@ -21,6 +21,7 @@ from yt8m.base import define, jobs
 from yt8m.base.errors import UserError
 from yt8m.conversion import tf1_weights
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
 
 
@@ -87,7 +88,7 @@ def read_variables(path: str) -> dict[str, np.ndarray]:
 
 def _schema(args) -> Schema:
     """The records the model takes, as its inputs say."""
-    sizes = jobs.parse_ints("feature_sizes")
+    sizes = input_flags.integers("feature_sizes")
     if len(sizes) != len(args.feature_names):
         raise UserError(
             "--feature_names and --feature_sizes must be as many. "
@@ -116,7 +117,7 @@ def _run_config(args, schema: Schema) -> runs.RunConfig:
         loss=str(losses.from_spec("cross_entropy")),
         optimizer={},
         training={"imported_from": os.path.abspath(args.checkpoint)},
-        flags=jobs.flag_values(),
+        flags=input_flags.given_values(),
     )
 
 

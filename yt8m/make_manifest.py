@@ -26,6 +26,7 @@ from yt8m.base.errors import UserError
 from yt8m.data.video.sources import folders, grouped_splits, manifest, ucf101
 from yt8m.data.video.sources import pattern as pattern_lib
 from yt8m.data.video.sources.manifest import SEPARATOR, Video
+from yt8m.inputs import flags as input_flags
 
 _SHOWN = 5
 
@@ -69,7 +70,7 @@ def main() -> None:
             f"The name of a manifest must end in {pattern_lib.MANIFEST}: the jobs know it by that. "
             f"Received: --output_file={args.output_file}."
         )
-    jobs.check_output_file(args.output_file)
+    files.check_output_file(args.output_file)
     fractions = parse_splits(args.splits)
     if args.ucf101_lists:
         videos = read_ucf101(args.ucf101_lists, int(args.ucf101_split), args.video_dir)
@@ -92,7 +93,7 @@ def check_flags(args: flags.FlagValues) -> None:
     if bool(args.video_dir) == bool(args.input_manifest):
         raise UserError("Give either --video_dir or --input_manifest.")
     if args.input_manifest:
-        jobs.refuse_flags(("group_pattern", "ucf101_lists"), "with --input_manifest")
+        input_flags.refuse(("group_pattern", "ucf101_lists"), "with --input_manifest")
         if not args.splits:
             raise UserError("--input_manifest needs --splits: there is nothing else to do to it.")
         if os.path.realpath(args.input_manifest) == os.path.realpath(args.output_file):
@@ -100,11 +101,11 @@ def check_flags(args: flags.FlagValues) -> None:
                 f"{args.input_manifest} would be overwritten. Name another --output_file."
             )
     if args.ucf101_lists:
-        jobs.refuse_flags(("group_pattern", "splits"), "with --ucf101_lists")
+        input_flags.refuse(("group_pattern", "splits"), "with --ucf101_lists")
     else:
-        jobs.refuse_flags(("ucf101_split",), "without --ucf101_lists")
+        input_flags.refuse(("ucf101_split",), "without --ucf101_lists")
     if not args.splits:
-        jobs.refuse_flags(("seed",), "without --splits")
+        input_flags.refuse(("seed",), "without --splits")
 
 
 def parse_splits(values: list[str]) -> dict[str, float]:

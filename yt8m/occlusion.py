@@ -30,7 +30,7 @@ import numpy as np
 from absl import flags, logging
 
 from yt8m import runs
-from yt8m.base import define, jobs, spec_language
+from yt8m.base import define, files, jobs, spec_language
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video.schema import ClipSchema
@@ -128,7 +128,7 @@ def main() -> None:
     """Draws the maps as the flags say."""
     args = flags.FLAGS
     pictures = jobs.import_extra("yt8m.interpretation.occlusion_picture", "video")
-    jobs.check_output_file(os.path.join(args.output_dir, "000.png"))
+    files.check_output_file(os.path.join(args.output_dir, "000.png"))
     run = first_clips.load_run(args.train_dir)
     settings = read_settings(args, run.config.schema)
     total = math.prod(settings.grid(run.config.schema, run.config.schema.clips.frames).shape)

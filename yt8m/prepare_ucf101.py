@@ -18,6 +18,7 @@ from absl import flags, logging
 from yt8m.base import define, jobs
 from yt8m.data.read_log import FAIL, SKIP
 from yt8m.data.video.video_log import VideoLog
+from yt8m.inputs import flags as input_flags
 
 _DATA_DIR = "TFDS_DATA_DIR"
 
@@ -64,7 +65,7 @@ def main() -> None:
         args.data_dir,
         log.leave_out,
         args.encoding,
-        clip_data.number_of_workers(),
+        clip_data.number_of_workers(input_flags.clip_settings()),
     )
     if log.lost:
         logging.warning("%s.", log.summary())

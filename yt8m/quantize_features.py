@@ -29,7 +29,6 @@ from yt8m.data import detect, shard_paths, tfrecord
 from yt8m.data.read_log import FAIL, SKIP, ReadLog
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
-from yt8m.inputs import shards as shard_inputs
 
 
 def define_flags() -> None:
@@ -73,7 +72,7 @@ def main() -> None:
         tuple(args.output_names),
         args.max_length_difference,
     )
-    log = shard_inputs.read_log()
+    log = ReadLog(args.on_corrupt_shard)
     with ProgressReport("Converting", total, "records") as progress:
         for path, output in outputs.items():
             convert_file(path, output, converter, log, progress)
@@ -102,7 +101,7 @@ def output_paths(paths: list[str], output_dir: str) -> dict[str, str]:
             )
         if os.path.realpath(output) == os.path.realpath(path):
             raise UserError(f"{path} would be overwritten. Name another --output_dir.")
-        jobs.check_output_file(output)
+        files.check_output_file(output)
         sources[output] = path
     return {path: output for output, path in sources.items()}
 

@@ -22,6 +22,7 @@ from shard_files import (
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors, find_problem
 from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.data.segment_reader import SegmentReader
 
 RATED = {"segment_labels": [1, 2], "segment_start_times": [0, 0], "segment_scores": [1.0, 0.0]}
 SEGMENT_SCHEMA = Schema(FRAME, FRAME_SCHEMA.features, segments=True)
@@ -89,7 +90,7 @@ FLOATS = {
 GOOD = {
     "video": (VIDEO_SCHEMA, video("good"), {}),
     "frame": (FRAME_SCHEMA, frames("good"), {}),
-    "segment": (SEGMENT_SCHEMA, frames("good", 9, **RATED), {"segment_labels": True}),
+    "segment": (SEGMENT_SCHEMA, frames("good", 9, **RATED), {"kind": SegmentReader}),
     "floats": (FLOAT_SCHEMA, sequence({"rgb": [[0.5] * 3]}, id=[b"good"], labels=[1]), {}),
 }
 CASES = [
@@ -162,7 +163,7 @@ def test_behind_a_shard_that_is_gone(tmp_path):
 def test_the_video_labels_do_not_matter_for_segments(tmp_path):
     """The vocabulary of segments is that of their ratings."""
     path = write(tmp_path / "a.tfrecord", [frames("a", 9, [3000], **RATED)])
-    reader = make_reader([path], SEGMENT_SCHEMA, segment_labels=True)
+    reader = make_reader([path], SEGMENT_SCHEMA, SegmentReader)
     assert len(batches(reader.sequential())) == 1
     assert find_problem(reader) is None
 

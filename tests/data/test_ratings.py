@@ -7,8 +7,8 @@ from shard_files import FRAME_SCHEMA, batches, frames, sequence, video, write
 from yt8m.base.errors import UserError
 from yt8m.data.detect import detect
 from yt8m.data.diagnose import clear_errors
-from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, Schema
+from yt8m.data.segment_reader import SegmentReader
 from yt8m.submissions import score_segments
 
 SCHEMA = Schema(FRAME, FRAME_SCHEMA.features, segments=True)
@@ -192,7 +192,7 @@ def test_the_reader_of_frames_is_unchanged(tmp_path):
     """Ratings that are all within their video are what the segments carry."""
     records = [rated("a", (10, 3, 1), (0, 4, 0)), rated("b", (5, 1, 1), (5, 2, 0))]
     path = write(tmp_path / "a.tfrecord", records)
-    reader = Reader([path], SCHEMA, 10, 8, segment_labels=True)
+    reader = SegmentReader([path], SCHEMA, 10, 8)
     (cut,) = batches(reader.sequential())
     (batch,) = batches(make(tmp_path, records).sequential())
     seen = {

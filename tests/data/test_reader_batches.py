@@ -19,6 +19,7 @@ from shard_files import (
 
 from yt8m.base.errors import UserError
 from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.data.segment_reader import SegmentReader
 
 MODES = ["sequential", "shuffled"]
 
@@ -179,4 +180,4 @@ def test_settings_must_be_positive(setting):
 @pytest.mark.parametrize("schema", [VIDEO_SCHEMA, FRAME_SCHEMA])
 def test_segments_need_records_that_have_them(schema):
     with pytest.raises(UserError, match=r"Segments need .* x\.tfrecord are"):
-        make_reader(["x.tfrecord"], schema, segment_labels=True)
+        make_reader(["x.tfrecord"], schema, SegmentReader)

@@ -8,15 +8,16 @@ from shard_files import batches
 from yt8m.data.detect import detect
 from yt8m.data.labels import multi_hot_array
 from yt8m.data.reader import Reader
+from yt8m.data.segment_reader import SegmentReader
 from yt8m.modeling.preprocessing import Dequantize
 
 NUM_CLASSES = 3862
 
 
-def read(path: str, **settings) -> list[dict[str, np.ndarray]]:
+def read(path: str, kind: type[Reader] = Reader, **settings) -> list[dict[str, np.ndarray]]:
     """All batches of a shard, in order."""
     schema = detect([path])
-    return batches(Reader([path], schema, NUM_CLASSES, **settings).sequential())
+    return batches(kind([path], schema, NUM_CLASSES, **settings).sequential())
 
 
 def dequantized(batch: dict[str, np.ndarray]) -> np.ndarray:
@@ -95,7 +96,7 @@ def test_all_frames(golden_shard):
 
 def test_segments(golden, golden_shard):
     expected = golden("reader_segment")
-    (batch,) = read(golden_shard("reader_segment"), batch_size=99, segment_labels=True)
+    (batch,) = read(golden_shard("reader_segment"), SegmentReader, batch_size=99)
     np.testing.assert_array_equal(batch["ids"].astype("S"), expected["video_ids"])
     np.testing.assert_array_equal(batch["num_frames"], expected["num_frames"])
     values = dequantized(batch)

@@ -5,6 +5,7 @@ import pytest
 from shard_files import FRAME_SCHEMA, batches, frames, ids, make_reader, write
 
 from yt8m.data.schema import FRAME, Schema
+from yt8m.data.segment_reader import SegmentReader
 
 SCHEMA = Schema(FRAME, FRAME_SCHEMA.features, segments=True)
 
@@ -21,7 +22,7 @@ def rated(name: str, num_frames: int, *ratings: tuple[int, int, float]) -> bytes
 def make(tmp_path, records, **settings):
     """A reader of the segments of records in one shard."""
     path = write(tmp_path / "a.tfrecord", records)
-    return make_reader([path], SCHEMA, segment_labels=True, **settings)
+    return make_reader([path], SCHEMA, SegmentReader, **settings)
 
 
 def read(reader) -> dict[str, np.ndarray]:

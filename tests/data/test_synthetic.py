@@ -15,6 +15,7 @@ from yt8m.data import synthetic
 from yt8m.data.detect import detect
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+from yt8m.data.segment_reader import SegmentReader
 
 SMALL = synthetic.World(num_classes=12, feature_sizes=(48, 16))
 LISTS = {"rgb": 1024, "audio": 128}
@@ -236,7 +237,7 @@ def test_segment_ratings_agree_with_the_shots(tmp_path):
         str(tmp_path), kind="segment", num_videos=60, num_shards=1, world=SMALL
     )
     drawn = {video.id: video for video in draw(SMALL, 60)}
-    reader = Reader(paths, detect(paths), 12, batch_size=1000, segment_labels=True)
+    reader = SegmentReader(paths, detect(paths), 12, batch_size=1000)
     (batch,) = batches(reader.sequential())
     assert reader.log.num_skipped_segments == 0 and np.all(batch["num_frames"] == 5)
     np.testing.assert_array_equal(batch["start_times"] % 5, 0)

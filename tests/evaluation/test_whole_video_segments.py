@@ -101,8 +101,8 @@ def test_only_videos_that_are_too_short(tmp_path):
 
 def test_whole_videos_are_no_rated_segments(tmp_path):
     reader = make(tmp_path, [frames("a", 10)])
-    with pytest.raises(ValueError, match="segment_labels=False"):
-        segment_evaluation.evaluate_segments(model(), reader, losses.CrossEntropy())
+    with pytest.raises(ValueError, match="must be a SegmentReader. Received: Reader"):
+        segment_evaluation.evaluate(model(), reader, losses.CrossEntropy())
 
 
 @pytest.mark.parametrize(("size", "max_frames", "videos"), [(1024, 300, 17), (32, 300, 1)])

@@ -112,9 +112,11 @@ def starts_of(path: str) -> list[int]:
     return record_starts(pathlib.Path(path).read_bytes())
 
 
-def make_reader(paths: list[str], schema: Schema = VIDEO_SCHEMA, **settings) -> Reader:
+def make_reader(
+    paths: list[str], schema: Schema = VIDEO_SCHEMA, kind: type[Reader] = Reader, **settings
+) -> Reader:
     """A reader with the settings that most tests share."""
-    return Reader(
+    return kind(
         **({"num_classes": NUM_CLASSES, "batch_size": 4} | settings), paths=paths, schema=schema
     )
 

@@ -60,7 +60,7 @@ def make_run(folder: Path, kind: str, shards: Path) -> Path:
         loss=str(losses.from_spec("cross_entropy")),
         optimizer={},
         training={},
-        flags={"eval_data_pattern": str(shards / kind / "validate*.tfrecord")},
+        eval_data_pattern=str(shards / kind / "validate*.tfrecord"),
     )
     runs.start(str(folder), config)
     runs.save_model(str(folder), keras_model.classifier(model))
@@ -160,7 +160,7 @@ def test_smaller_weights_say_what_they_cost(made, shards, tmp_path):
 def test_what_smaller_weights_cost_may_be_unknown(made, tmp_path):
     shutil.copytree(made["video"], tmp_path / "run")
     config = json.loads((tmp_path / "run" / "run.json").read_text())
-    config["flags"]["eval_data_pattern"] = str(tmp_path / "gone*.tfrecord")
+    config["eval_data_pattern"] = str(tmp_path / "gone*.tfrecord")
     (tmp_path / "run" / "run.json").write_text(json.dumps(config))
     flags = {"train_dir": tmp_path / "run", "output_dir": tmp_path / "exported"}
     result = run_job("yt8m.export", "--int8", **flags)

@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 import keras
 import tensorflow as tf
@@ -78,44 +78,6 @@ def _leave(code: object) -> NoReturn:
     os._exit(code or 0)
 
 
-def parse_ints(name: str) -> tuple[int, ...]:
-    """The values of a list flag as integers.
-
-    Raises:
-        UserError: one is no integer.
-    """
-    values = flags.FLAGS[name].value
-    try:
-        return tuple(int(value) for value in values)
-    except ValueError:
-        raise UserError(f"--{name} takes integers. Received: {','.join(values)}.") from None
-
-
-def refuse_flags(names: Iterable[str], reason: str) -> None:
-    """Fails where a flag is given that would do nothing.
-
-    Args:
-        names: flags that must be left out.
-        reason: what they do not go with, such as `with --segment_labels`.
-
-    Raises:
-        UserError: one is given.
-    """
-    given = [f"--{name}" for name in names if flags.FLAGS[name].present]
-    if given:
-        raise UserError(f"{given[0]} has no meaning {reason}. Leave it out.")
-
-
-def flag_values() -> dict[str, Any]:
-    """Every flag of this job by name, for the record."""
-    own = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
-    return {
-        flag.name: value if isinstance(value, (int, float, list, type(None))) else str(value)
-        for flag in sorted(own, key=lambda flag: flag.name)
-        for value in [flag.value]
-    }
-
-
 def import_extra(module: str, extra: str) -> types.ModuleType:
     """Imports a module of this project that needs packages of an extra.
 
@@ -135,22 +97,3 @@ def import_extra(module: str, extra: str) -> types.ModuleType:
             f"This needs the package {error.name}, which is not installed. Install the extra "
             f"`{extra}`: pip install '.[{extra}]'."
         ) from None
-
-
-def check_output_file(path: str) -> None:
-    """Fails before the work, not after it, where an output file cannot be written.
-
-    Raises:
-        UserError: the path is a folder, or its folder cannot be made or written.
-    """
-    if "://" in path:
-        raise UserError(f"Cannot write {path}: name a local file, and copy it afterwards.")
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
-    if os.path.isdir(path):
-        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"Cannot write {path}: no permission to write in {folder}.")

@@ -285,7 +285,7 @@ def define_flags() -> None:
 def main() -> None:
     """Writes shards as the flags say and prints where they are."""
     args = flags.FLAGS
-    sizes = jobs.parse_ints("feature_sizes")
+    sizes = tuple(int(size) for size in args.feature_sizes)
     if len(sizes) != 2 or min(sizes) < 1:
         raise UserError(f"--feature_sizes takes the sizes of rgb and audio. Received: {sizes}.")
     try:

@@ -76,13 +76,8 @@ def open_videos(run: runs.Run, pattern: str, batch_size: int):
         UserError: the pattern names shards, or its videos do not fit or cannot be read.
     """
     data = jobs.import_extra("yt8m.inputs.clips", "video")
-    return data.run_reader(
-        run,
-        pattern,
-        batch_size,
-        settings=data.Settings.of_one_view(),
-        num_videos=flags.FLAGS.num_videos,
-    )
+    source = data.ClipInput.of_run(run.config, batch_size, input_flags.clip_settings())
+    return source.open(pattern, num_videos=flags.FLAGS.num_videos)
 
 
 def batches(reader) -> Iterator[dict[str, np.ndarray]]:
