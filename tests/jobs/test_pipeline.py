@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -209,9 +210,11 @@ def test_help_names_models_and_flags():
         assert word in result.stdout
 
 
-def test_eval_waits_for_new_models(run_dir, shards):
-    """`--norun_once` evaluates and goes on waiting; it is ended from outside."""
-    flags = {"train_dir": run_dir, "eval_data_pattern": shards / "frame" / "validate*.tfrecord"}
+def test_eval_waits_for_new_models(run_dir, shards, tmp_path):
+    """`--norun_once` evaluates each model that is written; it is ended from outside."""
+    folder = tmp_path / "run"
+    shutil.copytree(run_dir, folder)
+    flags = {"train_dir": folder, "eval_data_pattern": shards / "frame" / "validate*.tfrecord"}
     process = subprocess.Popen(
         command("yt8m.eval", "--norun_once", **flags),
         stdout=subprocess.PIPE,
@@ -219,15 +222,16 @@ def test_eval_waits_for_new_models(run_dir, shards):
         env=environment(PYTHONUNBUFFERED="1"),
     )
     try:
-        for line in process.stdout:
-            if line.startswith("Wrote "):
-                break
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=2)
+        lines = (line for line in process.stdout if line.startswith("Wrote "))
+        first = next(lines)
+        os.utime(folder / "model.keras")
+        second = next(lines)
     finally:
         process.kill()
         process.communicate()
-    assert np.isfinite(json.loads(Path(line.split()[1]).read_text())["gap"])
+    assert first != second
+    for line in (first, second):
+        assert np.isfinite(json.loads(Path(line.split()[1]).read_text())["gap"])
 
 
 def test_a_video_that_comes_twice_is_written_once(run_dir, shards, tmp_path):

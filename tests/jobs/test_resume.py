@@ -50,9 +50,7 @@ def kill_after(folder, step: int, flags: dict) -> None:
         env=environment(),
     )
     try:
-        deadline = time.monotonic() + 120
         while last_step(folder) < step and process.poll() is None:
-            assert time.monotonic() < deadline
             time.sleep(0.01)
         time.sleep(random.random() * 0.3)
     finally:

@@ -57,7 +57,7 @@ def test_workers_end_soon_after_a_job_that_is_killed():
 
         def look(path, with_shots):
             report()
-            time.sleep(60)
+            time.sleep(86400)
 
         list(workers.ordered(report, [()], 1))
         file_index._look = look
@@ -68,11 +68,9 @@ def test_workers_end_soon_after_a_job_that_is_killed():
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as job:
         found = [tuple(map(int, job.stdout.readline().split())) for _ in range(2)]
         job.send_signal(signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while any(_runs(worker) for worker, _ in found) and time.monotonic() < deadline:
-            time.sleep(0.1)
     assert [threads for _, threads in found] == [1, 1]
-    assert not any(_runs(worker) for worker, _ in found)
+    while any(_runs(worker) for worker, _ in found):
+        time.sleep(0.1)
 
 
 def _runs(process: int) -> bool:

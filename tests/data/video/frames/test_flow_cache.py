@@ -18,6 +18,7 @@ from yt8m.data.video.frames import decoding, flow_cache
 from yt8m.data.video.frames import flow as flow_lib
 from yt8m.data.video.settings import Flow
 
+HANGS = 600  # Seconds; a thread that waits longer has been left alone.
 SIZE = (32, 40)
 BOTH = Flow(length=2, bidirectional=True, bound=8.0)
 AHEAD = Flow(length=2, bound=8.0)
@@ -228,9 +229,9 @@ def test_several_at_once(video, tmp_path, monkeypatch):
     iterate, together = decoding.iterate, threading.Barrier(4)
 
     def waiting(path, size=None):
-        together.wait(timeout=20)
+        together.wait(HANGS)
         yield from iterate(path, size)
-        together.wait(timeout=20)
+        together.wait(HANGS)
 
     expected = expected_fields(video)
     monkeypatch.setattr(decoding, "iterate", waiting)
