@@ -8,8 +8,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 # What each package may import of the packages named here.
 MAY_IMPORT = {
     "video_models": set(),

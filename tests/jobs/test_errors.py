@@ -3,11 +3,11 @@
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from job_runner import expect_error, run_job, run_process, succeed
+from paths import HELPERS
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_an_output_on_a_bucket(run_dir, shards):
     [("end", 0, ""), ("error", 1, "ERROR: No more."), ("bug", 1, "Traceback")],
 )
 def test_a_job_ends_while_a_reader_reads(how, code, message):
-    script = Path(__file__).with_name("job_that_leaves_a_reader.py")
-    result = run_process([sys.executable, str(script), how], timeout=60)
+    script = HELPERS / "job_that_leaves_a_reader.py"
+    result = run_process([sys.executable, str(script), how])
     assert (result.returncode, result.stdout) == (code, "read\n"), result.stderr[-3000:]
     assert message in result.stderr

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -150,21 +149,14 @@ def test_a_second_run_makes_nothing_anew_and_refuses_other_features(extracted, c
 
 
 def wait_for(condition, process: subprocess.Popen) -> None:
-    for _ in range(600):
-        if condition():
-            return
+    while not condition():
         assert process.poll() is None, process.communicate()[1][-3000:]
         time.sleep(0.1)
-    process.kill()
-    raise AssertionError(process.communicate()[1][-3000:])
 
 
 def wait_for_end(processes: list[int]) -> None:
-    for _ in range(100):
-        if not any(Path(f"/proc/{number}").exists() for number in processes):
-            return
+    while any(Path(f"/proc/{number}").exists() for number in processes):
         time.sleep(0.1)
-    raise AssertionError(f"{processes} outlived what started them.")
 
 
 def children(process: subprocess.Popen) -> list[int]:
@@ -201,10 +193,12 @@ def test_goes_on_after_it_was_killed(clips, extracted, tmp_path):
     )
     half_done = f".tmp-{last.name}~*"
     is_there = folder / "log" / f"{first.name}.jsonl"
-    wait_for(lambda: is_there.exists() and list(folder.glob(half_done)), process)
-    workers = children(process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    try:
+        wait_for(lambda: is_there.exists() and list(folder.glob(half_done)), process)
+        workers = children(process)
+    finally:
+        process.kill()
+        process.communicate()
     assert len(workers) == 2
     wait_for_end(workers)
     before = {n: v for n, v in files_of(folder).items() if ".tmp-" not in n}

@@ -15,7 +15,7 @@ from yt8m.base.errors import UserError
 try:
     import fcntl
 except ImportError:  # Windows has none.
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 

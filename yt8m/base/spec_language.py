@@ -58,7 +58,7 @@ def _convert(node: ast.expr, text: str) -> Any:
     if isinstance(node, ast.Call):
         if node.args or any(keyword.arg is None for keyword in node.keywords):
             raise ValueError(f"A spec takes its arguments as key=value. Received: {text!r}.")
-        arguments = {keyword.arg: _convert(keyword.value, text) for keyword in node.keywords}
+        arguments = {str(keyword.arg): _convert(keyword.value, text) for keyword in node.keywords}
         if len(arguments) < len(node.keywords):
             raise ValueError(f"A spec gives each argument once. Received: {text!r}.")
         return Call(_dotted_name(node.func, text), arguments)

@@ -51,8 +51,9 @@ def average_precision(
         0.8333
     """
     if num_positives is None:
-        num_positives = np.count_nonzero(labels)
-    return float(grouped_average_precision(scores, labels, None, [num_positives], cut)[0])
+        num_positives = int(np.count_nonzero(labels))
+    denominators = np.array([num_positives])
+    return float(grouped_average_precision(scores, labels, None, denominators, cut)[0])
 
 
 def grouped_average_precision(

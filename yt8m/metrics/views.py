@@ -98,7 +98,7 @@ class ViewEvaluation:
             ValueError: there are no videos, or none has a label.
         """
         videos = self._videos.result()
-        clips, crops = self._shape
+        clips, crops = self._shape or (0, 0)
         hits = {
             "clip_hit_at_1": self._hits / self._num_views,
             "video_hit_at_1": videos.pop("hit_at_1"),
