@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from job_runner import environment, run_process
+from job_runner import HANGS, environment, run_process
+from paths import HELPERS
 
-LEAVING = [sys.executable, str(Path(__file__).with_name("job_that_leaves_a_reader.py"))]
+LEAVING = [sys.executable, str(HELPERS / "job_that_leaves_a_reader.py")]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ LEAVING = [sys.executable, str(Path(__file__).with_name("job_that_leaves_a_reade
     ],
 )
 def test_a_job_ends_while_a_reader_reads(how, reader, code, message):
-    result = run_process([*LEAVING, how, reader], timeout=60)
+    result = run_process([*LEAVING, how, reader])
     # Only a reader that nobody can close costs Python's shutdown.
     expected = "read\n" + "end of Python\n" * (reader != "kept")
     assert (result.returncode, result.stdout) == (code, expected), result.stderr[-3000:]
@@ -35,7 +35,7 @@ def test_a_job_ends_while_a_reader_reads(how, reader, code, message):
 
 
 def test_a_job_that_is_stopped_does_not_wait_for_a_reader_that_takes_long():
-    result = run_process([*LEAVING, "terminated", "slow"], timeout=60)
+    result = run_process([*LEAVING, "terminated", "slow"])
     assert (result.returncode, result.stdout) == (128 + signal.SIGTERM, "read\n")
 
 
@@ -49,5 +49,5 @@ def test_a_job_whose_output_nobody_reads_fails_without_a_word_about_python():
             stderr=subprocess.PIPE,
             env=environment(PYTHONUNBUFFERED=""),
         )
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 1 and b"BrokenPipe" not in errors

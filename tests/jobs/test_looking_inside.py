@@ -1,8 +1,7 @@
-"""The tools that look inside a run of raw video, as a user starts them."""
+"""The jobs that look inside a run of raw video, as a user starts them."""
 
 import types
 
-import absl.flags
 import keras
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from yt8m.base.errors import UserError
 from yt8m.data.schema import Feature, Schema
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.settings import Clips, Flow
+from yt8m.inputs.settings import ClipSettings
 from yt8m.interpretation import first_clips
 from yt8m.modeling import keras_model, specs
 
@@ -67,26 +67,23 @@ def flags(clips, run, tmp_path, **others):
     }
 
 
-def test_the_first_videos_are_read_as_the_flags_say(monkeypatch):
-    """In one view each; --num_workers processes also look into a data set's shards."""
-    args = types.SimpleNamespace(
-        num_videos=2, num_workers=3, cache_dir="kept", on_corrupt_shard="fail"
-    )
-    monkeypatch.setattr(absl.flags, "FLAGS", args)
-    listing, asked = clip_inputs.sources.Listing(["a", "b", "c"], (), ()), []
+def test_the_first_videos_are_read(monkeypatch):
+    """The processes that decode also look into a data set's shards."""
+    listing, asked = clip_inputs.listing.Listing(["a", "b", "c"], (), ()), []
     monkeypatch.setattr(
-        clip_inputs.sources, "read", lambda parts, log, number: asked.append(number) or listing
+        clip_inputs.listing, "read", lambda parts, log, number: asked.append(number) or listing
     )
-    monkeypatch.setattr(clip_inputs, "open_reader", lambda *arguments: arguments)
-    run = types.SimpleNamespace(config=types.SimpleNamespace(schema="schema"), train_dir="run")
-    first, *others = first_clips.open_videos(run, "tfds:single#test", 5)
+    monkeypatch.setattr(clip_inputs.ClipInput, "reader", lambda *arguments: arguments)
+    run = types.SimpleNamespace(config=types.SimpleNamespace(schema="schema"))
+    settings = ClipSettings(cache_dir="kept", num_workers=3, on_corrupt="fail")
+    source, first, log, _ = first_clips.open_videos(run, "tfds:single#test", 2, 5, settings)
     assert first.videos == ["a", "b"] and asked == [3]
-    settings = clip_inputs.Settings(1, 1, "kept", 3, "fail")
-    assert others[:3] == ["schema", 5, settings] and others[3].on_corrupt_shard == "fail"
-    args.num_workers = None
-    assert clip_inputs.number_of_workers() == workers.default_number()
+    assert source == clip_inputs.ClipInput("schema", 5, settings)
+    assert log.on_corrupt_shard == "fail"
+    first_clips.open_videos(run, "tfds:single#test", 2, 5, ClipSettings())
+    assert asked == [3, workers.default_number()]
     with pytest.raises(UserError, match="run takes raw video.*Received: shards"):
-        first_clips.open_videos(run, "shards", 5)
+        first_clips.open_videos(run, "shards", 2, 5, settings)
 
 
 def test_occlusion_maps_are_drawn_and_kept(clips, run, tmp_path):

@@ -18,7 +18,7 @@ from yt8m.base.errors import UserError
 try:
     import fcntl
 except ImportError:  # Windows has none.
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 _TRIES = 100
@@ -211,3 +211,26 @@ def check_local(train_dir: str) -> None:
             f"--train_dir must be a local folder. Received: {train_dir}. Train on a local disk, "
             "and copy the run to the bucket afterwards."
         )
+
+
+def check_output_file(path: str) -> None:
+    """Fails before the work, not after it, where an output file cannot be written.
+
+    Raises:
+        UserError: the path is a folder, or its folder cannot be made or written.
+    """
+    if "://" in path:
+        raise UserError(f"Cannot write {path}: name a local file, and copy it afterwards.")
+    if os.path.isdir(path):
+        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
+    if os.path.exists(path) and not os.path.isfile(path):  # Such as /dev/null.
+        if not os.access(path, os.W_OK):
+            raise UserError(f"Cannot write {path}: no permission.")
+        return
+    folder = os.path.dirname(os.path.realpath(path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"Cannot write {path}: no permission to write in {folder}.")

@@ -9,8 +9,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -32,6 +31,7 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     define_flags()
     for name in set(flags.FLAGS) - others:  # Some of them by a function of another module.
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+    _show_usage(sys.modules["__main__"])
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
@@ -67,6 +67,15 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     sys.exit(code)
 
 
+def _show_usage(module: types.ModuleType) -> None:
+    """Puts how a job is started before its docstring, which is what absl prints for --help."""
+    name = module.__spec__.name if module.__spec__ else ""
+    package, _, job = name.partition(".")
+    command = f"yt8m {job}" if package == "yt8m" else f"python -m {name}"
+    if name:
+        module.__doc__ = f"usage: {command} [flags]\n\n{module.__doc__}"
+
+
 def _report(error: BaseException) -> int:
     """Prints what ended a job, as Python would, and returns the exit status."""
     code: object = 1
@@ -98,44 +107,6 @@ def _close_readers() -> bool:
     return not any(issubclass(kind, tf.data.Iterator) for kind in kinds)
 
 
-def parse_ints(name: str) -> tuple[int, ...]:
-    """The values of a list flag as integers.
-
-    Raises:
-        UserError: one is no integer.
-    """
-    values = flags.FLAGS[name].value
-    try:
-        return tuple(int(value) for value in values)
-    except ValueError:
-        raise UserError(f"--{name} takes integers. Received: {','.join(values)}.") from None
-
-
-def refuse_flags(names: Iterable[str], reason: str) -> None:
-    """Fails where a flag is given that would do nothing.
-
-    Args:
-        names: flags that must be left out.
-        reason: what they do not go with, such as `with --segment_labels`.
-
-    Raises:
-        UserError: one is given.
-    """
-    given = [f"--{name}" for name in names if flags.FLAGS[name].present]
-    if given:
-        raise UserError(f"{given[0]} has no meaning {reason}. Leave it out.")
-
-
-def flag_values() -> dict[str, Any]:
-    """Every flag of this job by name, for the record."""
-    own = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
-    return {
-        flag.name: value if isinstance(value, (int, float, list, type(None))) else str(value)
-        for flag in sorted(own, key=lambda flag: flag.name)
-        for value in [flag.value]
-    }
-
-
 def import_extra(module: str, extra: str) -> types.ModuleType:
     """Imports a module of this project that needs packages of an extra.
 
@@ -155,26 +126,3 @@ def import_extra(module: str, extra: str) -> types.ModuleType:
             f"This needs the package {error.name}, which is not installed. Install the extra "
             f"`{extra}`: pip install '.[{extra}]'."
         ) from None
-
-
-def check_output_file(path: str) -> None:
-    """Fails before the work, not after it, where an output file cannot be written.
-
-    Raises:
-        UserError: the path is a folder, or its folder cannot be made or written.
-    """
-    if "://" in path:
-        raise UserError(f"Cannot write {path}: name a local file, and copy it afterwards.")
-    if os.path.isdir(path):
-        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
-    if os.path.exists(path) and not os.path.isfile(path):  # Such as /dev/null.
-        if not os.access(path, os.W_OK):
-            raise UserError(f"Cannot write {path}: no permission.")
-        return
-    folder = os.path.dirname(os.path.realpath(path))
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"Cannot write {path}: no permission to write in {folder}.")

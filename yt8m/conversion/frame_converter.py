@@ -22,7 +22,7 @@ _ID_KEYS = ("id", "video_id")
 
 
 class FrameConverter:
-    """Converts records of one schema, and counts what that costs.
+    """Converts records of one schema, and counts what is lost.
 
     Args:
         schema: of the records.

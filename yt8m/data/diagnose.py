@@ -93,9 +93,7 @@ def _problem(record: bytes, reader: Reader) -> str | None:
 
 def _wrong_kind(context, reader: Reader) -> str | None:
     kinds = {reader.schema.id_key: "bytes_list", reader.schema.labels_key: "int64_list"}
-    if reader.segment_labels:
-        kinds |= {"segment_labels": "int64_list", "segment_start_times": "int64_list"}
-        kinds |= {"segment_scores": "float_list"}
+    kinds |= dict(zip(reader.rating_keys, ("int64_list", "int64_list", "float_list"), strict=False))
     for key, kind in kinds.items():
         received = context[key].WhichOneof("kind")
         if received not in (None, kind):
@@ -105,7 +103,7 @@ def _wrong_kind(context, reader: Reader) -> str | None:
 
 def _label_problem(context, reader: Reader) -> str | None:
     labels = context[reader.schema.labels_key].int64_list.value
-    if reader.segment_labels:
+    if reader.rating_keys:
         labels = context["segment_labels"].int64_list.value
         starts = context["segment_start_times"].int64_list.value
         scores = context["segment_scores"].float_list.value

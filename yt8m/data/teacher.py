@@ -116,7 +116,7 @@ class TeacherScores:
         if not len(ids):
             raise UserError(
                 f"The teacher {name!r} knows no video of the {len(shards)} shard(s) from "
-                f"{shards[0]} on. Make its scores of these shards with `python -m yt8m.teach`."
+                f"{shards[0]} on. Make its scores of these shards with `yt8m teach`."
             )
         return cls(ids, np.concatenate(padded)[first], scores[first], num_classes)
 
@@ -181,7 +181,7 @@ def _read(path: str, num_classes: int) -> TeacherScores:
     except tf.errors.NotFoundError:
         raise UserError(
             f"There is no {path}. Make the teacher's scores of these shards with "
-            "`python -m yt8m.teach`, or correct --teacher and --teacher_dir."
+            "`yt8m teach`, or correct --teacher and --teacher_dir."
         ) from None
     except (
         tf.errors.OpError,

@@ -54,11 +54,14 @@ def _jax_predictor(model: keras.Model) -> Predictor:
     return predict
 
 
-def static_shapes(jit_compile: bool = False) -> dict[str, int]:
-    """Reader settings that keep the number of shapes small where each one is compiled for."""
-    if jit_compile or keras.config.backend() == "jax":
-        return {"frame_multiple": 30, "label_multiple": 16}
-    return {}
+def top_k_predictor(model: keras.Model, top_k: int) -> Predictor:
+    """A function from a batch to the best classes of each video.
+
+    It answers the scores (batch, k) and the class ids (batch, k), best first; k is `top_k`, or the
+    number of classes where there are fewer.
+    """
+    best = keras.ops.top_k(model.output, min(top_k, model.output.shape[-1]))
+    return predictor(keras.Model(model.input, list(best)))
 
 
 def batches(reader: Reader, task: str) -> Iterator[dict[str, np.ndarray]]:

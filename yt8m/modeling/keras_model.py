@@ -7,7 +7,7 @@ import keras
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.spec_language import Spec
 from yt8m.data.schema import FRAME, Feature, Schema
-from yt8m.data.video.schema import CLIP, ClipSchema
+from yt8m.data.video.schema import ClipSchema
 from yt8m.modeling.preprocessing import (
     Dequantize,
     FrameMask,
@@ -50,7 +50,10 @@ def build(
     Raises:
         UserError: the model does not take such records, or refuses one of its settings.
     """
-    expected = schema.inputs_of_model if schema.kind == CLIP else _INPUTS_OF_KIND[schema.kind]
+    if isinstance(schema, ClipSchema):
+        expected = schema.inputs_of_model
+    else:
+        expected = _INPUTS_OF_KIND[schema.kind]
     if spec.inputs != expected:
         raise UserError(_wrong_input(spec, schema))
     _check_dropout(spec)
@@ -85,7 +88,7 @@ def _arguments(
     inputs: dict[str, keras.KerasTensor], schema: Schema | ClipSchema, normalize: str
 ) -> list:
     """What `build` of a model is called with: its inputs, preprocessed."""
-    if schema.kind == CLIP:
+    if isinstance(schema, ClipSchema):
         shown = [
             ScaleBytes(*_BYTES[name], name=f"scale_{name}")(inputs[name]) for name in schema.inputs
         ]
@@ -103,7 +106,7 @@ def _mask(inputs: dict[str, keras.KerasTensor], name: str) -> keras.KerasTensor:
 
 def make_inputs(schema: Schema | ClipSchema) -> dict[str, keras.KerasTensor]:
     """The inputs of a model that takes records of this schema, by name."""
-    if schema.kind == CLIP:
+    if isinstance(schema, ClipSchema):
         return _clip_inputs(schema)
     if schema.kind != FRAME:
         return {f.name: keras.Input((f.size,), dtype=f.dtype, name=f.name) for f in schema.features}

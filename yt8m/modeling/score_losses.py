@@ -71,6 +71,12 @@ class Hinge(_ScoreLoss):
 
     Reference:
         `HingeLoss` of the google/youtube-8m starter code, with `scores="probabilities"`.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.get("hinge", scores="probabilities")
+        >>> round(float(loss([[1, 0]], [[0.8, 0.1]])), 3)  # (1 - 0.8) + (1 + 0.1)
+        1.3
     """
 
     def __init__(
@@ -112,6 +118,12 @@ class Softmax(_ScoreLoss):
         Gong et al., Deep convolutional ranking for multilabel image annotation,
         https://arxiv.org/abs/1312.4894; `SoftmaxLoss` of the google/youtube-8m starter code, with
         `scores="probabilities"`.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.get("softmax", scores="log_probabilities")
+        >>> round(float(loss([[1, 0, 0]], [[0.7, 0.2, 0.1]])), 3)  # -log 0.7
+        0.357
     """
 
     def __init__(
@@ -157,6 +169,12 @@ class PairwiseRanking(_ScoreLoss):
     Reference:
         Gong et al., Deep convolutional ranking for multilabel image annotation,
         https://arxiv.org/abs/1312.4894.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.get("pairwise_ranking", scores="probabilities")
+        >>> round(float(loss([[1, 0, 0]], [[0.7, 0.2, 0.1]])), 3)  # (0.3 + 0.2) + (0.3 + 0.1)
+        0.9
     """
 
     def __init__(
@@ -202,6 +220,12 @@ class Warp(_ScoreLoss):
     Reference:
         Weston, Bengio and Usunier, WSABIE: scaling up to large vocabulary image annotation, 2011;
         for many labels Gong et al., https://arxiv.org/abs/1312.4894.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.get("warp", scores="probabilities")
+        >>> round(float(loss([[1, 0]], [[0.3, 0.7]])), 3)  # The label ranks second: (1 + 1/2) * 1.4
+        2.1
     """
 
     def __init__(

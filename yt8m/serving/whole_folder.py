@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from yt8m.base import files, jobs
+from yt8m.base import files
 from yt8m.base.errors import UserError
 
 
@@ -24,7 +24,7 @@ def check(path: str, parts: set[str], sign: str) -> None:
     if "://" in path:
         raise UserError(f"Cannot write {path}: name a local folder, and copy it afterwards.")
     is_folder = os.path.isdir(path)
-    jobs.check_output_file(f"{os.path.realpath(path)}.new" if is_folder else path)
+    files.check_output_file(f"{os.path.realpath(path)}.new" if is_folder else path)
     _check_replaceable(path, parts, sign)
 
 

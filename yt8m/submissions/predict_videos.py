@@ -28,8 +28,7 @@ def write_submission(path: str, model: keras.Model, reader: Reader, top_k: int) 
     Raises:
         UserError: the file cannot be written, the records do not fit, or a score is NaN.
     """
-    best = keras.ops.top_k(model.output, min(top_k, reader.num_classes))
-    predict = predicting.predictor(keras.Model(model.input, list(best)))
+    predict = predicting.top_k_predictor(model, top_k)
     known = FirstRecords()
     with files.atomic_file(path) as file:
         file.write(video_file.HEADER + "\n")

@@ -98,7 +98,7 @@ def make_reader(paths: list[str], schema: Schema, num_classes: int, **settings) 
             f"segment_start_times and segment_scores. Those in {paths[0]} are {schema}, without."
         )
     without_frames = dataclasses.replace(schema, features=())
-    return RatingReader(paths, without_frames, num_classes, segment_labels=True, **settings)
+    return RatingReader(paths, without_frames, num_classes, **settings)
 
 
 def score(path: str, reader: RatingReader) -> metrics.SegmentEvaluation:

@@ -85,20 +85,24 @@ class Weights:
     Args:
         trainer: the compiled trainer; whether its optimizer keeps an average decides.
         history: what holds the weights of the last evaluations, or None.
+
+    Raises:
+        ValueError: the optimizer keeps an average, and is not of `optimizers.get`.
     """
 
     def __init__(self, trainer: Trainer, history: History | None = None):
-        optimizer = trainer.optimizer
-        self._use_ema = getattr(optimizer, "inner_optimizer", optimizer).use_ema
+        self._optimizer = getattr(trainer.optimizer, "inner_optimizer", trainer.optimizer)
+        if self._optimizer.use_ema and not hasattr(self._optimizer, "write_average"):
+            raise ValueError(
+                "Keras would overwrite the trained weights with their average at the end of each "
+                "`fit`. Make the optimizer with `optimizers.get`. "
+                f"Received: a {type(self._optimizer).__name__} with use_ema=True."
+            )
         self._history = history
         self._average = None
-        if self._use_ema or history is not None:
+        if self._optimizer.use_ema or history is not None:
             self._average = keras.models.clone_model(trainer.model)
         self.model = keras_model.classifier(self._average or trainer.model)
-        # Keras ends every `fit` by overwriting the weights with their average. Training goes on
-        # from the weights themselves, so the average is taken here and only here.
-        self._write_average = optimizer.finalize_variable_values
-        optimizer.finalize_variable_values = lambda trainable_variables: None
 
     def update(self, trainer: Trainer, step: int) -> keras.Model:
         """Brings the model up to date and returns it.
@@ -110,9 +114,9 @@ class Weights:
             return self.model
         for mine, theirs in zip(self._average.variables, trainer.model.variables, strict=True):
             mine.assign(ops.copy(theirs))
-        if self._use_ema:
+        if self._optimizer.use_ema:
             trained = self._trained(trainer)
-            self._write_average(trained)
+            self._optimizer.write_average(trained)
             for mine in trained:
                 mine.assign(ops.copy(mine))
         if self._history is not None:

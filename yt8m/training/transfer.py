@@ -70,7 +70,7 @@ def initialize(
         if id(variable) in given:
             variable.assign(_adapted(given[id(variable)], variable))
     _report(model, source, _rest(mine, there, set(given)), len(given))
-    trained_with = source.config.preprocessing["normalize"]
+    trained_with = source.config.preprocessing.get("normalize", normalize)
     if trained_with != normalize:
         logging.warning(
             "%s was trained with --normalize=%s, not %s.", source.train_dir, trained_with, normalize

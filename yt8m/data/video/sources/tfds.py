@@ -193,7 +193,7 @@ def _command(name: str, dataset: str, config: str | None) -> str:
     if dataset != "ucf101" or not ours:
         return f"tfds build {name}"
     folders = "--video_dir=UCF-101 --lists_dir=ucfTrainTestlist"
-    return f"python -m yt8m.prepare_ucf101 {folders} --split={ours[1]}"
+    return f"yt8m prepare_ucf101 {folders} --split={ours[1]}"
 
 
 def _features(builder: Any) -> tuple[record_index.Keys, list[str]]:

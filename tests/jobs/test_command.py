@@ -1,0 +1,178 @@
+"""The command `yt8m NAME`: every job is found, listed, and runs as `python -m yt8m.NAME` does."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from job_runner import check, command, environment, run_child
+
+from yt8m import __main__ as dispatcher
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "yt8m"
+PAGES = ("README.md", "frame_models/README.md", "frame_models/pixels/README.md")
+JOBS = [
+    "deconvolution",
+    "demo",
+    "ensemble",
+    "eval",
+    "export",
+    "extract_features",
+    "import_checkpoint",
+    "inference",
+    "late_fusion",
+    "make_manifest",
+    "occlusion",
+    "prepare_ucf101",
+    "quantize_features",
+    "score",
+    "synthetic",
+    "teach",
+    "train",
+]
+# Asks every job for its help, started in both ways, in one process that imports TensorFlow once.
+HELP = """
+import contextlib, io, json, os, runpy, sys
+
+from absl import app, flags
+
+from yt8m import __main__ as dispatcher
+
+os._exit = sys.exit
+app.define_help_flags()
+others = set(flags.FLAGS)
+
+
+def ask(arguments, start):
+    sys.argv = ["program", *arguments]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
+        start()
+    own = sorted(set(flags.FLAGS) - others)
+    for name in own:
+        delattr(flags.FLAGS, name)
+    return output.getvalue(), own
+
+
+answers = {}
+for name in sys.argv[1:]:
+    module = lambda: runpy.run_module(f"yt8m.{name}", run_name="__main__", alter_sys=True)
+    answers[name] = ask(["--help"], module), ask([name, "--help"], dispatcher.main)
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict:
+    """For each job its help and the names of its flags, started in both ways."""
+    result = run_child([sys.executable, "-c", HELP, *dispatcher.names()])
+    return json.loads(check(result).splitlines()[-1])
+
+
+def test_every_job_is_known():
+    """A job is added by adding its file; then add it here, where a reader sees them all."""
+    assert dispatcher.names() == JOBS
+
+
+@pytest.mark.parametrize("name", dispatcher.names())
+def test_a_job_has_a_docstring_flags_and_a_main(name):
+    tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    assert {"define_flags", "main"} <= {getattr(node, "name", "") for node in tree.body}
+    assert ast.unparse(tree.body[-1]).endswith("jobs.run(define_flags, main)")
+    summary = dispatcher.summary(name)
+    assert summary.endswith(".") and len(summary) < 100
+    assert ast.get_docstring(tree).startswith(summary)
+
+
+@pytest.mark.parametrize("name", dispatcher.names())
+def test_a_job_explains_itself_in_both_ways(name, answers):
+    (module_help, own), other_way = answers[name]
+    assert [module_help, own] == other_way
+    assert module_help.startswith(f"usage: yt8m {name} [flags]\n\n{dispatcher.summary(name)}")
+    assert own
+    for flag in own:
+        assert f"  --{flag}: " in module_help or f"  --[no]{flag}: " in module_help
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """The jobs in a page's shell examples, each with the names of its flags."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    found = []
+    for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
+        for part in re.findall(r"(?:^|\s)yt8m (\w+)(.*)", line):
+            found.append((part[0], re.findall(r"\s--(\w+)", part[1])))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_the_pages_are_those_of_jobs(page, answers):
+    examples = commands(ROOT / page)
+    assert examples
+    for name, flags in examples:
+        own = answers[name][0][1]
+        assert set(flags) <= set(own), (name, flags)
+
+
+def test_a_run_records_the_same_flags_in_both_ways(run_dir, training_flags, tmp_path):
+    folder = tmp_path / "run"
+    process = command("yt8m.train", train_dir=folder, **training_flags)
+    process[2:3] = ["yt8m", "train"]
+    check(run_child(process))
+    first, second = (json.loads((path / "run.json").read_text()) for path in (run_dir, folder))
+    assert first["flags"].pop("train_dir") == str(run_dir)
+    assert second["flags"].pop("train_dir") == str(folder)
+    assert first == second
+    assert "num_epochs" in first["flags"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["help"], ["--help"]])
+def test_the_list_of_jobs_imports_nothing_slow(arguments):
+    script = (
+        "import sys; from yt8m import __main__ as dispatcher; dispatcher.main(); "
+        "print(sorted({'absl', 'keras', 'numpy', 'rich', 'tensorflow'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+    )
+    *shown, imported = result.stdout.splitlines()
+    assert imported == "[]"
+    listed = [line.split(maxsplit=1) for line in shown if line.startswith("  ")]
+    assert listed == [[name, dispatcher.summary(name)] for name in JOBS]
+
+
+def test_a_wrong_name_is_answered_with_the_closest(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["yt8m", "trian", "--train_dir=runs/moe"])
+    with pytest.raises(SystemExit) as ended:
+        dispatcher.main()
+    assert ended.value.code == 1
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("ERROR: No job is called 'trian'. Did you mean 'train'? Valid names: ")
+    assert error.endswith(f"{', '.join(JOBS)}.\n")
+
+
+@pytest.mark.parametrize("name", ["runs", "base", "__init__", "train.py"])
+def test_what_is_no_job_is_not_run(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["yt8m", name])
+    with pytest.raises(SystemExit):
+        dispatcher.main()
+    assert f"No job is called {name!r}" in capsys.readouterr().err
+
+
+def test_help_for_a_job_is_the_help_of_the_job(monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        dispatcher.runpy, "run_module", lambda *args, **kwargs: started.append((args, sys.argv[1:]))
+    )
+    for arguments in (["help", "eval"], ["eval", "--help"]):
+        monkeypatch.setattr(sys, "argv", ["yt8m", *arguments])
+        dispatcher.main()
+    assert started == [(("yt8m.eval",), ["--help"])] * 2
