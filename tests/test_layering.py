@@ -38,6 +38,7 @@ WITHOUT_TENSORFLOW = (
     "yt8m/base/catalogue.py",
     "yt8m/base/errors.py",
     "yt8m/base/files.py",
+    "yt8m/base/parent.py",
     "yt8m/base/spec_language.py",
     "yt8m/base/temporaries.py",
     "yt8m/conversion/tf1_weights.py",

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from yt8m.base import files, jobs, temporaries
+from yt8m.base import files, temporaries
 from yt8m.base.errors import UserError
 
 
@@ -64,7 +64,7 @@ def test_what_is_no_file_is_written_to_and_stays(tmp_path):
     reader.join(10)
     assert read == ["new"] and (tmp_path / "pipe").is_fifo()
     assert names(tmp_path) == ["pipe"]
-    jobs.check_output_file("/dev/null")
+    files.check_output_file("/dev/null")
 
 
 @pytest.mark.parametrize("path", ["folder", "link", "new/"])

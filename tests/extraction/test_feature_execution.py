@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import time
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -54,3 +55,13 @@ def test_options_decide_where_it_runs(capsys):
     with pytest.raises(UserError, match="--beam_options='--direct_num_workers=x'"):
         pipeline.parse_options(["--direct_num_workers=x"])
     capsys.readouterr()
+
+
+def test_processes_end_with_a_block_that_fails():
+    """Also in the middle of their work, which nobody waits for."""
+    with pytest.raises(ZeroDivisionError), execution.processes(1) as pool:
+        busy = pool.submit(time.sleep, 86400)
+        while not busy.running():
+            time.sleep(0.1)
+        raise ZeroDivisionError
+    assert isinstance(busy.exception(), BrokenProcessPool)

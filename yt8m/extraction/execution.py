@@ -16,11 +16,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import Connection
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
+from yt8m.base import parent
 from yt8m.base.errors import UserError
 from yt8m.extraction import pipeline
 
@@ -37,27 +37,21 @@ def processes(number: int) -> Iterator[concurrent.futures.Executor]:
     Each is a fresh one: TensorFlow cannot be used in a copy of a process that has used it.
     """
     context = multiprocessing.get_context("spawn")
-    theirs, ours = context.Pipe(duplex=False)
+    others = set(multiprocessing.active_children())
     pool = concurrent.futures.ProcessPoolExecutor(
-        number, mp_context=context, initializer=_end_with, initargs=(theirs,)
+        number, mp_context=context, initializer=_begin, initargs=(os.getpid(),)
     )
     try:
         yield pool
     finally:
-        ours.close()
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()  # Where the block failed, in the middle of its work.
         pool.shutdown(cancel_futures=True)
-        theirs.close()
 
 
-def _end_with(connection: Connection) -> None:
-    """Ends this process as soon as the other end of the connection is closed, whatever it does."""
-
-    def wait() -> None:
-        connection.poll(None)
-        os._exit(0)
-
+def _begin(starter: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # What starts it ends it.
-    threading.Thread(target=wait, daemon=True).start()
+    parent.end_with(starter)
 
 
 def run_in_processes(

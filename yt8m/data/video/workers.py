@@ -6,18 +6,17 @@ import atexit
 import collections
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import loky
 from loky.process_executor import TerminatedWorkerError
 
+from yt8m.base import parent
 from yt8m.base.errors import UserError
 
 _MOST = 16
 _IDLE_SECONDS = 600
-_WATCH_SECONDS = 2
 # A worker is one of many: its libraries need no threads of their own.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _Result = TypeVar("_Result")
@@ -45,7 +44,7 @@ def new_pool(num_workers: int) -> loky.ProcessPoolExecutor:
         num_workers,
         timeout=_IDLE_SECONDS,
         env=_ENVIRONMENT,
-        initializer=_end_with,
+        initializer=parent.end_with,
         initargs=(os.getpid(),),
     )
 
@@ -101,14 +100,3 @@ def _pool(num_workers: int) -> loky.ProcessPoolExecutor:
             atexit.register(pool.shutdown, wait=True, kill_workers=True)
             _pools[num_workers] = pool
         return _pools[num_workers]
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent, also where that one was killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
