@@ -67,11 +67,8 @@ class History:
         return True
 
     def _write(self, values: list[np.ndarray], step: int) -> None:
-        with files.writing(self._folder):
-            os.makedirs(self._folder, exist_ok=True)
-            temporary = os.path.join(self._folder, ".tmp-weights.npz")
+        with files.atomic_path(self._path(step)) as temporary:
             np.savez(temporary, **{f"w{i}": value for i, value in enumerate(values)})
-            os.replace(temporary, self._path(step))
 
     def _steps(self) -> list[int]:
         names = os.listdir(self._folder) if os.path.isdir(self._folder) else []

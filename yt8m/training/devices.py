@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 
 CHOICES = ("auto", "none", "mirrored", "tpu", "data_parallel")
 HELP = (
@@ -66,7 +66,7 @@ def _tensorflow(choice: str) -> Devices:
         try:
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
         except (ValueError, tf.errors.OpError) as error:
-            reason = (str(error).splitlines() or [""])[0]
+            reason = first_line(error)
             raise UserError(f"--distribute=tpu finds no TPU: {reason}") from None
         strategy = tf.distribute.TPUStrategy(resolver)
     elif choice == "mirrored" or (choice == "auto" and len(_gpus()) > 1):
