@@ -2,7 +2,7 @@
 
     python docs/examples/training_step.py
 
-`python -m yt8m.train` computes the same step with Keras' `fit`, and evaluates, saves and resumes
+`yt8m train` computes the same step with Keras' `fit`, and evaluates, saves and resumes
 besides. This one runs on TensorFlow and, with KERAS_BACKEND=jax, on JAX.
 """
 

@@ -1,18 +1,20 @@
 """The command `yt8m NAME`: every job is found, listed, and runs as `python -m yt8m.NAME` does."""
 
 import ast
+import functools
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import job_in_process
 import pytest
-from job_runner import check, command, environment, run_child
+from job_runner import check, command, run_job, run_process
+from paths import ROOT
 
 from yt8m import __main__ as dispatcher
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "yt8m"
 PAGES = ("README.md", "frame_models/README.md", "frame_models/pixels/README.md")
 JOBS = [
@@ -34,43 +36,23 @@ JOBS = [
     "teach",
     "train",
 ]
-# Asks every job for its help, started in both ways, in one process that imports TensorFlow once.
-HELP = """
-import contextlib, io, json, os, runpy, sys
-
-from absl import app, flags
-
-from yt8m import __main__ as dispatcher
-
-os._exit = sys.exit
-app.define_help_flags()
-others = set(flags.FLAGS)
 
 
-def ask(arguments, start):
-    sys.argv = ["program", *arguments]
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
-        start()
-    own = sorted(set(flags.FLAGS) - others)
-    for name in own:
-        delattr(flags.FLAGS, name)
-    return output.getvalue(), own
+@functools.cache
+def help_of(name: str) -> str:
+    """What `python -m yt8m.NAME --help` prints."""
+    return run_job(f"yt8m.{name}", help=True).stdout
 
 
-answers = {}
-for name in sys.argv[1:]:
-    module = lambda: runpy.run_module(f"yt8m.{name}", run_name="__main__", alter_sys=True)
-    answers[name] = ask(["--help"], module), ask([name, "--help"], dispatcher.main)
-print(json.dumps(answers))
-"""
+def run_command(monkeypatch, *arguments: str) -> subprocess.CompletedProcess:
+    """Runs `yt8m` with arguments, in this process."""
+    monkeypatch.delitem(sys.modules, dispatcher.__name__)  # It is to be the main module.
+    return job_in_process.run(command("yt8m", *arguments))
 
 
-@pytest.fixture(scope="module")
-def answers() -> dict:
-    """For each job its help and the names of its flags, started in both ways."""
-    result = run_child([sys.executable, "-c", HELP, *dispatcher.names()])
-    return json.loads(check(result).splitlines()[-1])
+def flags_of(name: str) -> set[str]:
+    """The names of a job's flags."""
+    return set(re.findall(r"^  --(?:\[no\])?(\w+):", help_of(name), re.MULTILINE))
 
 
 def test_every_job_is_known():
@@ -89,13 +71,14 @@ def test_a_job_has_a_docstring_flags_and_a_main(name):
 
 
 @pytest.mark.parametrize("name", dispatcher.names())
-def test_a_job_explains_itself_in_both_ways(name, answers):
-    (module_help, own), other_way = answers[name]
-    assert [module_help, own] == other_way
-    assert module_help.startswith(f"usage: yt8m {name} [flags]\n\n{dispatcher.summary(name)}")
+def test_a_job_explains_itself_in_both_ways(name, monkeypatch):
+    printed = help_of(name)
+    assert printed == run_command(monkeypatch, name, "--help").stdout
+    assert printed.startswith(f"usage: yt8m {name} [flags]\n\n{dispatcher.summary(name)}")
+    source = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    own = set(re.findall(r'define\.\w+\(\s*"(\w+)"', source))
     assert own
-    for flag in own:
-        assert f"  --{flag}: " in module_help or f"  --[no]{flag}: " in module_help
+    assert own <= flags_of(name)
 
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:
@@ -109,19 +92,17 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_of_the_pages_are_those_of_jobs(page, answers):
+def test_commands_of_the_pages_are_those_of_jobs(page):
     examples = commands(ROOT / page)
     assert examples
     for name, flags in examples:
-        own = answers[name][0][1]
-        assert set(flags) <= set(own), (name, flags)
+        assert set(flags) <= flags_of(name), (name, flags)
 
 
-def test_a_run_records_the_same_flags_in_both_ways(run_dir, training_flags, tmp_path):
+def test_a_run_records_the_same_flags_in_both_ways(run_dir, training_flags, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    process = command("yt8m.train", train_dir=folder, **training_flags)
-    process[2:3] = ["yt8m", "train"]
-    check(run_child(process))
+    given = (f"--{name}={value}" for name, value in training_flags.items())
+    check(run_command(monkeypatch, "train", f"--train_dir={folder}", *given))
     first, second = (json.loads((path / "run.json").read_text()) for path in (run_dir, folder))
     assert first["flags"].pop("train_dir") == str(run_dir)
     assert second["flags"].pop("train_dir") == str(folder)
@@ -135,14 +116,8 @@ def test_the_list_of_jobs_imports_nothing_slow(arguments):
         "import sys; from yt8m import __main__ as dispatcher; dispatcher.main(); "
         "print(sorted({'absl', 'keras', 'numpy', 'rich', 'tensorflow'} & set(sys.modules)))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=True,
-    )
-    *shown, imported = result.stdout.splitlines()
+    printed = check(run_process([sys.executable, "-c", script, *arguments]))
+    *shown, imported = printed.splitlines()
     assert imported == "[]"
     listed = [line.split(maxsplit=1) for line in shown if line.startswith("  ")]
     assert listed == [[name, dispatcher.summary(name)] for name in JOBS]

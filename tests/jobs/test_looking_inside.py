@@ -57,6 +57,12 @@ def two_inputs(tmp_path_factory):
     return save_run(tmp_path_factory.mktemp("two") / "run", model, schema)
 
 
+def read(path):
+    """What an .npz holds."""
+    with np.load(path) as file:
+        return dict(file)
+
+
 def flags(clips, run, tmp_path, **others):
     return {
         "train_dir": run,
@@ -95,7 +101,7 @@ def test_occlusion_maps_are_drawn_and_kept(clips, run, tmp_path):
         f"{name}.{kind}" for name in names for kind in ("npz", "png")
     ]
     for name, label in zip(names, ("left", "right"), strict=True):
-        kept = np.load(out / f"{name}.npz")
+        kept = read(out / f"{name}.npz")
         assert kept["times"].tolist() == [0, 2, 4, 6, 8]  # 4 frames each, and no padding.
         assert kept["rows"].tolist() == kept["columns"].tolist() == [0, 6, 10]
         assert kept["drop"].shape == (5, 3, 3)
@@ -110,7 +116,7 @@ def test_two_inputs_are_hidden_together_or_one_alone(clips, two_inputs, tmp_path
     drops = {}
     for hidden in ("all", "pixels", "flow"):
         succeed("yt8m.occlusion", **given, input=hidden)
-        kept = np.load(given["output_dir"] / "000-v_g00_c00.npz")
+        kept = read(given["output_dir"] / "000-v_g00_c00.npz")
         assert kept["inputs"].tolist() == (["pixels", "flow"] if hidden == "all" else [hidden])
         assert kept["class_name"] == "right"
         drops[hidden] = kept["drop"]

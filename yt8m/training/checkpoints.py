@@ -26,7 +26,7 @@ def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> No
         train_dir: the run.
         trainer: the compiled model that trains; its weights and its optimizer's are written.
         state: JSON values; `state["step"]` names the checkpoint.
-        keep: older checkpoints than this many are deleted.
+        keep: how many checkpoints stay; older ones are deleted.
     """
     folder = os.path.join(train_dir, runs.CHECKPOINTS)
     final = os.path.join(folder, f"step-{state['step']:09d}")
@@ -41,10 +41,10 @@ def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> No
 def restore(train_dir: str, trainer: keras.Model) -> dict | None:
     """Loads the last checkpoint into the trainer.
 
-    One that cannot be read is named, and the one before it is taken.
+    Where it cannot be read, a warning names it, and the checkpoint before it is taken.
 
     Returns:
-        What `save` got as `state`; None if there is no checkpoint.
+        The `state` that `save` was given; None if there is no checkpoint.
 
     Raises:
         UserError: there are checkpoints, but none can be read.
@@ -78,7 +78,7 @@ def _restore(checkpoint: str, trainer: keras.Model) -> dict:
 
 
 def _random_state(trainer: keras.Model) -> list[list[int]]:
-    """Where the random generators of dropout and the like are; Keras' weight files lack them."""
+    """The states of random generators, such as those of dropout. Keras' weight files lack them."""
     return [variable.numpy().tolist() for variable in _generators(trainer)]
 
 

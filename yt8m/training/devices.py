@@ -26,8 +26,8 @@ class Devices:
     """The devices to train on.
 
     Attributes:
-        count: over how many a batch is split.
-        scope: makes the context in which the model and the optimizer are made.
+        count: the number of devices over which a batch is split.
+        scope: returns the context in which the model and the optimizer are to be made.
     """
 
     count: int = 1
@@ -43,7 +43,7 @@ def set_up(choice: str) -> Devices:
     backend = keras.config.backend()
     if _BACKEND_OF.get(choice, backend) != backend:
         raise UserError(
-            f"--distribute={choice} needs the {_BACKEND_OF[choice]} backend of Keras, this is "
+            f"--distribute={choice} needs the {_BACKEND_OF[choice]} backend of Keras, and this is "
             f"{backend}. Set KERAS_BACKEND={_BACKEND_OF[choice]}, or choose another."
         )
     devices = _tensorflow(choice) if backend == "tensorflow" else _jax(choice)
