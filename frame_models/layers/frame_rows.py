@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
 from frame_models.layers.padding import zero_padding
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class FramesToRows(keras.layers.Layer):
+class FramesToRows(FrameLayer):
     """Makes every frame a row, so that what takes one vector a video takes a frame.
 
     A row of padding holds zeros at inference. In training it holds a frame of some video of the
@@ -26,20 +27,12 @@ class FramesToRows(keras.layers.Layer):
         `(batch * time, size)`. The mask ends here.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, inputs, mask=None, training=None):
         """Joins the batch and the time axis."""
         rows = ops.reshape(zero_padding(inputs, mask), (-1, inputs.shape[-1]))
         if mask is None or not training:
             return rows
         return ops.take(rows, _sources(ops.reshape(ops.cast(mask, "int32"), (-1,))), axis=0)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: the rows are no frames any more."""
-        return None
 
     def compute_output_shape(self, input_shape):
         """Joins the first two axes."""

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FramePooling
+
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class MaskedAverage(keras.layers.Layer):
+class MaskedAverage(FramePooling):
     """Averages over time, counting only the frames whose mask is set.
 
     A video without a frame gives zeros; `keras.layers.GlobalAveragePooling1D` gives NaN there.
@@ -23,10 +25,6 @@ class MaskedAverage(keras.layers.Layer):
         `(batch, size)`. The mask ends here.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, inputs, mask=None):
         """Divides the sum over the valid frames by their number, or by 1 if there is none."""
         frames = ops.cast(inputs, "float32")
@@ -36,11 +34,3 @@ class MaskedAverage(keras.layers.Layer):
         total = ops.sum(ops.where(valid, frames, 0.0), axis=1)
         count = ops.sum(ops.cast(valid, "float32"), axis=1)
         return ops.cast(total / ops.maximum(count, 1.0), self.compute_dtype)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: without a time axis there is nothing left to mask."""
-        return None
-
-    def compute_output_shape(self, input_shape):
-        """Removes the time axis."""
-        return (input_shape[0], *input_shape[2:])

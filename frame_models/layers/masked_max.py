@@ -4,11 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from frame_models.layers.frame_layer import FramePooling
+
 LOWEST = float(np.finfo("float32").min)  # Less than any value, and finite: no NaN comes from it.
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class MaskedMax(keras.layers.Layer):
+class MaskedMax(FramePooling):
     """Takes the maximum of each value over time, among the frames whose mask is set.
 
     A video without a frame gives zeros. Frames outside the mask are never read, so what they hold
@@ -26,10 +28,6 @@ class MaskedMax(keras.layers.Layer):
         `(batch, size)`. The mask ends here.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, inputs, mask=None):
         """Takes the maximum of the valid frames, or 0 if there is none."""
         if mask is None:
@@ -37,11 +35,3 @@ class MaskedMax(keras.layers.Layer):
         valid = ops.expand_dims(ops.cast(mask, "bool"), -1)
         highest = ops.max(ops.where(valid, ops.cast(inputs, "float32"), LOWEST), axis=1)
         return ops.cast(ops.where(ops.any(valid, axis=1), highest, 0.0), self.compute_dtype)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: without a time axis there is nothing left to mask."""
-        return None
-
-    def compute_output_shape(self, input_shape):
-        """Removes the time axis."""
-        return (input_shape[0], *input_shape[2:])

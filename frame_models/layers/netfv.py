@@ -88,11 +88,3 @@ class NetFV(ClusterPooling):
     def output_size(self, size: int) -> int:
         """The length of a video's vector, for frames of this size."""
         return 2 * size * self.clusters
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {
-            **super().get_config(),
-            "coupled": self.coupled,
-            "coupling_factor": self.coupling_factor,
-        }

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
+
 
 def reverse_frames(frames: keras.KerasTensor, mask: keras.KerasTensor | None) -> keras.KerasTensor:
     """Turns the order of each video's frames round, and leaves its padding where it is.
@@ -26,7 +28,7 @@ def reverse_frames(frames: keras.KerasTensor, mask: keras.KerasTensor | None) ->
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class ReverseFrames(keras.layers.Layer):
+class ReverseFrames(FrameLayer):
     """Puts the last frame of each video first and its first frame last.
 
     Padding stays behind the frames, so what reads the result needs no other mask.
@@ -42,9 +44,7 @@ class ReverseFrames(keras.layers.Layer):
         That of the input. The mask goes along.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
+    ends_mask = False
 
     def call(self, inputs, mask=None):
         """Reverses each video by itself."""

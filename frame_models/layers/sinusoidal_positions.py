@@ -5,9 +5,11 @@ import math
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
+
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class SinusoidalPositions(keras.layers.Layer):
+class SinusoidalPositions(FrameLayer):
     """Adds to every frame a vector that depends only on its position in time.
 
     The first half of the vector (the larger, where the size is odd) is `sin(t / longest^(i / h))`,
@@ -29,10 +31,11 @@ class SinusoidalPositions(keras.layers.Layer):
         where sines and cosines alternate: the same vectors in another order of their values.
     """
 
+    ends_mask = False
+
     def __init__(self, longest: float = 10000.0, **kwargs):
         super().__init__(**kwargs)
         self.longest = longest
-        self.supports_masking = True
 
     def call(self, inputs):
         """Adds the positions, which are computed in float32."""
@@ -47,7 +50,3 @@ class SinusoidalPositions(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Keeps the shape."""
         return input_shape
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {**super().get_config(), "longest": self.longest}

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from frame_models.layers.cluster_pooling import ClusterPooling
+from frame_models.layers.cluster_pooling import ClusterPooling, frame_counts, largest_shares
 from frame_models.layers.l2_normalize import l2_normalize
 
 
@@ -46,15 +46,11 @@ class SoftDBoW(ClusterPooling):
 
     def pool(self, frames, shares, training):
         """Returns the normalised sums and, if asked for, the normalised maxima."""
-        pooled = l2_normalize(ops.sum(ops.cast(shares, "float32"), axis=1), axis=1)
+        pooled = l2_normalize(frame_counts(shares), axis=1)
         if not self.max_pool:
             return pooled
-        return ops.concatenate([pooled, l2_normalize(ops.max(shares, axis=1), axis=1)], axis=-1)
+        return ops.concatenate([pooled, largest_shares(shares)], axis=-1)
 
     def output_size(self, size: int) -> int:
         """The length of a video's vector, for frames of this size."""
         return self.clusters * (2 if self.max_pool else 1)
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {**super().get_config(), "max_pool": self.max_pool}

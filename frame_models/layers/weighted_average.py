@@ -32,6 +32,11 @@ class WeightedAverage(keras.layers.Layer):
         total = ops.sum(values * ops.expand_dims(weights, -1), axis=1)
         return total / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
 
+    def intermediates(self, inputs, mask=None):
+        """Returns `frame_weights` (batch, time): they sum to 1, or are 0 throughout."""
+        _, weights = inputs
+        return {"frame_weights": weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1)}
+
     def compute_output_shape(self, input_shape):
         """Removes the time axis."""
         batch, _, size = input_shape[0]

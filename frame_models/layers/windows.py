@@ -10,6 +10,7 @@ convolution without padding. The frames of a video come first and its padding la
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
 from frame_models.layers.masked_max import LOWEST
 
 
@@ -83,7 +84,7 @@ class WindowMask(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class WindowMax(keras.layers.Layer):
+class WindowMax(FrameLayer):
     """Takes the maximum of each value over each window, counting only frames of the video.
 
     Windows that do not belong to the video give zeros; `WindowMask` tells which do.
@@ -109,7 +110,6 @@ class WindowMax(keras.layers.Layer):
         _check(window, stride)
         self.window = window
         self.stride = stride
-        self.supports_masking = True
 
     def call(self, inputs, mask=None):
         """Pools over time, at the end also over windows that are cut short."""
@@ -124,14 +124,6 @@ class WindowMax(keras.layers.Layer):
         belongs = ops.expand_dims(_window_mask(mask, self.window, self.stride), -1)
         return ops.cast(ops.where(belongs, highest, 0.0), self.compute_dtype)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: the mask of the frames does not fit the windows."""
-        return None
-
     def compute_output_shape(self, input_shape):
         """Replaces the frames by the windows that start at one."""
         return (input_shape[0], _count(input_shape[1], self.stride), *input_shape[2:])
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {**super().get_config(), "window": self.window, "stride": self.stride}
