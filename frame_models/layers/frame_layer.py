@@ -13,6 +13,10 @@ class FrameLayer(keras.layers.Layer):
     is true, the default, the mask of the frames does not fit what the layer gives, or is given by
     name to whatever needs it; otherwise it goes along.
 
+    A layer that makes something on its way that people look at has a method
+    `intermediates(inputs, mask=None)`, which answers it at inference as a dict of name -> (batch,
+    time, ...), with zeros where there is padding.
+
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
@@ -29,18 +33,6 @@ class FrameLayer(keras.layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-
-    def intermediates(self, inputs, mask=None) -> dict[str, keras.KerasTensor]:
-        """What the layer makes on its way and people look at, at inference, by name.
-
-        Args:
-            inputs: as `call` takes them.
-            mask: as `call` takes it.
-
-        Returns:
-            Name -> (batch, time, ...), zeros where there is padding. Here there is none.
-        """
-        return {}
 
     def compute_mask(self, inputs, previous_mask=None):
         """Returns None, or the mask of the frames where it goes along."""
