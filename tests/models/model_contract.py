@@ -53,6 +53,11 @@ class Case:
         return _inputs(self.build)
 
     @property
+    def parameters(self) -> list[str]:
+        """Names of all parameters."""
+        return list(inspect.signature(self.build).parameters)
+
+    @property
     def takes_frames(self) -> bool:
         """Whether it is a frame model."""
         return "frames" in self.inputs
