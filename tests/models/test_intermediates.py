@@ -174,6 +174,7 @@ def test_it_changes_nothing_of_the_model():
 
 def test_weights_that_learn_on_are_seen():
     model = of("frame_models.netvlad").model()
+    randomise(model)
     data = of("frame_models.netvlad").data()
     showing = intermediates.model_of(model, ["assignments/rgb"])
     before = answers(showing, data)["assignments/rgb"]

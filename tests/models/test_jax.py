@@ -1,4 +1,4 @@
-"""Every model answers on JAX what it answers on TensorFlow."""
+"""Every model answers on JAX what it answers on TensorFlow, and shows the same inside."""
 
 import os
 import pathlib
@@ -7,6 +7,8 @@ import sys
 
 import model_contract
 import numpy as np
+
+from yt8m.modeling import intermediates
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -21,6 +23,10 @@ def answers(folder: pathlib.Path) -> dict[str, np.ndarray]:
         given |= {f"{case}/in/{name}": x for name, x in data.items()}
         given |= {f"{case}/w/{i}": w.numpy() for i, w in enumerate(model.weights)}
         here[str(case)] = model_contract.predict(model, data)
+        if case.takes_frames and case in model_contract.cases():
+            showing = intermediates.model_of(model, list(intermediates.names(model)))
+            inside = model_contract.outputs(showing, data)
+            here |= {f"{case}/shown/{name}": value for name, value in inside.items()}
     np.savez(folder / "given.npz", **given)
     return here
 
