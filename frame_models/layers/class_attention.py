@@ -34,6 +34,9 @@ class ClassAttention(FramePooling):
         dtype: dtype or dtype policy of the computation and the output.
         **kwargs: what every Keras layer takes, such as `name`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one.
@@ -47,6 +50,11 @@ class ClassAttention(FramePooling):
     Reference:
         Kong et al., Audio Set classification with attention model: a probabilistic perspective,
         https://arxiv.org/abs/1711.00927; the authors' code has "class_softmax".
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(ClassAttention(num_classes=3)(frames).shape)
+        (2, 3)
     """
 
     def __init__(

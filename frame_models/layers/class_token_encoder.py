@@ -23,6 +23,10 @@ class ClassTokenEncoder(FramePooling):
         dropout: share of the activations that training drops.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether to drop activations.
+
     Input shape:
         `(batch, time, size)`, float, with positions; mask `(batch, time)`, bool, true for a frame
         of the video. No mask means that every frame is one.
@@ -36,6 +40,11 @@ class ClassTokenEncoder(FramePooling):
     Reference:
         Devlin et al., BERT, https://arxiv.org/abs/1810.04805; Dosovitskiy et al., An image is
         worth 16x16 words, https://arxiv.org/abs/2010.11929.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(ClassTokenEncoder(layers=1, heads=2)(frames).shape)
+        (2, 8)
     """
 
     def __init__(

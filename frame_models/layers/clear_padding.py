@@ -16,12 +16,21 @@ class ClearPadding(FrameLayer):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one.
 
     Output shape:
         That of the input. The mask does not go along.
+
+    Example:
+        >>> frames = np.array([[[1.0], [2.0], [9.0]]])
+        >>> cleared = ClearPadding()(frames, mask=np.array([[True, True, False]]))
+        >>> keras.ops.convert_to_numpy(cleared)[0, :, 0].tolist()
+        [1.0, 2.0, 0.0]
     """
 
     def call(self, inputs, mask=None):

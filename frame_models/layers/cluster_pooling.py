@@ -23,6 +23,10 @@ class ClusterPooling(FramePooling):
         epsilon: added to the batch norms' variances.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -31,6 +35,11 @@ class ClusterPooling(FramePooling):
 
     Raises:
         ValueError: `clusters` is not positive.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(ClusterPooling(clusters=4)(frames).shape)
+        (2, 32)
     """
 
     def __init__(self, clusters: int, momentum: float = 0.99, epsilon: float = 0.001, **kwargs):
@@ -80,17 +89,34 @@ class ClusterPooling(FramePooling):
 
 
 def cluster_sums(frames: keras.KerasTensor, shares: keras.KerasTensor) -> keras.KerasTensor:
-    """Sums the frames (batch, time, size) by their shares: (batch, size, clusters)."""
+    """Sums the frames (batch, time, size) by their shares: (batch, size, clusters).
+
+    Example:
+        >>> frames, shares = keras.ops.ones((2, 5, 8)), keras.ops.ones((2, 5, 4))
+        >>> tuple(cluster_sums(frames, shares).shape)
+        (2, 8, 4)
+    """
     return ops.matmul(ops.transpose(frames, (0, 2, 1)), shares)
 
 
 def frame_counts(shares: keras.KerasTensor) -> keras.KerasTensor:
-    """How many frames each cluster has, of shares (batch, time, clusters): (batch, clusters)."""
+    """How many frames each cluster has, of shares (batch, time, clusters): (batch, clusters).
+
+    Example:
+        >>> keras.ops.convert_to_numpy(frame_counts(np.array([[[0.5, 0.5], [1.0, 0.0]]]))).tolist()
+        [[1.5, 0.5]]
+    """
     return ops.sum(ops.cast(shares, "float32"), axis=1)
 
 
 def largest_shares(shares: keras.KerasTensor) -> keras.KerasTensor:
-    """The largest share of a frame in each cluster, scaled to unit norm: (batch, clusters)."""
+    """The largest share of a frame in each cluster, scaled to unit norm: (batch, clusters).
+
+    Example:
+        >>> shares = np.array([[[0.5, 0.0], [1.0, 0.0]]])
+        >>> keras.ops.convert_to_numpy(largest_shares(shares)).tolist()
+        [[1.0, 0.0]]
+    """
     return l2_normalize(ops.max(shares, axis=1), axis=1)
 
 
@@ -99,6 +125,10 @@ def normalized_clusters(sums: keras.KerasTensor) -> keras.KerasTensor:
 
     Returns:
         (batch, size * clusters), float32.
+
+    Example:
+        >>> tuple(normalized_clusters(keras.ops.ones((2, 8, 4))).shape)
+        (2, 32)
     """
     sums = l2_normalize(sums, axis=1)
     return l2_normalize(ops.reshape(sums, (-1, sums.shape[1] * sums.shape[2])), axis=1)

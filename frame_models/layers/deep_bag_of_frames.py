@@ -23,6 +23,10 @@ class DeepBagOfFrames(FramePooling, FrameProjection):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -35,6 +39,11 @@ class DeepBagOfFrames(FramePooling, FrameProjection):
     Reference:
         Abu-El-Haija et al., https://arxiv.org/abs/1609.08675, section 5.1.2, and `DbofModel` of the
         google/youtube-8m starter code; kernel from N(0, 1 / sqrt(size)).
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(DeepBagOfFrames(clusters=16)(frames).shape)
+        (2, 16)
     """
 
     def __init__(

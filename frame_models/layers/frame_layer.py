@@ -26,6 +26,10 @@ class FrameLayer(keras.layers.Layer):
 
     Output shape:
         As the subclass says.
+
+    Example:
+        >>> FrameLayer().compute_mask(None, np.array([[True, False]])) is None
+        True
     """
 
     ends_mask = True
@@ -59,6 +63,10 @@ class FramePooling(FrameLayer):
 
     Output shape:
         `(batch, output_size(size))`.
+
+    Example:
+        >>> FramePooling().compute_output_shape((None, 300, 8))
+        (None, 8)
     """
 
     ends_mask = True

@@ -22,6 +22,10 @@ class FrameProjection(FrameLayer):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -34,6 +38,11 @@ class FrameProjection(FrameLayer):
     Reference:
         A batch norm in place of the bias and a kernel from N(0, 1 / sqrt(size)), as in the
         google/youtube-8m starter code and that of Miech, Laptev and Sivic.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(FrameProjection(clusters=4)(frames).shape)
+        (2, 5, 4)
     """
 
     ends_mask = False

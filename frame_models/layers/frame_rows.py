@@ -19,12 +19,21 @@ class FramesToRows(FrameLayer):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether rows of padding hold frames of the batch instead of zeros.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one.
 
     Output shape:
         `(batch * time, size)`. The mask ends here.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(FramesToRows()(frames).shape)
+        (10, 8)
     """
 
     def call(self, inputs, mask=None, training=None):
@@ -67,6 +76,11 @@ class RowsToFrames(keras.layers.Layer):
 
     Output shape:
         `(batch, time, size)`.
+
+    Example:
+        >>> rows, mask = np.ones((10, 8)), np.ones((2, 5), "bool")
+        >>> tuple(RowsToFrames()([rows, mask]).shape)
+        (2, 5, 8)
     """
 
     def __init__(self, dtype="float32", **kwargs):

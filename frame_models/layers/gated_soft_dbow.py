@@ -21,6 +21,10 @@ class GatedSoftDBoW(ClusterPooling):
         epsilon: added to the batch norms' variances.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -32,6 +36,11 @@ class GatedSoftDBoW(ClusterPooling):
 
     Reference:
         `GatedDBoF` in the code of Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(GatedSoftDBoW(clusters=4)(frames).shape)
+        (2, 4)
     """
 
     def build(self, input_shape):

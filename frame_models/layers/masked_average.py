@@ -17,12 +17,20 @@ class MaskedAverage(FramePooling):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one.
 
     Output shape:
         `(batch, size)`. The mask ends here.
+
+    Example:
+        >>> frames = np.array([[[1.0], [3.0], [99.0]]])
+        >>> float(MaskedAverage()(frames, mask=np.array([[True, True, False]]))[0, 0])
+        2.0
     """
 
     def call(self, inputs, mask=None):

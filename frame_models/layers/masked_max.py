@@ -19,6 +19,9 @@ class MaskedMax(FramePooling):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one. Windows and parts of a video may take the place of
@@ -26,6 +29,11 @@ class MaskedMax(FramePooling):
 
     Output shape:
         `(batch, size)`. The mask ends here.
+
+    Example:
+        >>> frames = np.array([[[1.0], [3.0], [99.0]]])
+        >>> float(MaskedMax()(frames, mask=np.array([[True, True, False]]))[0, 0])
+        3.0
     """
 
     def call(self, inputs, mask=None):

@@ -27,6 +27,10 @@ class NeXtVLAD(FramePooling):
         epsilon: added to the batch norms' variances.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -41,6 +45,11 @@ class NeXtVLAD(FramePooling):
     Reference:
         Lin, Xiao and Fan, https://arxiv.org/abs/1811.05014, and the authors' code. The code's batch
         statistics include padded frames; these do not.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(NeXtVLAD(clusters=4, groups=2, expansion=2)(frames).shape)
+        (2, 32)
     """
 
     def __init__(

@@ -20,6 +20,9 @@ class PartMax(FrameLayer):
         parts: number of parts.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the frames of a video,
         which come first. No mask means that every frame is one.
@@ -29,6 +32,11 @@ class PartMax(FrameLayer):
 
     Raises:
         ValueError: `parts` is not positive.
+
+    Example:
+        >>> frames = np.arange(6.0).reshape(1, 6, 1)
+        >>> keras.ops.convert_to_numpy(PartMax(3)(frames))[0, :, 0].tolist()
+        [1.0, 3.0, 5.0]
     """
 
     def __init__(self, parts: int = 5, **kwargs):

@@ -27,6 +27,10 @@ class RecurrentLayer(FrameLayer):
         dropout: share of the input values that training drops; the same for all frames of a video.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether to drop activations.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the frames of a video,
         which come first. No mask means that every frame is one.
@@ -45,6 +49,12 @@ class RecurrentLayer(FrameLayer):
         Hochreiter and Schmidhuber, Long short-term memory, 1997; Cho et al.,
         https://arxiv.org/abs/1406.1078; the dropout is that of Gal and Ghahramani,
         https://arxiv.org/abs/1512.05287, on the inputs only.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> read = RecurrentLayer(4)(frames)
+        >>> {name: tuple(value.shape) for name, value in read.items()}
+        {'frames': (2, 5, 4), 'last': (2, 4), 'states': (2, 8)}
     """
 
     def __init__(

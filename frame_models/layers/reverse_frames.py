@@ -16,6 +16,11 @@ def reverse_frames(frames: keras.KerasTensor, mask: keras.KerasTensor | None) ->
 
     Returns:
         (batch, time, size): the last frame of each video first. Doing it twice changes nothing.
+
+    Example:
+        >>> frames, mask = np.array([[[1.0], [2.0], [0.0]]]), np.array([[True, True, False]])
+        >>> keras.ops.convert_to_numpy(reverse_frames(frames, mask))[0, :, 0].tolist()
+        [2.0, 1.0, 0.0]
     """
     if mask is None:
         return ops.flip(frames, axis=1)
@@ -36,12 +41,20 @@ class ReverseFrames(FrameLayer):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the frames of a video,
         which come first. No mask means that every frame is one.
 
     Output shape:
         That of the input. The mask goes along.
+
+    Example:
+        >>> frames = np.array([[[1.0], [2.0], [3.0]]])
+        >>> keras.ops.convert_to_numpy(ReverseFrames()(frames))[0, :, 0].tolist()
+        [3.0, 2.0, 1.0]
     """
 
     ends_mask = False

@@ -29,6 +29,10 @@ class SinusoidalPositions(FrameLayer):
     Reference:
         Vaswani et al., Attention is all you need, https://arxiv.org/abs/1706.03762, section 3.5,
         where sines and cosines alternate: the same vectors in another order of their values.
+
+    Example:
+        >>> keras.ops.convert_to_numpy(SinusoidalPositions()(np.zeros((1, 5, 4))))[0, 0].tolist()
+        [0.0, 0.0, 1.0, 1.0]
     """
 
     ends_mask = False

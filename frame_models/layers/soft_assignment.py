@@ -18,6 +18,10 @@ class SoftAssignment(FrameProjection):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -30,6 +34,12 @@ class SoftAssignment(FrameProjection):
     Reference:
         Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, equation 3, with the authors'
         batch norm in place of the bias; kernel from N(0, 1 / sqrt(size)).
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> shares = SoftAssignment(clusters=4)(frames)
+        >>> tuple(shares.shape), round(float(keras.ops.sum(shares[0, 0])), 3)
+        ((2, 5, 4), 1.0)
     """
 
     def activate(self, units):

@@ -18,6 +18,10 @@ class SoftDBoW(ClusterPooling):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -31,6 +35,11 @@ class SoftDBoW(ClusterPooling):
     Reference:
         Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, section 3.1 (`SoftDBoF` in the
         authors' code).
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(SoftDBoW(clusters=4, max_pool=True)(frames).shape)
+        (2, 8)
     """
 
     def __init__(

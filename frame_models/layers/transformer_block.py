@@ -23,6 +23,11 @@ class TransformerBlock(FrameLayer):
         dropout: share of the activations that training drops.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        num_queries: how many of the vectors, from the first on, to transform; None for all.
+        training: whether to drop activations.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the vectors that others
         may attend to, at least one of each video. No mask means all of them.
@@ -36,6 +41,11 @@ class TransformerBlock(FrameLayer):
     Reference:
         Vaswani et al., https://arxiv.org/abs/1706.03762; Dosovitskiy et al., An image is worth
         16x16 words, https://arxiv.org/abs/2010.11929.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(TransformerBlock(heads=2)(frames, num_queries=1).shape)
+        (2, 1, 8)
     """
 
     ends_mask = False

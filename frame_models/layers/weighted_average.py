@@ -21,6 +21,11 @@ class WeightedAverage(keras.layers.Layer):
 
     Output shape:
         `(batch, size)`.
+
+    Example:
+        >>> values, weights = np.array([[[1.0], [4.0]]]), np.array([[1.0, 2.0]])
+        >>> float(WeightedAverage()([values, weights])[0, 0])
+        3.0
     """
 
     def __init__(self, dtype="float32", **kwargs):

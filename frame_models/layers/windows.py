@@ -58,6 +58,11 @@ class WindowMask(keras.layers.Layer):
 
     Raises:
         ValueError: an argument is not positive.
+
+    Example:
+        >>> mask = np.arange(8)[None] < 5
+        >>> keras.ops.convert_to_numpy(WindowMask(window=4, stride=2)(mask)).tolist()
+        [[True, True, False, False]]
     """
 
     def __init__(self, window: int = 10, stride: int = 5, **kwargs):
@@ -94,6 +99,9 @@ class WindowMax(FrameLayer):
         stride: frames between the starts of two windows.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the frames of a video,
         which come first. No mask means that every frame is one.
@@ -103,6 +111,11 @@ class WindowMax(FrameLayer):
 
     Raises:
         ValueError: an argument is not positive.
+
+    Example:
+        >>> frames = np.arange(8.0).reshape(1, 8, 1)
+        >>> keras.ops.convert_to_numpy(WindowMax(window=4, stride=2)(frames))[0, :, 0].tolist()
+        [3.0, 5.0, 7.0, 0.0]
     """
 
     def __init__(self, window: int = 10, stride: int = 5, **kwargs):

@@ -47,6 +47,11 @@ def parse(text: str) -> Call:
 
     Raises:
         ValueError: where the text is no name or call of a name with keyword arguments.
+
+    Example:
+        >>> call = parse("netvlad(clusters=64, head=moe(mixtures=4))")
+        >>> call.name, call.arguments["clusters"], call.arguments["head"]
+        ('netvlad', 64, moe(mixtures=4))
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -150,7 +155,12 @@ def check_names(what: str, received: Mapping[str, Any], valid: Mapping[str, Any]
 
 
 def unknown(what: str, name: str, valid: list[str], shown: list[str] | None = None) -> str:
-    """The sentence for a wrong name: what was received, the closest valid name, the list."""
+    """The sentence for a wrong name: what was received, the closest valid name, the list.
+
+    Example:
+        >>> unknown("model", "mo", ["moe", "mlp"])
+        "No model is called 'mo'. Did you mean 'moe'? Valid names: mlp, moe."
+    """
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     listed = ", ".join(sorted(shown or valid)) or "there are none"
@@ -179,7 +189,12 @@ def inputs(call: Callable) -> tuple[str, ...]:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value of a spec is of the type that an annotation names."""
+    """Whether a value of a spec is of the type that an annotation names.
+
+    Example:
+        >>> fits(2, float), fits(True, int), fits((1, 2), tuple[int, ...])
+        (True, False, True)
+    """
     if hint is Any:
         return True
     origin = typing.get_origin(hint)
@@ -201,7 +216,12 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def hint_name(hint: Any) -> str:
-    """An annotation in words, for an error."""
+    """An annotation in words, for an error.
+
+    Example:
+        >>> hint_name(int | tuple[int, ...])
+        'int or a tuple of int, such as (a,) or (a, b)'
+    """
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and model_type(hint):
         return "a tuple of models"

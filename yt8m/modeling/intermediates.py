@@ -51,6 +51,12 @@ def names(model: keras.Model) -> dict[str, keras.KerasTensor]:
     Returns:
         Name -> float32 tensor of a graph that begins at the model's inputs, from the input to the
         output.
+
+    Example:
+        >>> inputs = keras.Input((4,))
+        >>> model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+        >>> {name: value.shape for name, value in names(model).items()}
+        {'embedding': (None, 4)}
     """
     found = [*_Graph(model).values()]
     count = {name: sum(other == name for other, _ in found) for name, _ in found}
@@ -77,6 +83,12 @@ def model_of(model: keras.Model, wanted: Sequence[str]) -> keras.Model:
 
     Raises:
         ValueError: a name is none of the model's.
+
+    Example:
+        >>> inputs = keras.Input((4,))
+        >>> model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+        >>> tuple(model_of(model, ["embedding"])(np.ones((2, 4)))["embedding"].shape)
+        (2, 4)
     """
     known = names(model)
     for name in wanted:

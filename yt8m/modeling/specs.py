@@ -36,12 +36,24 @@ def model(text: str) -> Spec:
 
     Raises:
         ValueError: names what was received, the closest valid name, and the valid names.
+
+    Example:
+        >>> spec = model("average(head=moe(mixtures=4))")
+        >>> spec.name, spec.inputs
+        ('average', ('frames', 'mask'))
+        >>> model("netvlad@gated(clusters=64)").settings["clusters"]
+        64
     """
     return _resolve(parse(text))
 
 
 def completed(text: str) -> str:
-    """A spec of a model with every setting that there is today; as it is where that is no spec."""
+    """A spec of a model with every setting that there is today; as it is where that is no spec.
+
+    Example:
+        >>> completed("softmax")
+        'softmax(l2=1e-08, kernel_scale=1.0)'
+    """
     try:
         return str(model(text))
     except ValueError:  # Of another version, with settings that are gone.
@@ -49,7 +61,12 @@ def completed(text: str) -> str:
 
 
 def model_names() -> dict[str, str]:
-    """Short name -> dotted name of every model, found among the modules of the packages."""
+    """Short name -> dotted name of every model, found among the modules of the packages.
+
+    Example:
+        >>> model_names()["netvlad"]
+        'frame_models.netvlad'
+    """
     names: dict[str, str] = {}
     for package in MODEL_PACKAGES:
         path = importlib.import_module(package).__path__
@@ -72,12 +89,21 @@ def published(name: str) -> dict[str, str]:
 
     Args:
         name: of a model, short.
+
+    Example:
+        >>> published("netvlad")["plain"]
+        'netvlad(clusters=256, head=moe(l2=1e-6))'
     """
     return getattr(importlib.import_module(model_names()[name]), "PUBLISHED", {})
 
 
 def published_names() -> list[str]:
-    """The published sizes of all models, such as `netvlad@gated`, sorted."""
+    """The published sizes of all models, such as `netvlad@gated`, sorted.
+
+    Example:
+        >>> "netvlad@gated" in published_names()
+        True
+    """
     return sorted(f"{name}@{size}" for name in model_names() for size in published(name))
 
 
