@@ -21,7 +21,7 @@ def slim_l2(scale: float) -> keras.regularizers.Regularizer | None:
         ValueError: `scale` is negative.
 
     Example:
-        >>> float(slim_l2(0.5)(np.array([2.0])))
+        >>> float(slim_l2(0.5)(keras.ops.array([2.0])))
         1.0
     """
     if scale < 0:
