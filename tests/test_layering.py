@@ -8,8 +8,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 # What each package may import of the packages named here.
 MAY_IMPORT = {
     "video_models": set(),
@@ -35,12 +35,14 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # The parts of yt8m that work on every backend, without TensorFlow.
 WITHOUT_TENSORFLOW = (
+    "yt8m/base/catalogue.py",
     "yt8m/base/errors.py",
     "yt8m/base/files.py",
     "yt8m/base/spec_language.py",
     "yt8m/base/temporaries.py",
     "yt8m/conversion/tf1_weights.py",
     "yt8m/data/__init__.py",
+    "yt8m/data/ids.py",
     "yt8m/data/labels.py",
     "yt8m/data/schema.py",
     "yt8m/data/segment_classes.py",
@@ -59,10 +61,12 @@ WITHOUT_TENSORFLOW = (
             "frames/record_frames",
             "frames/shots",
             "frames/views",
+            "sources/class_folders",
             "sources/file_index",
             "sources/folders",
             "sources/grouped_splits",
             "sources/manifest",
+            "sources/manifest_writing",
             "sources/pattern",
             "sources/ucf101",
         )
@@ -86,6 +90,8 @@ WITHOUT_TENSORFLOW = (
     "yt8m/training/checkpoints.py",
     "yt8m/training/fine_tuning.py",
     "yt8m/training/optimizers.py",
+    "yt8m/training/rates.py",
+    "yt8m/training/targets.py",
     "yt8m/training/trainer.py",
     "yt8m/training/transfer.py",
 )
@@ -146,6 +152,40 @@ def test_no_import_points_up(path):
 )
 def test_an_import_that_points_up_is_seen(module, statement):
     assert len(upward_imports(module, statement)) == 1
+
+
+# Where flags are read: what they say goes on as values.
+MAY_READ_FLAGS = ("yt8m/base/jobs.py", "yt8m/inputs/flags.py")
+
+
+def places_that_read_flags(source: str, is_job: bool) -> list[int]:
+    """The lines that name FLAGS, but for those in the function `main` of a job."""
+    tree = ast.parse(source)
+    mains = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main" and is_job]
+    allowed = {id(node) for main in mains for node in ast.walk(main)}
+    names = [
+        node
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and node.attr == "FLAGS")
+        or (isinstance(node, ast.Name) and node.id == "FLAGS")
+        or (isinstance(node, ast.alias) and node.name == "FLAGS")
+    ]
+    return [node.lineno for node in names if id(node) not in allowed]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "yt8m").rglob("*.py")), ids=module_of)
+def test_flags_are_read_in_main_alone(path):
+    name = path.relative_to(ROOT).as_posix()
+    if name in MAY_READ_FLAGS:
+        return
+    is_job = room_of(module_of(path)) == "jobs"
+    assert places_that_read_flags(path.read_text(encoding="utf-8"), is_job) == []
+
+
+def test_flags_read_elsewhere_are_seen():
+    source = "def main():\n    x = flags.FLAGS\n\ndef other():\n    return flags.FLAGS.x"
+    assert places_that_read_flags(source, is_job=True) == [5]
+    assert places_that_read_flags(source, is_job=False) == [2, 5]
 
 
 def test_every_folder_of_yt8m_stands_on_a_floor():

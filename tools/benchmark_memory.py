@@ -50,7 +50,7 @@ _WATCHER = (
 
 
 def define_flags() -> None:
-    """Defines the flags of this tool."""
+    """Defines the flags of this benchmark."""
     names = ", ".join(MEASUREMENTS)
     define.strings("measurements", f"What to measure, of {names}.", list(MEASUREMENTS))
     define.integer("num_videos", "Videos in each measurement.", 1_000_000, at_least=1)
@@ -67,7 +67,7 @@ def main() -> None:
         _STREAMS[args.stream](args.num_videos)
         return
     if args.output_file:
-        jobs.check_output_file(args.output_file)
+        files.check_output_file(args.output_file)
     figures = measure(args.measurements, args.num_videos)
     print_table(figures)
     if args.output_file:

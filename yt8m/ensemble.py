@@ -2,9 +2,9 @@ r"""Joins the submissions of several models into one that is better than each.
 
 For example, with weights that are fitted where labels are known and used where they are not:
 
-    python -m yt8m.ensemble --input_files='validate_*.csv' --fit_on='data/validate*.tfrecord' \
+    yt8m ensemble --input_files='validate_*.csv' --fit_on='data/validate*.tfrecord' \
         --output_file=validate.csv
-    python -m yt8m.ensemble --input_files='test_*.csv' --weights=0.6,0.4 --output_file=test.csv
+    yt8m ensemble --input_files='test_*.csv' --weights=0.6,0.4 --output_file=test.csv
 
 The files are of videos or, as in 2019, of segments; their first lines say which.
 """
@@ -20,8 +20,9 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
+from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
 from yt8m.ensembling import labels
 from yt8m.ensembling.fitting import Fit, fit
@@ -73,7 +74,8 @@ def main() -> None:
     weights = parse_weights(args.weights, paths)
     num_classes = args.num_classes or _MOST_CLASSES
     if args.fit_on:
-        reader = _label_reader(of_segments, args.fit_on, args.num_classes, args.batch_size)
+        log = ReadLog(args.on_corrupt_shard)
+        reader = _label_reader(of_segments, args.fit_on, args.num_classes, args.batch_size, log)
         num_classes = reader.num_classes
     ensemble = (SegmentEnsemble if of_segments else VideoEnsemble)(paths, args.method, num_classes)
     if args.fit_on:
@@ -90,7 +92,7 @@ def main() -> None:
 
 
 def _label_reader(
-    of_segments: bool, pattern: str, num_classes: int | None, batch_size: int
+    of_segments: bool, pattern: str, num_classes: int | None, batch_size: int, log: ReadLog
 ) -> Reader:
     """A reader of the labels of shards, or of the ratings of their segments.
 
@@ -99,7 +101,7 @@ def _label_reader(
     """
     paths, schema = shard_inputs.open_shards(pattern)
     num_classes = num_classes or schema.default_num_classes()
-    settings = {"batch_size": batch_size, "log": shard_inputs.read_log()}
+    settings = {"batch_size": batch_size, "log": log}
     if of_segments:
         return score_segments.make_reader(paths, schema, num_classes, **settings)
     return Reader(paths, schema.labels_only(), num_classes, **settings)
@@ -108,13 +110,13 @@ def _label_reader(
 def _refuse_flags(of_segments: bool, fit_on: str | None) -> None:
     """Fails where a flag is given that would do nothing."""
     if of_segments:
-        jobs.refuse_flags(["top_k"], "for files of segments, which --segment_max_pred cuts")
+        input_flags.refuse(["top_k"], "for files of segments, which --segment_max_pred cuts")
     else:
-        jobs.refuse_flags(["segment_max_pred"], "for files of videos, which --top_k cuts")
+        input_flags.refuse(["segment_max_pred"], "for files of videos, which --top_k cuts")
     if fit_on:
-        jobs.refuse_flags(["weights"], "with --fit_on, which finds the weights")
+        input_flags.refuse(["weights"], "with --fit_on, which finds the weights")
     else:
-        jobs.refuse_flags(["batch_size", "on_corrupt_shard"], "without --fit_on, which reads")
+        input_flags.refuse(["batch_size", "on_corrupt_shard"], "without --fit_on, which reads")
 
 
 def input_files(pattern: str) -> list[str]:
@@ -150,7 +152,7 @@ def check_output(path: str, inputs: list[str]) -> None:
     Raises:
         UserError: so it is.
     """
-    jobs.check_output_file(path)
+    files.check_output_file(path)
     if os.path.realpath(path) in map(os.path.realpath, inputs):
         raise UserError(f"--output_file={path} is one of the --input_files. Choose another name.")
 

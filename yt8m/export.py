@@ -1,6 +1,6 @@
 r"""Exports a run: as a SavedModel to serve, as one archive to hand in, or both.
 
-    python -m yt8m.export --train_dir=runs/netvlad --output_dir=exported \
+    yt8m export --train_dir=runs/netvlad --output_dir=exported \
         --vocabulary_file=vocabulary.csv --float16 --output_model_tgz=model.tgz
 
 The SavedModel needs TensorFlow and nothing of this project, see `yt8m.serving` for what it takes
@@ -23,13 +23,13 @@ from absl import flags, logging
 
 from yt8m import metrics, runs
 from yt8m.base import define, files, jobs
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import labels
 from yt8m.data.reader import Reader
 from yt8m.data.video.schema import CLIP
 from yt8m.evaluation import predicting, report
 from yt8m.inputs import flags as input_flags
-from yt8m.inputs import shards as shard_inputs
+from yt8m.inputs.shards import ShardInput
 from yt8m.serving import packing, quantization, saved_model, vocabulary, whole_folder
 
 CONFIG = "export.json"
@@ -65,7 +65,9 @@ def define_flags() -> None:
 def main() -> None:
     """Exports as the flags say."""
     args = flags.FLAGS
-    method = _check_flags(args)
+    _check_outputs(args.output_dir, args.output_model_tgz, args.float16, args.int8)
+    method = quantization.FLOAT16 if args.float16 else quantization.FLOAT32
+    method = quantization.INT8 if args.int8 else method
     config = runs.read_config(args.train_dir)
     names = None
     if args.vocabulary_file:
@@ -74,7 +76,9 @@ def main() -> None:
         names = list(config.schema.classes)
     run = runs.load(args.train_dir)
     _check_weights(run)
-    reader = _open_reader(args, run, method)
+    reader = _open_reader(
+        run, method, args.eval_data_pattern, args.batch_size, args.on_corrupt_shard
+    )
     if args.output_model_tgz:
         logging.info("Packing %s.", args.output_model_tgz)
         size = packing.pack(args.output_model_tgz, args.train_dir, method)
@@ -84,7 +88,8 @@ def main() -> None:
     elif reader:
         packed = runs.load(args.train_dir).model
         packing.round_weights(packed, method)
-        _print_comparison(compare(run.model, _top_k(packed, args.top_k), reader, args.top_k))
+        rounded = predicting.top_k_predictor(packed, args.top_k)
+        _print_comparison(compare(run.model, rounded, reader, args.top_k))
 
 
 def export(
@@ -115,14 +120,14 @@ def export(
     top_k = min(top_k, config.num_classes)
     with whole_folder.writing(output_dir, _PARTS, CONFIG) as folder:
         logging.info("Writing %s.", output_dir)
-        max_frames = config.preprocessing["max_frames"]
+        max_frames = config.preprocessing.get("max_frames")
         try:
             with files.writing(output_dir), _quiet():
                 weights = saved_model.save(
                     folder, run.model, config.schema, max_frames, top_k, method, names
                 )
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
+            reason = first_line(error)
             raise UserError(f"Cannot write {output_dir}: {reason}") from error
         comparison = None
         if reader:
@@ -165,7 +170,7 @@ def compare(
     Raises:
         UserError: the records do not fit, or a score is not finite.
     """
-    answers = (_top_k(model, top_k), exported)
+    answers = (predicting.top_k_predictor(model, top_k), exported)
     states = [metrics.Evaluation(reader.num_classes, top_k) for _ in answers]
     for batch in predicting.batches(reader, "Comparing"):
         truth = labels.multi_hot_array(batch["labels"], reader.num_classes)
@@ -184,41 +189,30 @@ def compare(
     }
 
 
-def _top_k(model: keras.Model, top_k: int) -> predicting.Predictor:
-    best = keras.ops.top_k(model.output, min(top_k, model.output.shape[-1]))
-    return predicting.predictor(keras.Model(model.input, list(best)))
-
-
 def _print_comparison(comparison: dict) -> None:
     shown = {name: value for name, value in comparison.items() if name != "shards"}
     report.print_table("The run and its export:", shown)
 
 
-def _check_flags(args) -> str:
-    """Fails before the work where the flags or the outputs do not go together.
-
-    Returns:
-        How large weights are to be stored.
-    """
-    if not args.output_dir and not args.output_model_tgz:
+def _check_outputs(output_dir: str, archive: str, float16: bool, int8: bool) -> None:
+    """Fails before the work where the flags or the outputs do not go together."""
+    if not output_dir and not archive:
         raise UserError("Nothing to write. Pass --output_dir, --output_model_tgz, or both.")
-    if args.float16 and args.int8:
+    if float16 and int8:
         raise UserError("--float16 and --int8 exclude each other. Pass one of them.")
-    if args.int8 and args.output_model_tgz:
+    if int8 and archive:
         raise UserError(
             "--int8 is for --output_dir only: --output_model_tgz packs a run, whose weights are "
             "float32. Pack it by itself, with --float16 or as it is."
         )
-    if not args.output_dir:
-        jobs.refuse_flags(["vocabulary_file", "top_k"], "without --output_dir")
-        if not args.float16:
-            jobs.refuse_flags(["eval_data_pattern"], "without --output_dir or --float16")
-    if args.output_dir:
-        _check_output_dir(args.output_dir)
-    if args.output_model_tgz:
-        _check_archive(args.output_model_tgz, args.output_dir)
-    chosen = {quantization.FLOAT16: args.float16, quantization.INT8: args.int8}
-    return next((method for method in chosen if chosen[method]), quantization.FLOAT32)
+    if not output_dir:
+        input_flags.refuse(["vocabulary_file", "top_k"], "without --output_dir")
+        if not float16:
+            input_flags.refuse(["eval_data_pattern"], "without --output_dir or --float16")
+    if output_dir:
+        _check_output_dir(output_dir)
+    if archive:
+        _check_archive(archive, output_dir)
 
 
 def _check_output_dir(path: str) -> None:
@@ -236,7 +230,7 @@ def _check_archive(path: str, output_dir: str) -> None:
     folders = pathlib.Path(path).resolve().parents
     if output_dir and pathlib.Path(output_dir).resolve() in folders:
         raise UserError(f"{path} lies in --output_dir, which is replaced as a whole. Move it out.")
-    jobs.check_output_file(path)
+    files.check_output_file(path)
 
 
 @contextlib.contextmanager
@@ -259,29 +253,30 @@ def _check_weights(run: runs.Run) -> None:
             )
 
 
-def _open_reader(args, run: runs.Run, method: str) -> Reader | None:
+def _open_reader(
+    run: runs.Run, method: str, pattern: str, batch_size: int, on_corrupt: str
+) -> Reader | None:
     """The shards to compare on, None for none. What a flag asks for must be there and fit."""
-    if args.eval_data_pattern:
-        return _labelled(run, args.eval_data_pattern, args.batch_size)
+
+    def opened(pattern: str) -> Reader:
+        reader = ShardInput.of_run(run.config, batch_size, on_corrupt).open(pattern)
+        predicting.check_labels(reader)
+        return reader
+
+    if pattern:
+        return opened(pattern)
     if method == quantization.FLOAT32:
         return None
-    pattern = run.config.flags.get("eval_data_pattern")
-    reason = f"{args.train_dir} was trained without shards to evaluate on."
+    reason = f"{run.train_dir} was trained without shards to evaluate on."
     try:
-        if pattern:
-            return _labelled(run, pattern, args.batch_size)
+        if run.config.eval_data_pattern:
+            return opened(run.config.eval_data_pattern)
     except UserError as error:
         reason = str(error)
     logging.warning(
         "What --%s costs is unknown: %s Pass --eval_data_pattern to learn it.", method, reason
     )
     return None
-
-
-def _labelled(run: runs.Run, pattern: str, batch_size: int) -> Reader:
-    reader = shard_inputs.make_reader(run, pattern, batch_size, **predicting.static_shapes())
-    predicting.check_labels(reader)
-    return reader
 
 
 def _describe(config: runs.RunConfig, top_k: int, method: str, has_names: bool) -> dict:

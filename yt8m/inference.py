@@ -1,6 +1,6 @@
 r"""Writes a run's predictions over shards as a Kaggle submission.
 
-    python -m yt8m.inference --train_dir=runs/moe --input_data_pattern='data/test*.tfrecord' \
+    yt8m inference --train_dir=runs/moe --input_data_pattern='data/test*.tfrecord' \
         --output_file=submission.csv
 
 It streams: of each video only the id is kept. The file appears when it is whole.
@@ -18,14 +18,12 @@ import numpy as np
 from absl import flags
 
 from yt8m import runs
-from yt8m.base import define, jobs
+from yt8m.base import define, files, jobs
 from yt8m.data import segment_classes
 from yt8m.data.video.schema import CLIP
-from yt8m.evaluation import predicting
 from yt8m.inputs import flags as input_flags
-from yt8m.inputs import shards as shard_inputs
-from yt8m.submissions import predict_segments
-from yt8m.submissions.predict_videos import write_submission
+from yt8m.inputs.shards import ShardInput
+from yt8m.submissions import predict_segments, predict_videos
 
 
 def define_flags() -> None:
@@ -48,54 +46,49 @@ def define_flags() -> None:
 def main() -> None:
     """Predicts as the flags say."""
     args = flags.FLAGS
-    if args.segment_labels:
-        jobs.refuse_flags(["top_k"], "with --segment_labels, where classes have lists, not videos")
-    else:
-        jobs.refuse_flags(
-            ["segment_label_ids_file", "segment_max_pred"], "without --segment_labels"
-        )
-    jobs.check_output_file(args.output_file)
-    takes_clips = runs.read_config(args.train_dir).schema.kind == CLIP
-    input_flags.settle_batch_size(takes_clips)
+    files.check_output_file(args.output_file)
+    config = runs.read_config(args.train_dir)
+    takes_clips = config.schema.kind == CLIP
+    _refuse_what_means_nothing(takes_clips, args.segment_labels)
+    batch_size = input_flags.batch_size(takes_clips)
+    model = runs.load(args.train_dir).model
     if takes_clips:
-        jobs.refuse_flags(["segment_labels"], "for a run of raw video")
-    run = runs.load(args.train_dir)
-    of_run = (run, args.input_data_pattern, args.batch_size)
+        clips = jobs.import_extra("yt8m.inputs.clips", "video")
+        source = clips.ClipInput.of_run(config, batch_size, input_flags.clip_settings())
+        reader = source.open(args.input_data_pattern, with_labels=False)
+        write = jobs.import_extra("yt8m.submissions.predict_clips", "video").write_submission
+        what = f"predictions of {write(args.output_file, model, reader, args.top_k)} videos"
+        print(f"Wrote the {what}: {args.output_file}")
+        return
+    reader = ShardInput.of_run(config, batch_size, args.on_corrupt_shard).open(
+        args.input_data_pattern
+    )
     if args.segment_labels:
-        classes = _classes(args.segment_label_ids_file, run.config.num_classes)
-        reader = shard_inputs.make_reader(*of_run)
+        path = args.segment_label_ids_file
+        listed = segment_classes.read_if_given(path, config.num_classes)
+        classes = np.arange(config.num_classes) if listed is None else np.array(listed)
         index = predict_segments.write_submission(
-            args.output_file, run.model, reader, classes, args.segment_max_pred
+            args.output_file, model, reader, classes, args.segment_max_pred
         )
         what = f"best of {len(index)} segments"
     else:
-        count = (_predict_clips if takes_clips else _predict)(args, run)
+        count = predict_videos.write_submission(args.output_file, model, reader, args.top_k)
         what = f"predictions of {count} videos"
     print(f"Wrote the {what}: {args.output_file}")
 
 
-def _predict(args, run: runs.Run) -> int:
-    """Writes the predictions over shards, and returns the number of videos."""
-    jobs.refuse_flags(input_flags.OF_VIDEO, "for a run that takes shards; it is for raw video")
-    reader = shard_inputs.make_reader(
-        run, args.input_data_pattern, args.batch_size, **predicting.static_shapes()
-    )
-    return write_submission(args.output_file, run.model, reader, args.top_k)
-
-
-def _predict_clips(args, run: runs.Run) -> int:
-    """Writes the predictions over raw video, and returns the number of videos."""
-    data = jobs.import_extra("yt8m.inputs.clips", "video")
-    reader = data.run_reader(run, args.input_data_pattern, args.batch_size, with_labels=False)
-    clips = jobs.import_extra("yt8m.submissions.predict_clips", "video")
-    return clips.write_submission(args.output_file, run.model, reader, args.top_k)
-
-
-def _classes(label_ids_file: str, num_classes: int) -> np.ndarray:
-    """The classes to write segments of."""
-    if not label_ids_file:
-        return np.arange(num_classes)
-    return segment_classes.read_label_ids(label_ids_file, num_classes)
+def _refuse_what_means_nothing(takes_clips: bool, segment_labels: bool) -> None:
+    """Fails where a flag is given that would do nothing."""
+    if segment_labels:
+        input_flags.refuse(["top_k"], "with --segment_labels, where classes have lists, not videos")
+    else:
+        input_flags.refuse(
+            ["segment_label_ids_file", "segment_max_pred"], "without --segment_labels"
+        )
+    if takes_clips:
+        input_flags.refuse(["segment_labels"], "for a run of raw video")
+    else:
+        input_flags.refuse(input_flags.OF_VIDEO, "for a run that takes shards; it is for raw video")
 
 
 if __name__ == "__main__":

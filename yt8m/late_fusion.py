@@ -2,13 +2,13 @@ r"""Fuses the scores that several runs gave to the same videos, and tells what t
 
 For example, the appearance and the motion of the three splits of UCF101, and their mean:
 
-    python -m yt8m.late_fusion --weights=1,2 \
+    yt8m late_fusion --weights=1,2 \
         --scores='rgb1.npz,flow1.npz;rgb2.npz,flow2.npz;rgb3.npz,flow3.npz'
 
 The files hold the scores of every view of a video, as an evaluation of clips keeps them. One file
 alone is judged as it is, or with fewer views:
 
-    python -m yt8m.late_fusion --scores=rgb1.npz --num_clips=1 --num_crops=1
+    yt8m late_fusion --scores=rgb1.npz --num_clips=1 --num_crops=1
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from yt8m.evaluation import report
 from yt8m.fusion import methods
 from yt8m.fusion import splits as score_splits
 from yt8m.fusion.score_file import ScoreWriter
+from yt8m.inputs import flags as input_flags
 from yt8m.metrics.views import ViewEvaluation
 
 AVERAGE = "average"
@@ -103,9 +104,9 @@ def parse_fit_files(
             that has no meaning with the method.
     """
     if method == AVERAGE:
-        jobs.refuse_flags(["fit_scores", "svm_c"], "without --method=svm")
+        input_flags.refuse(["fit_scores", "svm_c"], "without --method=svm")
         return ()
-    jobs.refuse_flags(["weights"], "with --method=svm, which finds the weights")
+    input_flags.refuse(["weights"], "with --method=svm, which finds the weights")
     if not fit_scores:
         raise UserError(
             "--method=svm needs --fit_scores: the scores of the same runs on the training videos."
@@ -153,7 +154,7 @@ def check_outputs(
     for flag, path in {"output_file": output_file, "results_file": results_file}.items():
         if not path:
             continue
-        jobs.check_output_file(path)
+        files_lib.check_output_file(path)
         if os.path.realpath(path) in taken:
             raise UserError(
                 f"--{flag}={path} is the name of another file of this job. Choose another name."
@@ -211,7 +212,9 @@ def write_results(
     of_splits = [
         {"files": list(files)} | result for files, result in zip(paths, results, strict=True)
     ]
-    files_lib.write_json(path, {"splits": of_splits, "mean": mean, "flags": jobs.flag_values()})
+    files_lib.write_json(
+        path, {"splits": of_splits, "mean": mean, "flags": input_flags.given_values()}
+    )
     print(f"Wrote {path}")
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import keras
 
 from yt8m.base import spec_language
-from yt8m.base.errors import UserError
-from yt8m.base.files import check_local, write_json, writing
+from yt8m.base.errors import UserError, first_line
+from yt8m.base.files import atomic_path, check_local, write_json, writing
 from yt8m.data.schema import Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
 from yt8m.modeling import losses, specs
@@ -28,14 +28,13 @@ MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 EVAL = "eval"
-try:
-    import fcntl
-except ImportError:  # Windows has none.
-    fcntl = None
 
 _PACKAGES = ("yt8m", "keras", "tensorflow", "jax", "numpy")
+# Settings of a training that have a meaning with rated segments, and with a teacher.
+_OF_SEGMENTS = ["segment_labels", "segment_label_ids_file"]
+_OF_A_TEACHER = ["teacher", "teacher_dir", "distillation"]
 # What may change between the parts of a run without making it another run.
-_MAY_DIFFER = ("versions", "git_commit", "flags")
+_MAY_DIFFER = ("versions", "git_commit", "flags", "eval_data_pattern")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +45,12 @@ class RunConfig:
         model: the spec, every default filled in.
         schema: what the records hold, or for raw video what a clip is.
         num_classes: the size of the vocabulary.
-        preprocessing: such as {"normalize": "l2", "max_frames": 300}.
+        preprocessing: such as {"normalize": "l2", "max_frames": 300}; nothing for raw video.
         loss: the spec of the loss.
         optimizer: the spec of the optimizer and its schedule, clipping and EMA.
         training: batch size, seed and whatever else decides the weights.
-        flags: every flag of the job, for the reader; not compared.
+        eval_data_pattern: what the models were judged by; empty for nothing; not compared.
+        flags: every flag of the job, for people to read: no job reads them; not compared.
         versions: of the packages; not compared.
         git_commit: of the code, empty outside a checkout; not compared.
     """
@@ -62,6 +62,7 @@ class RunConfig:
     loss: str
     optimizer: dict[str, Any]
     training: dict[str, Any]
+    eval_data_pattern: str = ""
     flags: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, str] = dataclasses.field(default_factory=lambda: package_versions())
     git_commit: str = dataclasses.field(default_factory=lambda: git_commit())
@@ -73,9 +74,11 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`, also for what version 0.1.0 wrote."""
         schema = data["schema"]
         kind = ClipSchema if schema["kind"] == CLIP else Schema
+        if "eval_data_pattern" not in data:
+            data = _brought_up_to_date(data)
         return cls(**(data | {"schema": kind.from_json(schema)}))
 
     def difference(self, other: RunConfig) -> list[str]:
@@ -157,7 +160,7 @@ def read_config(train_dir: str) -> RunConfig:
     if not os.path.exists(path):
         raise UserError(
             f"{train_dir} is no run directory: it has no {CONFIG}. Train there first with "
-            f"`python -m yt8m.train --train_dir={train_dir}`, or correct --train_dir."
+            f"`yt8m train --train_dir={train_dir}`, or correct --train_dir."
         )
     try:
         with open(path, encoding="utf-8") as file:
@@ -189,7 +192,7 @@ def load(train_dir: str) -> Run:
         model = keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{path} cannot be loaded: {(str(error).splitlines() or [''])[0]} "
+            f"{path} cannot be loaded: {first_line(error)} "
             "It may be damaged, or of other versions: see `versions` in its run.json."
         ) from error
     return Run(train_dir, config, model)
@@ -207,10 +210,25 @@ def register_layers() -> None:
 def save_model(train_dir: str, model: keras.Model) -> None:
     """Writes model.keras; the previous one stays until the new one is whole."""
     path = os.path.join(train_dir, MODEL)
-    with writing(path):
-        temporary = os.path.join(train_dir, f".tmp-{MODEL}")
+    with atomic_path(path) as temporary:
         model.save(temporary)
-        os.replace(temporary, path)
+
+
+def _brought_up_to_date(data: dict[str, Any]) -> dict[str, Any]:
+    """A run.json of version 0.1.0, without what it recorded though it meant nothing for the run."""
+    training = dict(data["training"])
+    nothing = ["lower_rate"] if not training.get("top_layers") else []
+    if data["schema"]["kind"] == CLIP:
+        nothing += ["shuffle_buffer", *_OF_SEGMENTS, *_OF_A_TEACHER]
+        data = data | {"preprocessing": {}}
+    else:
+        nothing += ["videos"]
+        nothing += [] if training.get("segment_labels") else _OF_SEGMENTS
+        nothing += [] if training.get("teacher") else _OF_A_TEACHER
+    for name in nothing:
+        training.pop(name, None)
+    pattern = data.get("flags", {}).get("eval_data_pattern", "")
+    return data | {"training": training, "eval_data_pattern": pattern}
 
 
 def package_versions() -> dict[str, str]:

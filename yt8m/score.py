@@ -2,7 +2,7 @@ r"""Scores a submission against labelled shards, without a model.
 
 For example:
 
-    python -m yt8m.score --submission_file=submission.csv \
+    yt8m score --submission_file=submission.csv \
         --eval_data_pattern='data/validate*.tfrecord'
 
 The first line of the file says whether it is of videos or, as in 2019, of segments.
@@ -15,6 +15,7 @@ from absl import flags
 from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data import segment_classes
+from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
 from yt8m.evaluation import report
 from yt8m.inputs import flags as input_flags
@@ -52,16 +53,17 @@ def main() -> None:
     args = flags.FLAGS
     of_segments = _is_of_segments(args.submission_file, args.segment_labels)
     if of_segments:
-        jobs.refuse_flags(["top_k"], "for a file of segments, where every rating counts")
+        input_flags.refuse(["top_k"], "for a file of segments, where every rating counts")
     else:
-        jobs.refuse_flags(["segment_label_ids_file"], "for a file of videos")
+        input_flags.refuse(["segment_label_ids_file"], "for a file of videos")
     if args.results_file:
-        jobs.check_output_file(args.results_file)
+        files.check_output_file(args.results_file)
     paths, schema = shard_inputs.open_shards(args.eval_data_pattern)
     num_classes = args.num_classes or schema.default_num_classes()
-    settings = {"batch_size": args.batch_size, "log": shard_inputs.read_log()}
+    settings = {"batch_size": args.batch_size, "log": ReadLog(args.on_corrupt_shard)}
     if of_segments:
-        settings["segment_classes"] = _classes(args.segment_label_ids_file, num_classes)
+        listed = segment_classes.read_if_given(args.segment_label_ids_file, num_classes)
+        settings["segment_classes"] = listed
         ratings = score_segments.make_reader(paths, schema, num_classes, **settings)
         state = score_segments.score(args.submission_file, ratings)
     else:
@@ -92,13 +94,6 @@ def _is_of_segments(path: str, expected: bool | None) -> bool:
         f"{path} does not fit --{'' if expected else 'no'}segment_labels: its first line must be "
         f"{wanted}. Received: {header[:80]!r}."
     )
-
-
-def _classes(label_ids_file: str, num_classes: int) -> tuple[int, ...] | None:
-    """The classes whose ratings count; None for all."""
-    if not label_ids_file:
-        return None
-    return tuple(segment_classes.read_label_ids(label_ids_file, num_classes).tolist())
 
 
 if __name__ == "__main__":

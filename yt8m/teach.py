@@ -1,10 +1,10 @@
-r"""Writes a teacher's scores beside shards, for `yt8m.train --teacher` to learn from.
+r"""Writes a teacher's scores beside shards, for `yt8m train --teacher` to learn from.
 
-    python -m yt8m.teach --train_dir=runs/large --name=large \
+    yt8m teach --train_dir=runs/large --name=large \
         --input_data_pattern='data/train*.tfrecord'
 
 The teacher is a run, or with --submission_file whatever wrote a submission over these shards,
-such as `yt8m.ensemble`. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
+such as `yt8m ensemble`. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
 shard that has one is passed over, so a job that was stopped goes on where it was.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags, logging
@@ -21,11 +20,13 @@ from absl import flags, logging
 from yt8m import runs
 from yt8m.base import define, jobs
 from yt8m.base.errors import UserError
+from yt8m.data.ids import as_text
+from yt8m.data.read_log import SKIP, ReadLog
 from yt8m.data.reader import Reader
 from yt8m.data.teacher import TeacherScores, check_names, sidecar_path
 from yt8m.evaluation import predicting
 from yt8m.inputs import flags as input_flags
-from yt8m.inputs import shards as shard_inputs
+from yt8m.inputs.shards import ShardInput, open_shards
 from yt8m.submissions.predictions import Predictions
 
 # The classes and the scores of a batch, (batch, k) each.
@@ -55,7 +56,19 @@ def main() -> None:
     args = flags.FLAGS
     if bool(args.train_dir) == bool(args.submission_file):
         raise UserError("Name one teacher: either --train_dir or --submission_file.")
-    reader, teacher = (_run if args.train_dir else _submission)(args)
+    if args.train_dir:
+        input_flags.refuse(["num_classes"], "with --train_dir, whose run has one")
+        reader, teacher = of_run(
+            args.train_dir, args.input_data_pattern, args.batch_size, args.top_k
+        )
+    else:
+        reader, teacher = of_submission(
+            args.submission_file,
+            args.input_data_pattern,
+            args.batch_size,
+            args.top_k,
+            args.num_classes,
+        )
     check_names(reader.paths, args.name, args.output_dir)
     written, there, num_read = 0, 0, 0
     for shard in reader.paths:
@@ -63,7 +76,7 @@ def main() -> None:
         if tf.io.gfile.exists(path) and not args.overwrite:
             there += 1
             continue
-        part = dataclasses.replace(reader, paths=[shard], log=shard_inputs.read_log())
+        part = dataclasses.replace(reader, paths=[shard], log=ReadLog(args.on_corrupt_shard))
         score_shard(part, teacher).write(path)
         written += 1
         num_read += part.log.num_records
@@ -100,32 +113,38 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
     return TeacherScores.make(ids, *joined, reader.num_classes)
 
 
-def _run(args) -> tuple[Reader, Teacher]:
-    jobs.refuse_flags(["num_classes"], "with --train_dir, whose run has one")
-    run = runs.load(args.train_dir)
-    shapes = predicting.static_shapes()
-    reader = shard_inputs.make_reader(run, args.input_data_pattern, args.batch_size, **shapes)
-    best = keras.ops.top_k(run.model.output, min(args.top_k, reader.num_classes))
-    predict = predicting.predictor(keras.Model(run.model.input, list(best)))
+def of_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> tuple[Reader, Teacher]:
+    """A reader of shards, and a run that teaches their `top_k` likeliest classes.
+
+    Raises:
+        UserError: no run, nothing to read, or records that do not fit the model.
+    """
+    run = runs.load(train_dir)
+    reader = ShardInput.of_run(run.config, batch_size, SKIP).open(pattern)
+    predict = predicting.top_k_predictor(run.model, top_k)
     return reader, lambda batch: tuple(predict(batch))[::-1]
 
 
-def _submission(args) -> tuple[Reader, Teacher]:
-    paths, schema = shard_inputs.open_shards(args.input_data_pattern)
-    num_classes = args.num_classes or schema.default_num_classes()
-    reader = Reader(paths, schema.labels_only(), num_classes, args.batch_size)
-    predictions = Predictions.read(args.submission_file, num_classes, args.top_k)
+def of_submission(
+    path: str, pattern: str, batch_size: int, top_k: int, num_classes: int | None
+) -> tuple[Reader, Teacher]:
+    """A reader of the ids of shards, and a submission that teaches.
+
+    Raises:
+        UserError: the file or the shards cannot be read, or its scores are no probabilities.
+    """
+    paths, schema = open_shards(pattern)
+    num_classes = num_classes or schema.default_num_classes()
+    reader = Reader(paths, schema.labels_only(), num_classes, batch_size)
+    predictions = Predictions.read(path, num_classes, top_k)
     if (predictions.scores < 0).any() or (predictions.scores > 1).any():
-        raise UserError(
-            f"{args.submission_file} has scores outside 0 to 1; a teacher's are probabilities."
-        )
+        raise UserError(f"{path} has scores outside 0 to 1; a teacher's are probabilities.")
     nothing = len(predictions.classes)
     classes = np.pad(predictions.classes, ((0, 1), (0, 0)), constant_values=-1)
     scores = np.pad(predictions.scores, ((0, 1), (0, 0)))
 
     def teacher(batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        ids = (i.decode(errors="surrogateescape") for i in batch["ids"])
-        rows = [predictions.row.get(i, nothing) for i in ids]
+        rows = [predictions.row.get(as_text(i), nothing) for i in batch["ids"]]
         return classes[rows], scores[rows]
 
     return reader, teacher

@@ -1,6 +1,6 @@
 r"""Trains a model on shards, or on raw video, and keeps everything about it in a run directory.
 
-    python -m yt8m.train --train_dir=runs/moe --model=moe \
+    yt8m train --train_dir=runs/moe --model=moe \
         --train_data_pattern='data/train*.tfrecord' --eval_data_pattern='data/validate*.tfrecord'
 
 Started again with the same flags, it goes on from its last checkpoint.
@@ -13,17 +13,31 @@ import os
 import keras
 from absl import flags, logging
 
-from yt8m import metrics, runs
-from yt8m.base import define, files, jobs
-from yt8m.base.errors import UserError
+from yt8m import runs
+from yt8m.base import define, files, jobs, spec_language
+from yt8m.base.errors import UserError, first_line
 from yt8m.data.video.sources import pattern
 from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
-from yt8m.training import averages, callback, checkpoints, fine_tuning, loop, optimizers, transfer
+from yt8m.training import averages, checkpoints, loop, optimizers, shards
 from yt8m.training import devices as devices_lib
-from yt8m.training import shards as training_shards
-from yt8m.training.trainer import Trainer
+from yt8m.training.callback import REPORTED, Schedule
+from yt8m.training.settings import NetworkSettings, OptimizerSettings
 
+# Flags that have a meaning for shards alone.
+_OF_SHARDS = (
+    "feature_names",
+    "feature_sizes",
+    "max_frames",
+    "normalize",
+    "shuffle_buffer",
+    "segment_labels",
+    "segment_label_ids_file",
+    "teacher",
+    "teacher_dir",
+    "distillation",
+    "num_classes",
+)
 _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
@@ -155,129 +169,96 @@ def define_flags() -> None:
 def main() -> None:
     """Trains as the flags say."""
     args = flags.FLAGS
-    parts = pattern.parse(args.train_data_pattern)
-    input_flags.settle_batch_size(parts is not None)
+    of_clips = pattern.parse(args.train_data_pattern) is not None
+    if of_clips:
+        _refuse_for_clips(args.model, args.eval_data_pattern)
+    else:
+        _refuse_for_shards(args.segment_labels, args.teacher)
+    batch_size = input_flags.batch_size(of_clips)
     devices = devices_lib.set_up(args.distribute)
-    devices_lib.check_batch_size(devices, args.batch_size)
-    data = _open_data(args, parts)
-    source = _source(args)
+    devices_lib.check_batch_size(devices, batch_size)
+    folder = os.path.join(args.train_dir, runs.EVAL)
+    if of_clips:
+        clips = jobs.import_extra("yt8m.training.clips", "video")
+        reading = input_flags.clip_settings()
+        settings = input_flags.fill(clips.VideoSettings, batch_size=batch_size, reading=reading)
+        data = clips.open_data(settings, args.model, args.loss, folder)
+    else:
+        sizes = input_flags.integers("feature_sizes")
+        settings = input_flags.fill(
+            shards.ShardSettings, batch_size=batch_size, feature_sizes=sizes
+        )
+        data = shards.open_data(settings, args.loss, folder)
+    network = input_flags.fill(NetworkSettings)
+    optimizer = input_flags.fill(OptimizerSettings)
+    source = _source(args.train_dir, args.init_from, args.start_new_model)
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(_PRECISION[args.mixed_precision])
     try:
         with devices.scope():
-            trainer = _make_trainer(args, data, source)
-            weights = averages.Weights(trainer, _history(args))
+            trainer = network.make_trainer(data, optimizer, source)
+            weights = averages.Weights(trainer, _history(args.train_dir, args.average_checkpoints))
     except ValueError as error:
-        raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
+        raise UserError(f"These flags make no training: {first_line(error)}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
-    data.check_labels()
-    with files.locked(args.train_dir):
-        runs.start(args.train_dir, _run_config(args, data), args.start_new_model)
-        end = loop.train(
-            args.train_dir,
-            trainer,
-            weights,
-            data.reader,
-            callback.Schedule(
-                args.num_epochs, args.max_steps, args.eval_steps, args.checkpoint_steps
-            ),
-            args.seed,
-            data.evaluate,
-            watched=data.watched,
-            metric=data.metric,
-            teacher=data.teacher,
-        )
-    name = callback.REPORTED[data.metric]
-    best = "" if end.best is None else f", best {name} {end.best:.5f}"
-    print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
-
-
-def _open_data(args, parts: list[pattern.Part] | None) -> training_shards.TrainingData:
-    """The data to train and to evaluate on, of shards or of raw video."""
-    if parts is None:
-        return training_shards.open_shards(args)
-    return jobs.import_extra("yt8m.training.clips", "video").open_videos(args, parts)
-
-
-def _source(args) -> runs.Run | None:
-    """The run to take weights from; None without --init_from, and where training goes on."""
-    goes_on = checkpoints.exists(args.train_dir) and not args.start_new_model
-    if not args.init_from or goes_on:
-        return None
-    if not os.path.isdir(args.init_from):
-        raise UserError(f"There is no run directory {args.init_from}. Correct --init_from.")
-    return runs.load(args.init_from)
-
-
-def _history(args) -> averages.History | None:
-    if args.average_checkpoints == 1:
-        return None
-    return averages.History(args.train_dir, args.average_checkpoints)
-
-
-def _make_trainer(args, data: training_shards.TrainingData, source: runs.Run | None) -> Trainer:
-    model = keras_model.build(args.model, data.schema, data.num_classes, args.normalize)
-    if source is not None:
-        transfer.initialize(model, source, args.normalize, data.schema)
-    rates = fine_tuning.apply(model, args.top_layers, args.lower_rate)
-    loss = losses.get(args.loss.name, **args.loss.arguments)
-    gap = metrics.StreamingGAP(name="gap")
-    trainer = Trainer(model, data.num_classes, loss, gap, args.distillation, data.task_classes)
-    schedule = optimizers.staircase_decay(
-        args.base_learning_rate,
-        args.learning_rate_decay,
-        args.learning_rate_decay_examples,
-        args.batch_size,
-    )
-    optimizer = optimizers.get(
-        args.optimizer.name,
-        schedule,
-        clip_gradient_norm=args.clip_gradient_norm,
-        ema_momentum=args.ema_momentum,
-        rates=rates,
-        **args.optimizer.arguments,
-    )
-    jit_compile = args.jit_compile or keras.config.backend() == "jax"
-    trainer.compile(optimizer=optimizer, jit_compile=jit_compile)
-    trainer(model.input)
-    trainer.optimizer.build(trainer.trainable_variables)
-    return trainer
-
-
-def _run_config(args, data: training_shards.TrainingData) -> runs.RunConfig:
-    return runs.RunConfig(
+    data.examples.check_labels(data.reader)
+    training = {
+        "train_data_pattern": args.train_data_pattern,
+        "batch_size": batch_size,
+        "mixed_precision": args.mixed_precision,
+        "average_checkpoints": args.average_checkpoints,
+        "seed": args.seed,
+    }
+    config = runs.RunConfig(
         model=str(args.model),
         schema=data.schema,
         num_classes=data.num_classes,
-        preprocessing={"normalize": args.normalize, "max_frames": args.max_frames},
+        preprocessing=data.preprocessing,
         loss=str(args.loss),
-        optimizer={
-            "name": str(args.optimizer),
-            "base_learning_rate": args.base_learning_rate,
-            "learning_rate_decay": args.learning_rate_decay,
-            "learning_rate_decay_examples": args.learning_rate_decay_examples,
-            "clip_gradient_norm": args.clip_gradient_norm,
-            "ema_momentum": args.ema_momentum,
-        },
-        training={
-            "train_data_pattern": args.train_data_pattern,
-            "batch_size": args.batch_size,
-            "mixed_precision": args.mixed_precision,
-            "shuffle_buffer": args.shuffle_buffer,
-            "average_checkpoints": args.average_checkpoints,
-            "init_from": args.init_from,
-            "videos": data.fingerprint,
-            "top_layers": args.top_layers,
-            "lower_rate": args.lower_rate,
-            "segment_labels": args.segment_labels,
-            "segment_label_ids_file": args.segment_label_ids_file,
-            "teacher": args.teacher,
-            "teacher_dir": args.teacher_dir,
-            "distillation": args.distillation if args.teacher else 0.0,
-            "seed": args.seed,
-        },
-        flags=jobs.flag_values(),
+        optimizer=optimizer.recorded(),
+        training=training | data.recorded | network.recorded(),
+        eval_data_pattern=args.eval_data_pattern,
+        flags=input_flags.given_values(),
     )
+    with files.locked(args.train_dir):
+        runs.start(args.train_dir, config, args.start_new_model)
+        schedule = input_flags.fill(Schedule)
+        end = loop.train(args.train_dir, trainer, weights, data, schedule, args.seed)
+    best = "" if end.best is None else f", best {REPORTED[data.examples.metric]} {end.best:.5f}"
+    print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
+
+
+def _refuse_for_clips(model: spec_language.Spec, eval_data_pattern: str) -> None:
+    """Fails where a flag is given that means nothing to a training on raw video."""
+    input_flags.refuse(_OF_SHARDS, "with raw video; it is for shards")
+    if "flow" not in model.inputs:
+        input_flags.refuse(["flow"], f"for {model.name}, which looks at pixels alone")
+    if not eval_data_pattern:
+        input_flags.refuse(["num_clips", "num_crops"], "without --eval_data_pattern")
+
+
+def _refuse_for_shards(segment_labels: bool, teacher: str) -> None:
+    """Fails where a flag is given that means nothing to a training on shards."""
+    reason = "with shards; it is for raw video, such as clips.csv#train"
+    input_flags.refuse(("clips", "flow", *input_flags.OF_VIDEO), reason)
+    if not segment_labels:
+        input_flags.refuse(["segment_label_ids_file"], "without --segment_labels")
+    if not teacher:
+        input_flags.refuse(["teacher_dir", "distillation"], "without --teacher")
+
+
+def _source(train_dir: str, init_from: str, start_new_model: bool) -> runs.Run | None:
+    """The run to take weights from; None without --init_from, and where training goes on."""
+    goes_on = checkpoints.exists(train_dir) and not start_new_model
+    if not init_from or goes_on:
+        return None
+    if not os.path.isdir(init_from):
+        raise UserError(f"There is no run directory {init_from}. Correct --init_from.")
+    return runs.load(init_from)
+
+
+def _history(train_dir: str, average_checkpoints: int) -> averages.History | None:
+    return averages.History(train_dir, average_checkpoints) if average_checkpoints > 1 else None
 
 
 if __name__ == "__main__":

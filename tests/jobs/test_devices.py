@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, check, command, run_child, run_job, run_process, succeed
+from job_runner import NUM_CLASSES, check, command, run_job, run_process, succeed
 
 TWO_CPUS = """
 import runpy, sys
@@ -39,7 +39,7 @@ def losses(folder) -> list[float]:
 
 def test_two_devices_train_as_one(flags, tmp_path):
     arguments = command("yt8m.train", train_dir=tmp_path / "two", distribute="mirrored", **flags)
-    two = run_child([sys.executable, "-c", TWO_CPUS, *arguments[3:]])
+    two = run_process([sys.executable, "-c", TWO_CPUS, *arguments[3:]])
     check(two)
     assert "Training on 2 devices" in two.stderr
     succeed("yt8m.train", train_dir=tmp_path / "one", **flags)

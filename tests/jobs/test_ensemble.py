@@ -7,15 +7,9 @@ import re
 import job_runner
 import pytest
 import tensorflow as tf
-from job_runner import NUM_CLASSES, succeed
+from job_runner import NUM_CLASSES, measure, succeed, table_value
 
 HEADER = "VideoId,LabelConfidencePairs\n"
-
-
-def number_after(text: str, name: str) -> float:
-    """The number in the last column of the line of a table that begins with `name`."""
-    line = next(line for line in text.splitlines() if line.startswith(f"│ {name}"))
-    return float(line.split("│")[-2])
 
 
 expect_error = functools.partial(job_runner.expect_error, "yt8m.ensemble")
@@ -40,10 +34,8 @@ def submissions(run_dir, training_flags, shards, tmp_path_factory):
 
 
 def score(path, pattern) -> float:
-    printed = succeed(
-        "yt8m.score", submission_file=path, eval_data_pattern=pattern, num_classes=NUM_CLASSES
-    )
-    return number_after(printed, "gap")
+    flags = {"submission_file": path, "eval_data_pattern": pattern}
+    return measure("yt8m.score", num_classes=NUM_CLASSES, **flags)["gap"]
 
 
 @pytest.mark.parametrize("method", ["mean", "geometric", "rank"])
@@ -54,8 +46,8 @@ def test_weights_fitted_on_labels_score_as_promised(method, submissions, shards,
     assert "GAP@20 on 100 videos of" in printed
     assert printed.endswith(f"Wrote 100 videos: {tmp_path / 'fitted.csv'}\n")
     fitted = score(tmp_path / "fitted.csv", pattern)
-    assert fitted == pytest.approx(number_after(printed, "all, these weights"), abs=2e-4)
-    equal = number_after(printed, "all, equal weights")
+    assert fitted == pytest.approx(table_value(printed, "all, these weights"), abs=2e-4)
+    equal = table_value(printed, "all, equal weights")
     alone = [float(value) for value in re.findall(r"(0\.\d{5}) │$", printed, re.MULTILINE)[:2]]
     assert fitted >= max(equal, *alone) - 2e-4
 
@@ -111,20 +103,20 @@ def test_segments(method, segment_files, shards):
         num_classes=NUM_CLASSES,
     )
     assert "MAP@100000 on " in printed
-    fitted = number_after(printed, "all, these weights")
-    scored = succeed(
+    fitted = table_value(printed, "all, these weights")
+    scored = measure(
         "yt8m.score", submission_file=output, eval_data_pattern=pattern, num_classes=NUM_CLASSES
     )
     # Equal scores count at their expected value in a fit, and have an order in a file.
-    assert number_after(scored, "map_at_k") == pytest.approx(fitted, abs=5e-3)
-    alone = succeed(
+    assert scored["map_at_k"] == pytest.approx(fitted, abs=5e-3)
+    alone = measure(
         "yt8m.score",
         submission_file=segment_files / "1.1.csv",
         eval_data_pattern=pattern,
         num_classes=NUM_CLASSES,
     )
-    assert f"{number_after(alone, 'map_at_k'):.5f} │" in printed
-    assert fitted >= number_after(alone, "map_at_k")
+    assert f"{alone['map_at_k']:.5f} │" in printed
+    assert fitted >= alone["map_at_k"]
 
     succeed(
         "yt8m.ensemble",

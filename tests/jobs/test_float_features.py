@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from job_runner import NUM_CLASSES, check, run_job, succeed
+from job_runner import NUM_CLASSES, check, measure, run_job, succeed
 
 from yt8m.data import synthetic
 
@@ -126,9 +126,7 @@ def test_quantises_shards_for_a_run_on_youtube8m_records(folder, run_dir, tmp_pa
     printed = succeed("yt8m.quantize_features", **flags)
     assert printed == f"Converted 56 records to uint8: {tmp_path / 'shards'}\n"
     shard = tmp_path / "shards" / "validate.tfrecord"
-    evaluated = succeed("yt8m.eval", train_dir=run_dir, eval_data_pattern=shard)
-    line = next(line for line in evaluated.splitlines() if " gap " in line)
-    assert float(line.split("│")[2]) > 0.4
+    assert measure("yt8m.eval", train_dir=run_dir, eval_data_pattern=shard)["gap"] > 0.4
 
     videos = list(synthetic.videos(WORLD, 130, seed=5))[64:120]
     records = tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()

@@ -6,7 +6,7 @@ import json
 import job_runner
 import numpy as np
 import pytest
-from job_runner import succeed
+from job_runner import measure, succeed
 
 from yt8m.fusion import methods, score_file
 from yt8m.fusion import splits as score_splits
@@ -51,12 +51,6 @@ def hit(means):
     return float((means.argmax(axis=1) == np.arange(len(means)) % len(CLASSES)).mean())
 
 
-def number_after(text, name):
-    """The last number in the column of a table's lines that begin with `name`."""
-    lines = [line for line in text.splitlines() if line.startswith(f"│ {name} ")]
-    return float(lines[-1].split("│")[-2])
-
-
 def test_three_splits_and_their_mean(files, tmp_path):
     path = tmp_path / "new" / "results.json"
     printed = succeed(
@@ -80,17 +74,18 @@ def test_three_splits_and_their_mean(files, tmp_path):
     assert "num_examples" not in results["mean"]
     assert printed.count("rgb") == 3
     assert "Mean over 3 splits" in printed
-    assert number_after(printed, "video_hit_at_1") == pytest.approx(np.mean(fused), abs=1e-5)
+    assert f" {np.mean(fused):.5f} " in printed.split("Mean over 3 splits")[1]
 
 
 def test_one_file_is_judged_with_fewer_views(files):
-    printed = succeed("yt8m.late_fusion", scores=files / "rgb1.npz", num_clips=2, num_crops=1)
+    [split] = measure("yt8m.late_fusion", scores=files / "rgb1.npz", num_clips=2, num_crops=1)[
+        "splits"
+    ]
     views = np.load(files / "rgb1.npz")["scores"][:, [0, 3], 1]
     by_clip = np.mean([hit(views[:, 0]), hit(views[:, 1])])
-    assert number_after(printed, "clip_hit_at_1") == pytest.approx(by_clip, abs=1e-5)
-    assert number_after(printed, "video_hit_at_1") == pytest.approx(hit(views.mean(1)), abs=1e-5)
-    assert number_after(printed, "num_clips") == 2
-    assert "Mean" not in printed
+    assert split["clip_hit_at_1"] == pytest.approx(by_clip, abs=1e-5)
+    assert split["video_hit_at_1"] == pytest.approx(hit(views.mean(1)), abs=1e-5)
+    assert split["num_clips"] == 2
 
 
 def test_fused_scores_can_be_fused_again(files, tmp_path):
@@ -107,19 +102,21 @@ def test_fused_scores_can_be_fused_again(files, tmp_path):
         num_crops=1,
         top_k=1,
         output_file=path,
+        results_file=tmp_path / "results.json",
     )
+    [first] = json.loads((tmp_path / "results.json").read_text())["splits"]
     assert printed.endswith(f"Wrote the scores of 30 videos: {path}\n")
     fused = score_file.read(str(path))
     assert fused.stored.shape == (30, 1, 1, len(CLASSES))
     splits = [score_splits.load([list(map(str, paths))], 1, 1)[0] for paths in (both, fit)]
     expected = methods.LinearSvm(0.05).fuse(*splits)
     np.testing.assert_allclose(fused.video_scores(), expected, rtol=1e-5)
-    again = succeed("yt8m.late_fusion", scores=path, top_k=1)
+    [again] = measure("yt8m.late_fusion", scores=path, top_k=1)["splits"]
     for name in ("video_hit_at_1", "video_hit_at_5", "gap", "perr", "map", "map_full"):
-        assert number_after(again, name) == number_after(printed, name)
+        assert again[name] == pytest.approx(first[name])
     expected = fused.evaluate(top_k=1).result()
-    assert number_after(again, "gap") == pytest.approx(expected["gap"], abs=1e-5)
-    assert number_after(again, "clip_hit_at_1") == number_after(again, "video_hit_at_1")
+    assert again["gap"] == pytest.approx(expected["gap"], abs=1e-5)
+    assert again["clip_hit_at_1"] == again["video_hit_at_1"]
     succeed("yt8m.late_fusion", scores=f"{path},{both[0]}")
 
 

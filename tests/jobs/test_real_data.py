@@ -1,22 +1,16 @@
 """The jobs on genuine YouTube-8M and AudioSet records, where they are at hand."""
 
 import json
-from pathlib import Path
 
 import pytest
-from job_runner import succeed
+from job_runner import measure, succeed
+from paths import SHARED
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 pytestmark = [
     pytest.mark.realdata,
     pytest.mark.skipif(not DATA.is_dir(), reason="the real shards are not beside the checkout"),
 ]
-
-
-def value(printed: str, metric: str) -> float:
-    """A number from a printed table."""
-    line = next(line for line in printed.splitlines() if f" {metric} " in line)
-    return float(line.split("│")[2])
 
 
 @pytest.mark.slow
@@ -38,9 +32,9 @@ def test_youtube8m_from_training_to_a_scored_submission(tmp_path):
         learning_rate_decay_examples=11776,
         clip_gradient_norm=0,
     )
-    evaluated = succeed("yt8m.eval", train_dir=tmp_path / "run", eval_data_pattern=validate)
-    assert value(evaluated, "num_examples") == 2258
-    assert value(evaluated, "gap") >= 0.63
+    evaluated = measure("yt8m.eval", train_dir=tmp_path / "run", eval_data_pattern=validate)
+    assert evaluated["num_examples"] == 2258
+    assert evaluated["gap"] >= 0.63
     submission = tmp_path / "submission.csv"
     succeed(
         "yt8m.inference",
@@ -48,9 +42,9 @@ def test_youtube8m_from_training_to_a_scored_submission(tmp_path):
         input_data_pattern=validate,
         output_file=submission,
     )
-    scored = succeed("yt8m.score", submission_file=submission, eval_data_pattern=validate)
+    scored = measure("yt8m.score", submission_file=submission, eval_data_pattern=validate)
     for metric in ("gap", "hit_at_1", "perr", "map"):
-        assert value(scored, metric) == pytest.approx(value(evaluated, metric), abs=1e-4)
+        assert scored[metric] == pytest.approx(evaluated[metric], abs=1e-4)
 
 
 def test_audioset_frames(tmp_path):
@@ -106,8 +100,8 @@ def test_ten_real_clips_are_learnt(tmp_path):
         num_epochs=25,
         base_learning_rate=0.0005,
     )
-    printed = succeed(
+    results = measure(
         "yt8m.eval", train_dir=tmp_path / "run", eval_data_pattern=manifest, num_clips=4
     )
-    assert value(printed, "num_examples") == 10
-    assert value(printed, "video_hit_at_1") == 1
+    assert results["num_examples"] == 10
+    assert results["video_hit_at_1"] == 1

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, command, environment, run_child, succeed
+from job_runner import NUM_CLASSES, command, environment, run_process, succeed
 
 STEPS_AN_EPOCH = 15
 NUM_EPOCHS = 3
@@ -50,9 +50,7 @@ def kill_after(folder, step: int, flags: dict) -> None:
         env=environment(),
     )
     try:
-        deadline = time.monotonic() + 120
         while last_step(folder) < step and process.poll() is None:
-            assert time.monotonic() < deadline
             time.sleep(0.01)
         time.sleep(random.random() * 0.3)
     finally:
@@ -106,7 +104,7 @@ def test_a_training_killed_in_its_last_save_is_saved_by_the_next_start(limit, fl
     """Its last checkpoint, of the same step, must not pass for a finished run."""
     flags = flags | {"checkpoint_steps": 5} | limit
     training = command("yt8m.train", train_dir=tmp_path, **flags)
-    killed = run_child([sys.executable, "-c", KILLED_IN_SAVE, *training[3:]])
+    killed = run_process([sys.executable, "-c", KILLED_IN_SAVE, *training[3:]])
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "model.keras").exists()
     succeed("yt8m.train", train_dir=tmp_path, **flags)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from job_runner import check, command, run_process
+from paths import GOLDEN
 
-SAVED = Path(__file__).resolve().parents[1] / "golden" / "saved_runs"
+SAVED = GOLDEN / "saved_runs"
 
 
 def predictions(path: Path) -> dict[str, np.ndarray]:

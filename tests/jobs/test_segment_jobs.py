@@ -8,15 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from job_runner import NUM_CLASSES, check, command, run_job, run_process, succeed
+from job_runner import NUM_CLASSES, check, command, measure, run_job, run_process, succeed
 
 from yt8m import runs
-
-
-def value(printed: str, metric: str) -> float:
-    """A number from a printed table."""
-    line = next(line for line in printed.splitlines() if f" {metric} " in line)
-    return float(line.split("│")[2])
 
 
 def videos(pattern: Path) -> list[tf.train.SequenceExample]:
@@ -102,7 +96,7 @@ def test_eval_and_score_agree_with_the_records(listed, run_dir, shards, label_id
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["class", "rated", "positives", "average_precision"]
     assert sum(int(row["rated"]) for row in rows) == results["num_ratings"]
-    scored = succeed(
+    scored = measure(
         "yt8m.score",
         submission_file=segments_file,
         eval_data_pattern=pattern,
@@ -111,8 +105,8 @@ def test_eval_and_score_agree_with_the_records(listed, run_dir, shards, label_id
         **flags,
     )
     for name in ("map_at_k", "num_ratings", "num_classes_with_positives"):
-        assert value(scored, name) == pytest.approx(results[name], abs=1e-5)
-    assert " gap " not in scored
+        assert scored[name] == pytest.approx(results[name], abs=1e-5)
+    assert "gap" not in scored
 
 
 def test_the_file_has_every_full_segment_best_first(run_dir, shards, segments_file):
@@ -171,23 +165,23 @@ def test_videos_that_come_twice(run_dir, shards, segments_file, tmp_path):
     )
     check(result)
     # Those shorter than a segment are not among them.
-    assert "of 200 videos have the id of an earlier one" in result.stderr
+    assert "records have the id of an earlier one" in result.stderr
     flags = {"num_classes": NUM_CLASSES, "eval_data_pattern": tmp_path / "*.tfrecord"}
-    scored = succeed("yt8m.score", submission_file=tmp_path / "out.csv", **flags)
-    evaluated = succeed(
+    scored = measure("yt8m.score", submission_file=tmp_path / "out.csv", **flags)
+    evaluated = measure(
         "yt8m.eval",
         train_dir=run_dir,
         eval_data_pattern=tmp_path / "*.tfrecord",
         segment_labels=True,
     )
-    once = succeed(
+    once = measure(
         "yt8m.score",
         submission_file=segments_file,
         eval_data_pattern=source / "validate*.tfrecord",
         num_classes=NUM_CLASSES,
     )
-    assert value(scored, "num_ratings") == 2 * value(once, "num_ratings")
-    assert value(scored, "map_at_k") == pytest.approx(value(evaluated, "map_at_k"), abs=1e-5)
+    assert scored["num_ratings"] == 2 * once["num_ratings"]
+    assert scored["map_at_k"] == pytest.approx(evaluated["map_at_k"], abs=1e-5)
 
 
 def test_videos_in_two_shards_are_scored_twice(run_dir, shards, tmp_path):
@@ -196,13 +190,13 @@ def test_videos_in_two_shards_are_scored_twice(run_dir, shards, tmp_path):
     flags = {"train_dir": run_dir, "input_data_pattern": source}
     succeed("yt8m.inference", output_file=tmp_path / "out.csv", **flags)
     flags = {"submission_file": tmp_path / "out.csv", "num_classes": NUM_CLASSES}
-    once = succeed("yt8m.score", eval_data_pattern=source, segment_labels=False, **flags)
+    once = measure("yt8m.score", eval_data_pattern=source, segment_labels=False, **flags)
     shutil.copy(source, tmp_path / "copy.tfrecord")
-    twice = succeed(
+    twice = measure(
         "yt8m.score", eval_data_pattern=f"{source},{tmp_path / 'copy.tfrecord'}", **flags
     )
-    assert value(twice, "num_examples") == 2 * value(once, "num_examples")
-    assert value(twice, "hit_at_1") == value(once, "hit_at_1")
+    assert twice["num_examples"] == 2 * once["num_examples"]
+    assert twice["hit_at_1"] == once["hit_at_1"]
 
 
 def test_jax_predicts_the_same(run_dir, shards, segments_file, label_ids, tmp_path):
@@ -214,11 +208,13 @@ def test_jax_predicts_the_same(run_dir, shards, segments_file, label_ids, tmp_pa
     assert [set(line.split(",")[1].split()) for line in output.read_text().splitlines()[1:]] == [
         set(line.split(",")[1].split()) for line in segments_file.read_text().splitlines()[1:]
     ]
+    flags |= {"results_file": tmp_path / "results.json"}
     job = command("yt8m.eval", eval_data_pattern=pattern, **flags)
-    printed = check(run_process(job, KERAS_BACKEND="jax"))
+    check(run_process(job, KERAS_BACKEND="jax"))
+    received = json.loads((tmp_path / "results.json").read_text())
     wanted = recompute(run_dir, pattern)
     for name in ("map_at_k", "gap", "loss"):
-        assert value(printed, name) == pytest.approx(wanted[name], abs=1e-4)
+        assert received[name] == pytest.approx(wanted[name], abs=1e-4)
 
 
 def test_from_synthetic_shards_to_a_score(tmp_path):
@@ -239,10 +235,10 @@ def test_from_synthetic_shards_to_a_score(tmp_path):
         num_epochs=1,
     )
     flags = {"train_dir": tmp_path / "run", "segment_labels": True}
-    evaluated = succeed("yt8m.eval", eval_data_pattern=validate, **flags)
+    evaluated = measure("yt8m.eval", eval_data_pattern=validate, **flags)
     output = tmp_path / "out.csv"
     succeed("yt8m.inference", input_data_pattern=validate, output_file=output, **flags)
     flags = {"eval_data_pattern": validate, "num_classes": NUM_CLASSES}
-    scored = succeed("yt8m.score", submission_file=output, **flags)
-    assert value(scored, "map_at_k") == pytest.approx(value(evaluated, "map_at_k"), abs=1e-5)
-    assert 0.3 < value(scored, "map_at_k") < 1
+    scored = measure("yt8m.score", submission_file=output, **flags)
+    assert scored["map_at_k"] == pytest.approx(evaluated["map_at_k"], abs=1e-5)
+    assert 0.3 < scored["map_at_k"] < 1

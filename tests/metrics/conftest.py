@@ -1,28 +1,9 @@
-"""Data shared by the metric tests: goldens, and random predictions that look like a model's."""
+"""Random predictions that look like a model's."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-_TESTS = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="session")
-def golden() -> Callable[[str], dict[str, np.ndarray]]:
-    """Returns a function that loads a golden by name, or skips where it is not at hand."""
-
-    def load(name: str) -> dict[str, np.ndarray]:
-        folders = (_TESTS / "data", _TESTS.parents[1] / "shared" / "goldens")
-        for folder in folders:
-            path = folder / f"{name}.npz"
-            if path.exists():
-                with np.load(path) as arrays:
-                    return dict(arrays)
-        pytest.skip(f"{name}.npz is too large for the repository and not beside it")
-
-    return load
 
 
 @pytest.fixture

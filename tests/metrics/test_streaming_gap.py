@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from paths import ROOT
 
 from yt8m.metrics import Evaluation, StreamingGAP, average_precision
 
@@ -202,10 +202,9 @@ print(float(metric.result()))
 def _in_a_process(script, backend, folder, scores, labels):
     """Runs a script on saved (scores, labels), and returns the number it prints."""
     np.savez(folder / "data.npz", scores=scores, labels=labels)
-    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", script, folder / "data.npz"],
-        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(root)},
+        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -71,7 +71,7 @@ def _convert(node: ast.expr, text: str) -> Any:
     if isinstance(node, ast.Call):
         if node.args or any(keyword.arg is None for keyword in node.keywords):
             raise ValueError(f"A spec takes its arguments as key=value. Received: {text!r}.")
-        arguments = {keyword.arg: _convert(keyword.value, text) for keyword in node.keywords}
+        arguments = {str(keyword.arg): _convert(keyword.value, text) for keyword in node.keywords}
         if len(arguments) < len(node.keywords):
             raise ValueError(f"A spec gives each argument once. Received: {text!r}.")
         return Call(_dotted_name(node.func, text), arguments)
@@ -131,20 +131,6 @@ class Spec:
         """The model's `build` with its settings: call it with the inputs and `num_classes`."""
         settings = {key: _as_function(value) for key, value in self.settings.items()}
         return functools.partial(self.build, **settings)
-
-
-def complete(call: Call, cls: type, hidden: set[str]) -> Call:
-    """The call of a class under its own name, its defaults filled in where they are not None.
-
-    Args:
-        call: names the class in some spelling.
-        cls: the class.
-        hidden: parameters that a spec does not set.
-    """
-    parameters = inspect.signature(cls).parameters.values()
-    shown = [p for p in parameters if p.name not in hidden and p.default is not p.empty]
-    values = {p.name: call.arguments.get(p.name, p.default) for p in shown}
-    return Call(cls.__name__, {k: v for k, v in values.items() if v is not None})
 
 
 def check_names(what: str, received: Mapping[str, Any], valid: Mapping[str, Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
 from yt8m.data.reader import Reader
 from yt8m.data.records import OUTSIDE
+from yt8m.data.segments import RATING_KEYS
 
 _UNEQUAL = "the ratings of a record have different numbers of classes, starts and scores:"
 
@@ -19,18 +21,17 @@ class RatingReader(Reader):
     Nothing is known of the frames, so ratings of segments past the end of their video are among
     them. A batch is a dict of `batch_size` records: `ids` (batch,) string, and of each rating
     `rows` (ratings,), the record in the batch that it is in; `start_times` (ratings,) int64 in
-    seconds; `labels` (ratings,) int64, a class; `label_scores` (ratings,) float32. As those of
-    `Reader`, it takes a schema with segments, here best without features, and `segment_labels`.
+    seconds; `labels` (ratings,) int64, a class; `label_scores` (ratings,) float32. It takes a
+    schema with segments, best one without features.
+
+    Attributes:
+        segment_classes: the classes whose ratings count; None takes all.
     """
 
-    def estimate_num_examples(self) -> int:
-        """About how many records the shards hold."""
-        records = dataclasses.replace(self, segment_labels=False)
-        return Reader.estimate_num_examples(records)
+    segment_classes: tuple[int, ...] | None = None
+    rating_keys: ClassVar[tuple[str, ...]] = RATING_KEYS
 
-    def _parse_segments(
-        self, serialized: tf.data.Dataset, skip: tf.Tensor | int
-    ) -> tf.data.Dataset:
+    def _parsed(self, serialized: tf.data.Dataset, skip: tf.Tensor | int) -> tf.data.Dataset:
         batches = serialized.skip(skip).batch(self.batch_size, drop_remainder=self.drop_remainder)
         return batches.map(self._parse_ratings, num_parallel_calls=tf.data.AUTOTUNE)
 

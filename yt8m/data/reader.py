@@ -2,18 +2,23 @@
 
 TensorFlow's TFRecordDataset reads; where it stops before the end of a shard, `tfrecord.salvage`
 reads on, so that a damaged record costs itself and not the rest of the shard.
+
+No function here has Python control flow over tensors: there is nothing to convert for AutoGraph,
+which would write a copy of each to the temporary folder.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from yt8m.base.errors import UserError
-from yt8m.data import records, segments, tfrecord
+from yt8m.data import diagnose, records, tfrecord
 from yt8m.data.read_log import ReadLog
 from yt8m.data.schema import FRAME, Schema
 
@@ -39,8 +44,7 @@ class Reader:
     A batch is a dict: feature name -> (batch, size) float32 for video-level records, (batch,
     frames, size) uint8 or float32 for frame-level ones; `num_frames` (batch,) int32 for the
     latter; `labels` (batch, most labels) int32 padded with -1; `ids` (batch,) string. Frames are
-    padded with zeros to the longest video of the batch. With `segment_labels` a row is a rated
-    segment, see `segments.parse_segments`.
+    padded with zeros to the longest video of the batch.
 
     Attributes:
         paths: the shards, see `shard_paths.resolve`.
@@ -48,8 +52,6 @@ class Reader:
         num_classes: the size of the vocabulary.
         batch_size: examples a batch.
         max_frames: frames after these are cut; None keeps all.
-        segment_labels: cut rated segments out of frame-level records.
-        segment_classes: the classes whose ratings count; None takes all.
         frame_multiple, label_multiple: pad the frames and the labels of a batch to a multiple of
             this, so that a compiler that needs fixed shapes meets few of them.
         drop_remainder: leave out the last batch where it is not full.
@@ -62,30 +64,27 @@ class Reader:
     num_classes: int
     batch_size: int
     max_frames: int | None = 300
-    segment_labels: bool = False
-    segment_classes: tuple[int, ...] | None = None
     frame_multiple: int = 1
     label_multiple: int = 1
     drop_remainder: bool = False
     shuffle_buffer: int | None = None
     log: ReadLog = dataclasses.field(default_factory=ReadLog)
+    # The keys of the ratings of a record's segments, for a reader that needs them.
+    rating_keys: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self):
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} must be positive. Received: {name}={value}.")
-        if self.segment_labels and not (self.schema.kind == FRAME and self.schema.segments):
-            raise UserError(
-                "Segments need frame-level records with segment_labels, segment_start_times and "
-                f"segment_scores. The records in {self.paths[0]} are {self.schema}."
-            )
 
+    @tf.autograph.experimental.do_not_convert
     def sequential(self) -> tf.data.Dataset:
         """Every record once, in the order of the shards and of the records in them."""
         shards = tf.data.Dataset.from_tensor_slices(self.paths)
         return self._batches(shards.flat_map(self._read_shard))
 
+    @tf.autograph.experimental.do_not_convert
     def shuffled(
         self, seed: int, epoch: int = 0, num_epochs: int | None = 1, skip_batches: int = 0
     ) -> tf.data.Dataset:
@@ -118,10 +117,45 @@ class Reader:
         step = max(1, len(self.paths) // _STAT_FILES)
         sampled = self.paths[::step]
         total = sum(_file_size(path) for path in sampled) * len(self.paths) / len(sampled)
-        each = 1.0
-        if self.segment_labels and first:
-            each = sum(map(segments.count_segments, first)) / len(first) or 1.0
-        return max(1, round(total / framed * each))
+        return max(1, round(total / framed * self._examples_a_record(first)))
+
+    def anew(self) -> Reader:
+        """The same reader for another pass, with a log of its own."""
+        return dataclasses.replace(self, log=ReadLog(self.log.on_corrupt_shard))
+
+    def check_fills_a_batch(self) -> None:
+        """Fails where there are by far too few examples for one batch.
+
+        Raises:
+            UserError: by the sizes of the shards it is so.
+        """
+        about = self.estimate_num_examples()
+        if self.batch_size > 2 * about:
+            raise UserError(
+                f"About {about} training examples do not fill one batch of {self.batch_size}. "
+                "Lower --batch_size."
+            )
+
+    def shortage(self) -> str:
+        """The sentence for a pass whose examples did not fill a batch."""
+        return (
+            f"The {self.log.num_records} training examples do not fill one batch of "
+            f"{self.batch_size}. Lower --batch_size."
+        )
+
+    def _examples_a_record(self, first: list[bytes]) -> float:
+        """How many rows of batches a record makes, on average over the first records."""
+        return 1.0
+
+    def explain(self, reason: str) -> str | None:
+        """What is wrong with the shards: what the log knows, or the first record that is odd.
+
+        See `diagnose.Explains`.
+        """
+        if self.log.failure:
+            return self.log.failure
+        logging.info("Looking for a record that does not fit the others, because of: %s", reason)
+        return diagnose.find_problem(self)
 
     def _epoch(
         self, seed: int, epoch: tf.Tensor, skip_batches: tf.Tensor, buffer: int
@@ -180,10 +214,9 @@ class Reader:
         self, serialized: tf.data.Dataset, skip_batches: tf.Tensor | None = None
     ) -> tf.data.Dataset:
         skip = 0 if skip_batches is None else skip_batches * self.batch_size
-        parse = self._parse_segments if self.segment_labels else self._parse
-        batches = parse(serialized, skip)
+        batches = self._parsed(serialized, skip)
         if self.frame_multiple > 1 or self.label_multiple > 1:
-            batches = _map(batches, self._pad_to_multiples)
+            batches = mapped(batches, self._pad_to_multiples)
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def _pad_to_multiples(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -200,17 +233,18 @@ class Reader:
                 padded[name] = pad(batch[name], self.frame_multiple)
         return batch | padded
 
-    def _parse(self, serialized: tf.data.Dataset, skip: tf.Tensor | int) -> tf.data.Dataset:
+    def _parsed(self, serialized: tf.data.Dataset, skip: tf.Tensor | int) -> tf.data.Dataset:
+        """Batches of what the records hold, after the first `skip` examples."""
         serialized = serialized.skip(skip)
         if self.schema.kind == FRAME:
-            examples = _map(
+            examples = mapped(
                 serialized,
                 lambda s: records.parse_frames(s, self.schema, self.num_classes, self.max_frames),
             )
-            return _map(self._pad(examples), self._mind_empty)
+            return mapped(self._pad(examples), self._mind_empty)
         batches = serialized.batch(self.batch_size, drop_remainder=self.drop_remainder)
         parse = lambda s: records.parse_videos(s, self.schema, self.num_classes)  # noqa: E731
-        return _map(batches, parse)
+        return mapped(batches, parse)
 
     def _mind_empty(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Logs videos without frames; a batch of nothing else gets one frame of padding."""
@@ -228,20 +262,6 @@ class Reader:
         )
         return batch | dict(zip(names, frames, strict=True))
 
-    def _parse_segments(
-        self, serialized: tf.data.Dataset, skip: tf.Tensor | int
-    ) -> tf.data.Dataset:
-        def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
-            cut = segments.parse_segments(
-                record, self.schema, self.num_classes, self.max_frames, self.segment_classes
-            )
-            skipped = cut.pop("skipped_segments")
-            counted = tf.numpy_function(self.log.skip_segments, [skipped], tf.int64)
-            with tf.control_dependencies([counted]):
-                return cut | {"num_frames": tf.identity(cut["num_frames"])}
-
-        return self._pad(_map(serialized, parse).unbatch().skip(skip))
-
     def _pad(self, examples: tf.data.Dataset) -> tf.data.Dataset:
         shapes = {key: spec.shape for key, spec in examples.element_spec.items()}
         return examples.padded_batch(
@@ -253,7 +273,8 @@ class Reader:
         )
 
 
-def _map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
+def mapped(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
+    """Maps in parallel, in order."""
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 

@@ -54,3 +54,8 @@ def read_label_ids(path: str, num_classes: int) -> np.ndarray:
         repeated = next(c for i, c in enumerate(ids) if c in ids[:i])
         raise UserError(f"{path} lists class {repeated} twice.")
     return np.sort(np.array(ids, np.int64))
+
+
+def read_if_given(path: str, num_classes: int) -> tuple[int, ...] | None:
+    """The classes that a file lists, see `read_label_ids`; None, for all, without a file."""
+    return tuple(read_label_ids(path, num_classes).tolist()) if path else None

@@ -8,6 +8,8 @@ from yt8m.data.records import OUTSIDE, PADDING_LABEL, parse_sequence
 from yt8m.data.schema import Schema
 
 SEGMENT_FRAMES = 5
+# The ratings of a record: classes, start times and scores, as many of each.
+RATING_KEYS = ("segment_labels", "segment_start_times", "segment_scores")
 
 
 def parse_segments(

@@ -1,24 +1,81 @@
-"""Predictions over raw video: many views of a video make one answer, see `view_evaluation`."""
+"""Clips of raw video: how a model is judged on them. The views of a video make one answer."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
+from absl import logging
 
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data import labels
 from yt8m.data.diagnose import clear_errors
+from yt8m.data.ids import as_text
 from yt8m.data.video.clip_reader import ClipReader
 from yt8m.evaluation import predicting
 from yt8m.fusion import score_file
+from yt8m.inputs.clips import ClipInput
+from yt8m.inputs.settings import ClipSettings
 from yt8m.metrics import views
 from yt8m.metrics.views import ViewEvaluation
+from yt8m.runs import RunConfig
 
+# How the name of a file of scores ends.
+SCORES = ".scores.npz"
 # Ids; labels (videos, most labels), padded with -1; scores (videos, clips, crops, num_classes).
 Videos = tuple[list[str], np.ndarray, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipExamples:
+    """Clips of raw video, see `Examples`.
+
+    Attributes:
+        clips: how they are read.
+        top_k: predictions a video that GAP and mAP pool.
+    """
+
+    clips: ClipInput
+    top_k: int = 20
+    metric: ClassVar[str] = "video_hit_at_1"
+
+    @classmethod
+    def of_run(
+        cls, config: RunConfig, batch_size: int, settings: ClipSettings, top_k: int
+    ) -> ClipExamples:
+        """Those that a run of raw video is judged by."""
+        return cls(ClipInput.of_run(config, batch_size, settings), top_k)
+
+    def open(self, pattern: str) -> ClipReader:
+        """A reader of the videos that a pattern names."""
+        return self.clips.open(pattern)
+
+    def check_labels(self, reader: ClipReader) -> None:
+        """Fails where no video has a label."""
+        check_labels(reader)
+
+    def judge(
+        self, model: keras.Model, reader: ClipReader, loss: keras.losses.Loss, path: str = ""
+    ) -> ViewEvaluation:
+        """Evaluates a model on videos, and keeps the scores of their views in `PATH.scores.npz`."""
+        kept = f"{path}{SCORES}" if path else ""
+        state = evaluate(model, reader, loss, self.top_k, kept)
+        if kept:
+            logging.info("Kept the scores of all clips: %s", kept)
+        return state
+
+    def details(self, reader: ClipReader) -> dict[str, Any]:
+        """The settings of an evaluation."""
+        return {"top_k": self.top_k}
+
+    def name(self, pattern: str) -> str:
+        """The pattern and the views: other views are other data."""
+        clips, crops = self.clips.settings.num_clips, self.clips.settings.num_crops
+        return pattern if clips == crops == 1 else f"{pattern} in {clips} clips, {crops} crops"
 
 
 def scored(model: keras.Model, reader: ClipReader, task: str) -> Iterator[Videos]:
@@ -52,7 +109,7 @@ def _scored_views(model: keras.Model, reader: ClipReader, task: str) -> Iterator
             predicting.check_finite(scores, batch, reader)
             if own is not None:
                 scores = scores * own[batch["task"]]
-            ids = [i.decode(errors="surrogateescape") for i in batch["ids"]]
+            ids = [as_text(video_id) for video_id in batch["ids"]]
             yield ids, batch["labels"], scores
             progress.advance(len(ids))
     reader.log.finish()

@@ -14,6 +14,7 @@ import tensorflow as tf
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.diagnose import clear_errors
+from yt8m.data.ids import shown
 from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
 
@@ -32,7 +33,9 @@ def predictor(model: keras.Model) -> Predictor:
 def _tensorflow_predictor(model: keras.Model) -> Predictor:
     """Traces once, for batches of any size and length."""
     specs = {t.name: tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs}
-    function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs])
+    function = tf.function(
+        lambda inputs: model(inputs, training=False), autograph=False, input_signature=[specs]
+    )
     return lambda inputs: tf.nest.map_structure(lambda t: t.numpy(), function(inputs))
 
 
@@ -51,11 +54,14 @@ def _jax_predictor(model: keras.Model) -> Predictor:
     return predict
 
 
-def static_shapes(jit_compile: bool = False) -> dict[str, int]:
-    """Reader settings that keep the number of shapes small where each one is compiled for."""
-    if jit_compile or keras.config.backend() == "jax":
-        return {"frame_multiple": 30, "label_multiple": 16}
-    return {}
+def top_k_predictor(model: keras.Model, top_k: int) -> Predictor:
+    """A function from a batch to the best classes of each video.
+
+    It answers the scores (batch, k) and the class ids (batch, k), best first; k is `top_k`, or the
+    number of classes where there are fewer.
+    """
+    best = keras.ops.top_k(model.output, min(top_k, model.output.shape[-1]))
+    return predictor(keras.Model(model.input, list(best)))
 
 
 def batches(reader: Reader, task: str) -> Iterator[dict[str, np.ndarray]]:
@@ -101,7 +107,7 @@ def check_finite(scores: np.ndarray, batch: dict[str, np.ndarray], reader: Reade
     wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if not len(wrong):
         return
-    video = batch["ids"][wrong[0]].decode(errors="replace")
+    video = shown(batch["ids"][wrong[0]])
     for name in reader.schema.feature_names:
         if not np.isfinite(batch[name][wrong[0]]).all():
             raise UserError(

@@ -1,10 +1,9 @@
-"""Segments of 5 seconds: a model's ratings of them, and its best ones among whole videos.
-
-A segment of a submission is called `id:start`. Rated segments (`Reader(segment_labels=True)`) are
-evaluated; whole videos are cut into segments, one after the other, to be predicted.
-"""
+"""Rated segments of 5 seconds: how a model is judged on them."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -12,13 +11,70 @@ import numpy as np
 from yt8m import metrics
 from yt8m.base.errors import UserError
 from yt8m.data import labels as labels_lib
+from yt8m.data import segment_classes
 from yt8m.data.reader import Reader
+from yt8m.data.segment_reader import SegmentReader
 from yt8m.evaluation import predicting
+from yt8m.inputs.shards import SegmentInput
 from yt8m.metrics.segment_evaluation import is_positive
 from yt8m.modeling import losses
+from yt8m.runs import RunConfig
 
 
-def evaluate_segments(
+@dataclasses.dataclass(frozen=True)
+class SegmentExamples:
+    """Rated segments of shards, see `Examples`.
+
+    Attributes:
+        shards: how they are read.
+        label_ids_file: where the list of the classes whose ratings count is from; empty for all.
+    """
+
+    shards: SegmentInput
+    label_ids_file: str = ""
+    metric: ClassVar[str] = "map_at_k"
+
+    @classmethod
+    def of_run(
+        cls, config: RunConfig, batch_size: int, on_corrupt: str, label_ids_file: str
+    ) -> SegmentExamples:
+        """Those that a run is judged by, trained on segments or on whole videos.
+
+        Raises:
+            UserError: the list of classes cannot be read, or as `ShardInput.of_run`.
+        """
+        classes = segment_classes.read_if_given(label_ids_file, config.num_classes)
+        read = SegmentInput.of_run(config, batch_size, on_corrupt, segment_classes=classes)
+        return cls(read, label_ids_file)
+
+    def open(self, pattern: str) -> SegmentReader:
+        """A reader of the rated segments of the shards that a pattern names."""
+        return self.shards.open(pattern)
+
+    def check_labels(self, reader: SegmentReader) -> None:
+        """Fails where the first records have no rating at all."""
+        predicting.check_labels(reader)
+
+    def judge(
+        self, model: keras.Model, reader: SegmentReader, loss: keras.losses.Loss, path: str = ""
+    ) -> metrics.SegmentEvaluation:
+        """Evaluates a model on rated segments."""
+        return evaluate(model, reader, loss)
+
+    def details(self, reader: SegmentReader) -> dict[str, Any]:
+        """The settings of an evaluation, and how many segments could not be cut."""
+        return {
+            "segment_labels": True,
+            "segment_label_ids_file": self.label_ids_file,
+            "skipped_segments": reader.log.num_skipped_segments,
+        }
+
+    def name(self, pattern: str) -> str:
+        """The pattern."""
+        return pattern
+
+
+def evaluate(
     model: keras.Model,
     reader: Reader,
     loss: keras.losses.Loss,
@@ -28,7 +84,7 @@ def evaluate_segments(
 
     Args:
         model: from stored features to probabilities.
-        reader: of the shards, with `segment_labels`; its `segment_classes` are those that count.
+        reader: of the segments; its `segment_classes` are those that count.
         loss: of the rated classes of each segment, reported as the mean over the segments; it is
             left out where the loss needs all classes, see `losses.label_weighted`.
         task: what progress is called.
@@ -37,8 +93,8 @@ def evaluate_segments(
         UserError: no segment is rated, no rating is positive, or the model answers NaN.
         ValueError: the reader reads whole videos.
     """
-    if not reader.segment_labels:
-        raise ValueError("reader must read segments. Received: segment_labels=False.")
+    if not isinstance(reader, SegmentReader):
+        raise ValueError(f"reader must be a SegmentReader. Received: {type(reader).__name__}.")
     state = metrics.SegmentEvaluation(reader.num_classes)
     predict = predicting.predictor(model)
     for batch in predicting.batches(reader, task):

@@ -1,6 +1,9 @@
-"""Predictions over shards, and the metrics of them: what eval, inference and train share."""
+"""Whole videos of shards: how a model is judged on them."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -9,7 +12,53 @@ from yt8m import metrics
 from yt8m.base.errors import UserError
 from yt8m.data import labels as labels_lib
 from yt8m.data.reader import Reader
+from yt8m.evaluation import predicting
 from yt8m.evaluation.predicting import NO_LABELS, batches, check_finite, predictor
+from yt8m.inputs.shards import ShardInput
+from yt8m.runs import RunConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoExamples:
+    """Whole videos of shards, see `Examples`.
+
+    Attributes:
+        shards: how they are read.
+        top_k: predictions a video that GAP and mAP pool.
+    """
+
+    shards: ShardInput
+    top_k: int = 20
+    metric: ClassVar[str] = "gap"
+
+    @classmethod
+    def of_run(
+        cls, config: RunConfig, batch_size: int, on_corrupt: str, top_k: int
+    ) -> VideoExamples:
+        """Those that a run is judged by; see `ShardInput.of_run`."""
+        return cls(ShardInput.of_run(config, batch_size, on_corrupt), top_k)
+
+    def open(self, pattern: str) -> Reader:
+        """A reader of the shards that a pattern names."""
+        return self.shards.open(pattern)
+
+    def check_labels(self, reader: Reader) -> None:
+        """Fails where the first records have no label at all."""
+        predicting.check_labels(reader)
+
+    def judge(
+        self, model: keras.Model, reader: Reader, loss: keras.losses.Loss, path: str = ""
+    ) -> metrics.Evaluation:
+        """Evaluates a model on shards."""
+        return evaluate(model, reader, loss, self.top_k)
+
+    def details(self, reader: Reader) -> dict[str, Any]:
+        """The settings of an evaluation."""
+        return {"top_k": self.top_k}
+
+    def name(self, pattern: str) -> str:
+        """The pattern."""
+        return pattern
 
 
 def evaluate(

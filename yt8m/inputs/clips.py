@@ -1,101 +1,105 @@
-"""Raw video for the jobs: what a pattern names, opened as flags say. Needs the extra `video`."""
+"""Raw video for the jobs: what a pattern names, opened for a model. Needs the extra `video`."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from absl import flags, logging
+from absl import logging
 
-from yt8m import runs
 from yt8m.base.errors import UserError
 from yt8m.data.video import workers
 from yt8m.data.video.clip_reader import ClipReader
 from yt8m.data.video.clips import FileFrames, Item
-from yt8m.data.video.frames import flow_cache, views
+from yt8m.data.video.frames import flow_cache
 from yt8m.data.video.schema import ClipSchema
-from yt8m.data.video.sources import listing as video_listing
+from yt8m.data.video.sources import listing
 from yt8m.data.video.sources import pattern as pattern_lib
+from yt8m.data.video.sources.listing import Listing
 from yt8m.data.video.video_log import VideoLog
+from yt8m.inputs.settings import ClipSettings
+from yt8m.runs import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the flags say of reading raw video.
+class ClipInput:
+    """How raw video is read for a model.
 
     Attributes:
-        num_clips, num_crops: views of each video in an evaluation.
-        cache_dir: where to keep what was seen and optical flow; empty for beside the manifest.
-        num_workers: processes that decode; 0 for none.
-        on_corrupt: `skip` or `fail`.
-    """
-
-    num_clips: int
-    num_crops: int
-    cache_dir: str
-    num_workers: int
-    on_corrupt: str
-
-    @classmethod
-    def from_flags(cls) -> Settings:
-        """Reads the flags of `input_flags.define_video_flags` and `define_data_flags`.
-
-        Raises:
-            UserError: --num_crops is none of those there are.
-        """
-        args = flags.FLAGS
-        views.check_num_crops(args.num_crops)
-        of_views = {"num_clips": args.num_clips, "num_crops": args.num_crops}
-        return dataclasses.replace(cls.of_one_view(), **of_views)
-
-    @classmethod
-    def of_one_view(cls) -> Settings:
-        """One view of each video: reads only `input_flags.define_decoding_flags` and data flags."""
-        args = flags.FLAGS
-        return cls(1, 1, args.cache_dir, number_of_workers(), args.on_corrupt_shard)
-
-
-def number_of_workers() -> int:
-    """Processes that decode, as --num_workers says; without it one a core."""
-    given = flags.FLAGS.num_workers
-    return workers.default_number() if given is None else given
-
-
-def open_reader(
-    listing: video_listing.Listing,
-    schema: ClipSchema,
-    batch_size: int,
-    settings: Settings,
-    log: VideoLog,
-    with_labels: bool = True,
-) -> ClipReader:
-    """A reader of listed videos.
-
-    Args:
-        listing: the videos.
         schema: what a clip is.
         batch_size: clips a batch.
-        settings: how to read.
-        log: counts what is read and lost.
-        with_labels: see `listing.items`.
-
-    Raises:
-        UserError: as `listing.items`.
+        settings: how videos are decoded, and in which views.
     """
-    cache_dir = settings.cache_dir or listing.folder
-    found = video_listing.items(listing, schema, cache_dir, settings.num_workers, log, with_labels)
-    if schema.flow is not None:
-        found = _with_flow(found, schema, cache_dir, settings.num_workers, log)
-    logging.info("%d videos, %s.", len(found), schema)
-    return ClipReader(
-        found,
-        schema,
-        batch_size,
-        settings.num_clips,
-        settings.num_crops,
-        cache_dir,
-        settings.num_workers,
-        log=log,
-    )
+
+    schema: ClipSchema
+    batch_size: int
+    settings: ClipSettings = ClipSettings()
+
+    @classmethod
+    def of_run(cls, config: RunConfig, batch_size: int, settings: ClipSettings) -> ClipInput:
+        """How raw video is read for the model of a run of raw video."""
+        return cls(config.schema, batch_size, settings)
+
+    def open(
+        self, pattern: str, with_labels: bool = True, num_videos: int | None = None
+    ) -> ClipReader:
+        """A reader of the videos that a pattern names.
+
+        Args:
+            pattern: manifests or data sets.
+            with_labels: see `listing.items`.
+            num_videos: takes the first so many; by default all.
+
+        Raises:
+            UserError: the pattern names shards, or as `listing.items`.
+        """
+        parts = pattern_lib.parse(pattern)
+        if parts is None:
+            raise UserError(
+                f"The run takes raw video: {self.schema}. Name a manifest, such as clips.csv#test, "
+                f"or a data set, such as tfds:ucf101/ucf101_1#test. Received: {pattern}."
+            )
+        log = VideoLog(self.settings.on_corrupt)
+        listed = listing.read(parts, log, self.num_workers)
+        listed = dataclasses.replace(listed, videos=listed.videos[:num_videos])
+        return self.reader(listed, log, with_labels)
+
+    def reader(self, listed: Listing, log: VideoLog, with_labels: bool = True) -> ClipReader:
+        """A reader of listed videos.
+
+        Args:
+            listed: the videos.
+            log: counts what is read and lost.
+            with_labels: see `listing.items`.
+
+        Raises:
+            UserError: as `listing.items`.
+        """
+        cache_dir = self.settings.cache_dir or listed.folder
+        items = listing.items(listed, self.schema, cache_dir, self.num_workers, log, with_labels)
+        if self.schema.flow is not None:
+            items = _with_flow(items, self.schema, cache_dir, self.num_workers, log)
+        logging.info("%d videos, %s.", len(items), self.schema)
+        return ClipReader(
+            items,
+            self.schema,
+            self.batch_size,
+            self.settings.num_clips,
+            self.settings.num_crops,
+            cache_dir,
+            self.num_workers,
+            log=log,
+        )
+
+    @property
+    def num_workers(self) -> int:
+        """Processes that decode."""
+        return number_of_workers(self.settings)
+
+
+def number_of_workers(settings: ClipSettings) -> int:
+    """Processes that decode, as settings say."""
+    given = settings.num_workers
+    return workers.default_number() if given is None else given
 
 
 def _with_flow(
@@ -120,38 +124,3 @@ def _with_flow(
     if not left:
         raise UserError("The optical flow of no video can be computed; the reasons are above.")
     return left
-
-
-def run_reader(
-    run: runs.Run,
-    pattern: str,
-    batch_size: int,
-    with_labels: bool = True,
-    settings: Settings | None = None,
-    num_videos: int | None = None,
-) -> ClipReader:
-    """A reader of the videos that a pattern names, for the model of a run, as the flags say.
-
-    Args:
-        run: of raw video.
-        pattern: manifests or data sets.
-        batch_size: clips a batch.
-        with_labels: see `listing.items`.
-        settings: how to read; by default `Settings.from_flags`.
-        num_videos: takes the first so many; by default all.
-
-    Raises:
-        UserError: the pattern names shards, or as `listing.items`.
-    """
-    parts = pattern_lib.parse(pattern)
-    if parts is None:
-        raise UserError(
-            f"{run.train_dir} takes raw video: {run.config.schema}. Name a manifest, such as "
-            "clips.csv#test, or a data set, such as tfds:ucf101/ucf101_1#test. "
-            f"Received: {pattern}."
-        )
-    settings = settings or Settings.from_flags()
-    log = VideoLog(settings.on_corrupt)
-    listing = video_listing.read(parts, log, settings.num_workers)
-    listing = dataclasses.replace(listing, videos=listing.videos[:num_videos])
-    return open_reader(listing, run.config.schema, batch_size, settings, log, with_labels)

@@ -1,13 +1,21 @@
-"""The flags over data that several jobs have."""
+"""The flags over data that several jobs have, and what they say. No other part reads flags."""
 
 from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from absl import flags
 
 from yt8m.base import define
+from yt8m.base.errors import UserError
 from yt8m.data.read_log import FAIL, SKIP
-from yt8m.data.video import settings
+from yt8m.data.video.settings import Clips, Flow
+from yt8m.inputs.settings import ClipSettings
 
+_Settings = TypeVar("_Settings")
 _BATCH_SIZE = 1024
 _BATCH_SIZE_OF_CLIPS = 16
 # Flags of `define_video_flags`, which have a meaning for raw video alone.
@@ -18,7 +26,7 @@ def define_data_flags(batch_size: int | None) -> None:
     """Defines the flags of every job that reads examples.
 
     Args:
-        batch_size: the default; None where it depends on what is read, see `settle_batch_size`.
+        batch_size: the default; None where it depends on what is read, see `batch_size`.
     """
     text = "Examples a batch."
     if batch_size is None:
@@ -31,16 +39,6 @@ def define_data_flags(batch_size: int | None) -> None:
         SKIP,
         [SKIP, FAIL],
     )
-
-
-def settle_batch_size(of_clips: bool) -> None:
-    """Fills in --batch_size where it was not given.
-
-    Args:
-        of_clips: whether raw video is read, of which an example is some megabytes.
-    """
-    if flags.FLAGS.batch_size is None:
-        flags.FLAGS.batch_size = _BATCH_SIZE_OF_CLIPS if of_clips else _BATCH_SIZE
 
 
 def define_video_flags() -> None:
@@ -59,8 +57,8 @@ def define_decoding_flags() -> None:
     """Defines the flags of everything that reads raw video."""
     define.path(
         "cache_dir",
-        "Folder to keep in what was seen of raw videos, and their optical flow; by "
-        "default beside the manifest.",
+        "Folder to keep in what was seen of raw videos, and their optical flow; by default beside "
+        "the manifest.",
         "",
     )
     define.integer(
@@ -74,15 +72,91 @@ def define_clip_flags() -> None:
     """Defines the flags that say what a clip of raw video is, to a training."""
     define.spec(
         "clips",
-        "How clips are cut out of raw video, such as "
-        "clips(frames=16, stride=2, resize=128, crop=112).",
+        "How clips are cut out of raw video, such as clips(frames=16, stride=2, resize=128, "
+        "crop=112).",
         "clips",
-        settings.Clips.from_spec,
+        Clips.from_spec,
     )
     define.spec(
         "flow",
-        "How optical flow is shown to a model that takes "
-        "it, such as flow(length=10, method='tvl1').",
+        "How optical flow is shown to a model that takes it, such as flow(length=10, "
+        "method='tvl1').",
         "flow",
-        settings.Flow.from_spec,
+        Flow.from_spec,
     )
+
+
+def batch_size(of_clips: bool) -> int:
+    """What --batch_size says, or the default for what is read.
+
+    Args:
+        of_clips: whether raw video is read, of which an example is some megabytes.
+    """
+    given = flags.FLAGS.batch_size
+    if given is not None:
+        return given
+    return _BATCH_SIZE_OF_CLIPS if of_clips else _BATCH_SIZE
+
+
+def clip_settings() -> ClipSettings:
+    """What the flags of `define_video_flags`, or of `define_decoding_flags` alone, say."""
+    values = flags.FLAGS
+    views = {name: values[name].value for name in ("num_clips", "num_crops") if name in values}
+    return ClipSettings(
+        cache_dir=values.cache_dir,
+        num_workers=values.num_workers,
+        on_corrupt=values.on_corrupt_shard,
+        **views,
+    )
+
+
+def fill(settings: type[_Settings], **values: Any) -> _Settings:
+    """Settings, each field from the flag of its name.
+
+    Args:
+        settings: a dataclass.
+        **values: of the fields that no flag gives as they are.
+    """
+    for field in dataclasses.fields(settings):
+        if field.name not in values:
+            value = flags.FLAGS[field.name].value
+            values[field.name] = tuple(value) if isinstance(value, list) else value
+    return settings(**values)
+
+
+def integers(name: str) -> tuple[int, ...]:
+    """The values of a flag of `define.strings` as integers.
+
+    Raises:
+        UserError: one is no integer.
+    """
+    values = flags.FLAGS[name].value
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError:
+        raise UserError(f"--{name} takes integers. Received: {','.join(values)}.") from None
+
+
+def refuse(names: Iterable[str], reason: str) -> None:
+    """Fails where a flag is given that would do nothing.
+
+    Args:
+        names: flags that must be left out.
+        reason: what they do not go with, such as `with --segment_labels`.
+
+    Raises:
+        UserError: one is given.
+    """
+    given = [f"--{name}" for name in names if flags.FLAGS[name].present]
+    if given:
+        raise UserError(f"{given[0]} has no meaning {reason}. Leave it out.")
+
+
+def given_values() -> dict[str, Any]:
+    """Every flag of this job by name, for the record."""
+    own = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
+    return {
+        flag.name: value if isinstance(value, (int, float, list, type(None))) else str(value)
+        for flag in sorted(own, key=lambda flag: flag.name)
+        for value in [flag.value]
+    }

@@ -1,22 +1,128 @@
-"""Shards for the jobs: what a pattern names, opened for a run."""
+"""Shards for the jobs: what a pattern names, opened for the model of a run."""
 
 from __future__ import annotations
 
-from absl import flags, logging
+import dataclasses
 
-from yt8m import runs
+import keras
+from absl import logging
+
 from yt8m.base.errors import UserError
 from yt8m.data import detect, shard_paths
-from yt8m.data.read_log import ReadLog
+from yt8m.data.read_log import SKIP, ReadLog
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
+from yt8m.data.segment_reader import SegmentReader
 from yt8m.data.video.schema import CLIP
 from yt8m.data.video.sources import pattern as pattern_lib
+from yt8m.runs import RunConfig
 
 
-def read_log() -> ReadLog:
-    """A log of what is read, as --on_corrupt_shard says."""
-    return ReadLog(flags.FLAGS.on_corrupt_shard)
+@dataclasses.dataclass(frozen=True)
+class ShardInput:
+    """How shards are read for a model.
+
+    Attributes:
+        schema: what the model takes.
+        num_classes: the size of the vocabulary.
+        batch_size: examples a batch.
+        max_frames: frames after these are cut; None keeps all.
+        on_corrupt: `skip` leaves damaged records out, `fail` ends the job.
+    """
+
+    schema: Schema
+    num_classes: int
+    batch_size: int
+    max_frames: int | None = 300
+    on_corrupt: str = SKIP
+
+    @classmethod
+    def of_run(cls, config: RunConfig, batch_size: int, on_corrupt: str, **settings) -> ShardInput:
+        """How shards are read for the model of a run.
+
+        Args:
+            config: of the run.
+            batch_size: examples a batch.
+            on_corrupt: see the attributes.
+            **settings: further attributes.
+
+        Raises:
+            UserError: the run takes raw video.
+        """
+        if config.schema.kind == CLIP:
+            raise UserError(
+                "The run takes raw video, and this job reads shards. Use eval, inference or "
+                "`yt8m late_fusion` for it."
+            )
+        max_frames = config.preprocessing["max_frames"]
+        return cls(
+            config.schema, config.num_classes, batch_size, max_frames, on_corrupt, **settings
+        )
+
+    def open(self, pattern: str) -> Reader:
+        """A reader of the shards that a pattern names.
+
+        Raises:
+            UserError: nothing matches, nothing can be read, or the records do not fit the model.
+        """
+        paths, found = open_shards(pattern)
+        return self.reader(paths, self.schema.match(found, pattern))
+
+    def reader(
+        self, paths: list[str], schema: Schema, jit_compile: bool = False, **options
+    ) -> Reader:
+        """A reader of shards.
+
+        Args:
+            paths: the shards.
+            schema: of their records.
+            jit_compile: whether the model is compiled for each shape.
+            **options: of the reader besides.
+        """
+        return Reader(
+            paths,
+            schema,
+            self.num_classes,
+            self.batch_size,
+            max_frames=self.max_frames,
+            log=ReadLog(self.on_corrupt),
+            **few_shapes(jit_compile),
+            **options,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentInput(ShardInput):
+    """How the rated segments of shards are read for a model.
+
+    Attributes:
+        segment_classes: the classes whose ratings count; None takes all.
+    """
+
+    segment_classes: tuple[int, ...] | None = None
+
+    def reader(
+        self, paths: list[str], schema: Schema, jit_compile: bool = False, **options
+    ) -> SegmentReader:
+        """A reader of rated segments; they have one length, only their ratings' number differs."""
+        return SegmentReader(
+            paths,
+            schema,
+            self.num_classes,
+            self.batch_size,
+            max_frames=self.max_frames,
+            log=ReadLog(self.on_corrupt),
+            segment_classes=self.segment_classes,
+            **few_shapes(jit_compile) | {"frame_multiple": 1},
+            **options,
+        )
+
+
+def few_shapes(jit_compile: bool = False) -> dict[str, int]:
+    """Settings of a reader that keep shapes few where a model is compiled for each of them."""
+    if jit_compile or keras.config.backend() == "jax":
+        return {"frame_multiple": 30, "label_multiple": 16}
+    return {}
 
 
 def open_shards(pattern: str) -> tuple[list[str], Schema]:
@@ -27,40 +133,11 @@ def open_shards(pattern: str) -> tuple[list[str], Schema]:
     """
     if pattern_lib.parse(pattern) is not None:
         raise UserError(
-            f"{pattern} names raw video, but this needs shards: TFRecord files. Those of raw video "
-            "are train, eval and inference of its models; `python -m yt8m.extract_features` makes "
-            "shards of it."
+            f"{pattern} names raw video, but this needs shards: TFRecord files. Raw video is for "
+            "train, eval and inference of models of pixels; `yt8m extract_features` makes shards "
+            "of it."
         )
     paths = shard_paths.resolve(pattern)
     schema = detect.detect(paths)
     logging.info("%s: %d shard(s), %s", pattern, len(paths), schema)
     return paths, schema
-
-
-def make_reader(run: runs.Run, pattern: str, batch_size: int, **options) -> Reader:
-    """A reader of shards for the model of a run, as the flags over data say.
-
-    Args:
-        run: the run.
-        pattern: of the shards.
-        batch_size: examples a batch.
-        **options: of the reader besides.
-
-    Raises:
-        UserError: nothing matches, nothing can be read, or the records do not fit the model.
-    """
-    if run.config.schema.kind == CLIP:
-        raise UserError(
-            f"{run.train_dir} takes raw video, and this job reads shards. Use eval, inference or "
-            f"yt8m.late_fusion for it. Received: {pattern}."
-        )
-    paths, found = open_shards(pattern)
-    return Reader(
-        paths,
-        run.config.schema.match(found, pattern),
-        run.config.num_classes,
-        batch_size,
-        max_frames=run.config.preprocessing["max_frames"],
-        log=read_log(),
-        **options,
-    )

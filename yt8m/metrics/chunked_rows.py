@@ -62,6 +62,6 @@ class ChunkedRows:
         return {"row_shape": self.row_shape, "dtype": self.dtype, "chunks": self.chunks()}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(state["row_shape"], state["dtype"])
+        ChunkedRows.__init__(self, state["row_shape"], state["dtype"])
         for chunk in state["chunks"]:
             self.append(chunk)

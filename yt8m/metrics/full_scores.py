@@ -52,8 +52,7 @@ class FullScores:
     def merge(self, other: "FullScores") -> None:
         """Adds the videos of another state, exact or not; the budget of this one holds."""
         if other._histogram is not None:
-            self._to_histogram()
-            self._histogram.merge(other._histogram)
+            self._to_histogram().merge(other._histogram)
             return
         batches = zip(other._scores.chunks(), other._label_chunks(), strict=True)
         for scores, labels in batches:
@@ -91,16 +90,17 @@ class FullScores:
         if (len(self._scores) + num_videos) * self.num_classes * 4 > self.max_bytes:
             self._to_histogram()
 
-    def _to_histogram(self) -> None:
+    def _to_histogram(self) -> ScoreHistogram:
         """Counts what is held and lets go of it."""
         if self._histogram is not None:
-            return
+            return self._histogram
         histogram = ScoreHistogram(self.num_classes)
         for scores, labels in zip(self._scores.chunks(), self._label_chunks(), strict=True):
             histogram.update(scores, labels)
         self._histogram = histogram
         self._scores = ChunkedRows(self._scores.row_shape, self._scores.dtype)
         self._labels = ChunkedRows(self._labels.row_shape, self._labels.dtype)
+        return histogram
 
     def _label_chunks(self) -> list[np.ndarray]:
         """Returns the labels as bools, cut into the chunks of the scores."""

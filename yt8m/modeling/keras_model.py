@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import keras
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.base.spec_language import Spec
 from yt8m.data.schema import FRAME, Feature, Schema
-from yt8m.data.video.schema import CLIP, ClipSchema
+from yt8m.data.video.schema import ClipSchema
 from yt8m.modeling.preprocessing import (
     Dequantize,
     FrameMask,
@@ -56,7 +56,10 @@ def build(
         >>> sorted(model.input), model.output["probabilities"].shape
         (['num_frames', 'rgb'], (None, 5))
     """
-    expected = schema.inputs_of_model if schema.kind == CLIP else _INPUTS_OF_KIND[schema.kind]
+    if isinstance(schema, ClipSchema):
+        expected = schema.inputs_of_model
+    else:
+        expected = _INPUTS_OF_KIND[schema.kind]
     if spec.inputs != expected:
         raise UserError(_wrong_input(spec, schema))
     _check_dropout(spec)
@@ -64,7 +67,7 @@ def build(
     try:
         outputs = spec.partial()(*_arguments(inputs, schema, normalize), num_classes)
     except ValueError as error:
-        raise UserError(f"The model {spec} cannot be built: {_first_line(error)}") from error
+        raise UserError(f"The model {spec} cannot be built: {first_line(error)}") from error
     if not isinstance(outputs, dict):
         outputs = {PROBABILITIES: outputs}
     return keras.Model(inputs, outputs, name=spec.name)
@@ -97,7 +100,7 @@ def _arguments(
     inputs: dict[str, keras.KerasTensor], schema: Schema | ClipSchema, normalize: str
 ) -> list:
     """What `build` of a model is called with: its inputs, preprocessed."""
-    if schema.kind == CLIP:
+    if isinstance(schema, ClipSchema):
         shown = [
             ScaleBytes(*_BYTES[name], name=f"scale_{name}")(inputs[name]) for name in schema.inputs
         ]
@@ -121,7 +124,7 @@ def make_inputs(schema: Schema | ClipSchema) -> dict[str, keras.KerasTensor]:
         >>> inputs["rgb"].shape, inputs["rgb"].dtype
         ((None, None, 8), 'uint8')
     """
-    if schema.kind == CLIP:
+    if isinstance(schema, ClipSchema):
         return _clip_inputs(schema)
     if schema.kind != FRAME:
         return {f.name: keras.Input((f.size,), dtype=f.dtype, name=f.name) for f in schema.features}
@@ -182,7 +185,3 @@ def _wrong_input(spec: Spec, schema: Schema | ClipSchema) -> str:
         f"The model {spec.name} takes {' and '.join(spec.inputs)}, but the records are {schema}. "
         f"{remedy}."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -103,7 +103,8 @@ def _named(some: list[keras.Layer]) -> dict[str, keras.Layer]:
     alike: dict[str, list[tuple[int, keras.Layer]]] = {}
     for layer in some:
         if layer.weights:
-            base, number = _NUMBERED.fullmatch(layer.name).groups()
+            found = _NUMBERED.fullmatch(layer.name)
+            base, number = found.groups() if found else (layer.name, None)
             alike.setdefault(base, []).append((int(number or 0), layer))
     return {
         f"{base}_{i}" if i else base: layer

@@ -110,7 +110,7 @@ def published_names() -> list[str]:
 def _resolve(call: Call) -> Spec:
     name, _, size = call.name.partition("@")
     name, build = _find(name)
-    given = call.arguments
+    given = dict(call.arguments)
     if size:
         given = _published_arguments(name, size) | given
     parameters = {

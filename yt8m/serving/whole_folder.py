@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 
-from yt8m.base import files, jobs
+from yt8m.base import files
 from yt8m.base.errors import UserError
 
 
@@ -26,7 +24,7 @@ def check(path: str, parts: set[str], sign: str) -> None:
     if "://" in path:
         raise UserError(f"Cannot write {path}: name a local folder, and copy it afterwards.")
     is_folder = os.path.isdir(path)
-    jobs.check_output_file(f"{os.path.realpath(path)}.new" if is_folder else path)
+    files.check_output_file(f"{os.path.realpath(path)}.new" if is_folder else path)
     _check_replaceable(path, parts, sign)
 
 
@@ -59,26 +57,6 @@ def writing(path: str, parts: set[str], sign: str) -> Iterator[str]:
     Raises:
         UserError: it cannot be written, or there is something that would be lost.
     """
-    temporary = _temporary(path)
-    with files.writing(path):
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.makedirs(temporary)
-    try:
+    with files.atomic_folder(path) as temporary:
         yield temporary
         _check_replaceable(path, parts, sign)
-        with files.writing(path):
-            final = os.path.realpath(path)
-            if os.path.isdir(final):
-                earlier = tempfile.mkdtemp(prefix=".tmp-", dir=os.path.dirname(final))
-                os.replace(final, earlier)
-                os.replace(temporary, final)
-                shutil.rmtree(earlier, ignore_errors=True)
-            else:
-                os.replace(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _temporary(path: str) -> str:
-    folder, name = os.path.split(os.path.realpath(path))
-    return os.path.join(folder, f".tmp-{name}")

@@ -176,11 +176,11 @@ class RunCallback(keras.callbacks.Callback):
         self._checkpoint()
 
     def watch(self, watched: str) -> None:
-        """Judges the saved model anew where the validation data is another than before."""
+        """Judges the saved model anew where it was judged by other validation data before."""
         position = self.position
         if position.watched == watched:
             return
-        logging.info("The validation data is another: the saved model is judged anew.")
+        logging.info("The validation data changed: the saved model is judged anew.")
         position.best, position.saved_step, position.watched = None, 0, watched
         if self.evaluate is not None and runs.has_model(self.train_dir):
             saved = runs.load(self.train_dir).model

@@ -1,89 +1,143 @@
-"""What a training learns from and is judged by, from the flags of `yt8m.train`: raw video."""
+"""What a training learns from and is judged by: raw video. Needs the extra `video`."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
 
 import keras
+import numpy as np
 
-from yt8m.base import jobs
 from yt8m.base.errors import UserError
-from yt8m.base.spec_language import Spec
+from yt8m.base.spec_language import Call, Spec
 from yt8m.data.video.clip_reader import ClipReader
 from yt8m.data.video.schema import ClipSchema
-from yt8m.data.video.sources import listing as video_listing
-from yt8m.data.video.sources import pattern
+from yt8m.data.video.settings import Clips, Flow
+from yt8m.data.video.sources import listing, pattern
+from yt8m.data.video.sources.listing import Listing
 from yt8m.data.video.video_log import VideoLog
-from yt8m.evaluation import clips as clip_evaluation
-from yt8m.inputs import clips as clip_inputs
+from yt8m.evaluation.clips import ClipExamples
+from yt8m.inputs.clips import ClipInput, number_of_workers
+from yt8m.inputs.settings import ClipSettings
 from yt8m.modeling import keras_model, losses
-from yt8m.training.shards import TrainingData, keep_results
+from yt8m.training.data import Judge, TrainingData
 
 _INPUTS = ("pixels", "flow")
-# Flags that have a meaning for shards alone.
-_OF_SHARDS = [
-    "feature_names",
-    "feature_sizes",
-    "max_frames",
-    "normalize",
-    "shuffle_buffer",
-    "segment_labels",
-    "segment_label_ids_file",
-    "teacher",
-    "teacher_dir",
-    "distillation",
-    "num_classes",
-]
 
 
-def open_videos(args, parts: list[pattern.Part]) -> TrainingData:
-    """Opens the videos that the flags name, and looks at every one of them.
+@dataclasses.dataclass(frozen=True)
+class VideoSettings:
+    """What a training on raw video reads, and how.
+
+    Attributes:
+        train_data_pattern: the videos to learn from.
+        eval_data_pattern: the videos to be judged by; empty for none.
+        batch_size: clips a batch.
+        reading: how videos are decoded, and in which views they are judged.
+        clips: how clips are cut.
+        flow: how optical flow is shown to a model that takes it.
+    """
+
+    train_data_pattern: str
+    eval_data_pattern: str
+    batch_size: int
+    reading: ClipSettings
+    clips: Clips
+    flow: Flow
+
+
+def inputs_of(model: Spec, where: str) -> tuple[str, ...]:
+    """What a model takes of a video: pixels, flow or both.
+
+    Args:
+        model: its spec.
+        where: the pattern that names the videos, for the error.
+
+    Raises:
+        UserError: the model takes neither.
+    """
+    inputs = tuple(name for name in model.inputs if name in _INPUTS)
+    if inputs:
+        return inputs
+    remedy = f"cnn(temporal={model.name})" if "frames" in model.inputs else "c3d"
+    raise UserError(
+        f"The model {model.name} takes {' and '.join(model.inputs)}, but {where} names raw video. "
+        f"Use a model of pixels, such as {remedy}, or turn the videos into shards with `yt8m "
+        "extract_features`."
+    )
+
+
+def open_data(settings: VideoSettings, model: Spec, loss: Call, folder: str) -> TrainingData:
+    """Opens the videos that a training reads, and looks at every one of them.
 
     What can be wrong without a look at a video is told first: with optical flow that takes hours.
 
     Args:
-        args: the flags of `yt8m.train`.
-        parts: what --train_data_pattern names.
+        settings: what to read.
+        model: the spec of the model.
+        loss: the loss trained with, see `losses.from_spec`.
+        folder: where evaluations write their metrics.
 
     Raises:
-        UserError: a video or a manifest does not fit, the model takes no raw video, or flags do
-            not go together.
+        UserError: a video or a manifest does not fit, or the model takes no raw video.
     """
-    jobs.refuse_flags(_OF_SHARDS, "with raw video; it is for shards")
-    settings = clip_inputs.Settings.from_flags()
-    log = VideoLog(settings.on_corrupt)
-    listing = video_listing.read(parts, log, settings.num_workers)
-    schema = _schema(args, listing)
-    judged_log = VideoLog(settings.on_corrupt)
-    judged = _listing_to_judge_by(args, listing, settings, judged_log)
-    task_classes = _task_classes(args, schema)
-    for videos in filter(None, (listing, judged)):
-        video_listing.check(videos, schema)
-    _check_model(args.model, schema)
-    reader = clip_inputs.open_reader(listing, schema, args.batch_size, settings, log)
-    _check_batch(args.batch_size, len(reader.items))
-    reader = dataclasses.replace(reader, drop_remainder=True)
+    log, judged_log = (VideoLog(settings.reading.on_corrupt) for _ in range(2))
+    workers = number_of_workers(settings.reading)
+    listed = listing.read(_parts(settings.train_data_pattern), log, workers)
+    source = ClipInput(_schema(settings, model, listed), settings.batch_size, settings.reading)
+    judged = None
+    if settings.eval_data_pattern:
+        judged = listing.read(_parts(settings.eval_data_pattern), judged_log, workers)
+        listed.check_apart(judged)
+    task_classes = _task_classes(model, loss, source.schema)
+    for videos in filter(None, (listed, judged)):
+        listing.check(videos, source.schema)
+    _check_model(model, source.schema)
+    reader = source.reader(listed, log)
+    reader.check_fills_a_batch()
+    examples = ClipExamples(source)
+    judge = None
+    if judged is not None:
+        judged_reader = source.reader(judged, judged_log)
+        examples.check_labels(judged_reader)
+        kept = losses.for_evaluation(loss)
+        judge = Judge(examples, judged_reader, settings.eval_data_pattern, kept, folder)
     return TrainingData(
-        schema,
-        len(schema.classes),
-        reader,
-        lambda: clip_evaluation.check_labels(reader),
-        judged and _evaluator(args, schema, judged, settings, judged_log),
-        "video_hit_at_1",
-        _watched(args),
+        examples,
+        dataclasses.replace(reader, drop_remainder=True),
+        judge,
         task_classes=task_classes,
-        fingerprint=_fingerprint(reader),
+        recorded={"videos": _fingerprint(reader)},
     )
 
 
-def _check_batch(batch_size: int, num_videos: int) -> None:
-    if batch_size > num_videos:
+def _parts(text: str) -> list[pattern.Part]:
+    """What a pattern of raw video names.
+
+    Raises:
+        UserError: it names shards.
+    """
+    parts = pattern.parse(text)
+    if parts is None:
         raise UserError(
-            f"{num_videos} training videos do not fill one batch of {batch_size}. "
-            "Lower --batch_size."
+            f"--train_data_pattern names raw video, so --eval_data_pattern must. Received: {text}."
         )
+    return parts
+
+
+def _schema(settings: VideoSettings, model: Spec, listed: Listing) -> ClipSchema:
+    """What a clip is: what the model takes of a video, and the names of the labels."""
+    inputs = inputs_of(model, settings.train_data_pattern)
+    if not listed.classes:
+        raise UserError(f"The videos of {settings.train_data_pattern} have no labels to learn.")
+    for task in listed.tasks:
+        if not any(name.startswith(f"{task}/") for name in listed.classes):
+            raise UserError(
+                f"The videos of the task {task} have no labels to learn. Label them, or leave "
+                f"{task}= out of --train_data_pattern."
+            )
+    flow = settings.flow if "flow" in inputs else None
+    return ClipSchema(inputs, settings.clips, flow, listed.classes, listed.tasks)
 
 
 def _check_model(model: Spec, schema: ClipSchema) -> None:
@@ -92,81 +146,21 @@ def _check_model(model: Spec, schema: ClipSchema) -> None:
     keras.utils.clear_session()
 
 
-def _watched(args) -> str:
-    """What the models are judged by: other views are other data."""
-    if args.num_clips == args.num_crops == 1:
-        return args.eval_data_pattern
-    return f"{args.eval_data_pattern} in {args.num_clips} clips, {args.num_crops} crops"
-
-
-def _fingerprint(reader: ClipReader) -> str:
-    """Which videos there are, with which labels and in which order: what decides the batches."""
-    known = repr([(item.id, item.labels) for item in reader.items]).encode(errors="surrogateescape")
-    return f"{len(reader.items)} videos, {hashlib.sha256(known).hexdigest()[:16]}"
-
-
-def _schema(args, listing: video_listing.Listing) -> ClipSchema:
-    """What a clip is: what the model takes of a video, and the names of the labels."""
-    inputs = _inputs(args.model, args.train_data_pattern)
-    if "flow" not in inputs:
-        jobs.refuse_flags(["flow"], f"for {args.model.name}, which looks at pixels alone")
-    if not listing.classes:
-        raise UserError(f"The videos of {args.train_data_pattern} have no labels to learn.")
-    for task in listing.tasks:
-        if not any(name.startswith(f"{task}/") for name in listing.classes):
-            raise UserError(
-                f"The videos of the task {task} have no labels to learn. Label them, or leave "
-                f"{task}= out of --train_data_pattern."
-            )
-    flow = args.flow if "flow" in inputs else None
-    return ClipSchema(inputs, args.clips, flow, listing.classes, listing.tasks)
-
-
-def _inputs(model: Spec, where: str) -> tuple[str, ...]:
-    inputs = tuple(name for name in model.inputs if name in _INPUTS)
-    if inputs:
-        return inputs
-    remedy = f"cnn(temporal={model.name})" if "frames" in model.inputs else "c3d"
-    raise UserError(
-        f"The model {model.name} takes {' and '.join(model.inputs)}, but {where} names raw video. "
-        f"Use a model of pixels, such as {remedy}, or turn the videos into shards with `python -m "
-        "yt8m.extract_features`."
-    )
-
-
-def _listing_to_judge_by(
-    args, listing: video_listing.Listing, settings: clip_inputs.Settings, log: VideoLog
-) -> video_listing.Listing | None:
-    if not args.eval_data_pattern:
-        jobs.refuse_flags(["num_clips", "num_crops"], "without --eval_data_pattern")
-        return None
-    parts = pattern.parse(args.eval_data_pattern)
-    if parts is None:
-        raise UserError(
-            "--train_data_pattern names raw video, so --eval_data_pattern must. "
-            f"Received: {args.eval_data_pattern}."
-        )
-    judged = video_listing.read(parts, log, settings.num_workers)
-    listing.check_apart(judged)
-    return judged
-
-
-def _task_classes(args, schema: ClipSchema):
+def _task_classes(model: Spec, loss: Call, schema: ClipSchema) -> np.ndarray | None:
     """The classes of each task, for the loss; None without tasks."""
     if not schema.tasks:
         return None
     sizes = tuple(end - start for start, end in schema.task_ranges)
-    if sizes not in _task_sizes(args.model):
+    if sizes not in _task_sizes(model):
         raise UserError(
             f"The tasks {', '.join(schema.tasks)} need a classifier each. Give the model "
-            f"head=tasks(sizes={sizes}). Received: --model={args.model}."
+            f"head=tasks(sizes={sizes}). Received: --model={model}."
         )
-    loss = losses.get(args.loss.name, **args.loss.arguments)
-    if losses.compares_within_task(loss):
+    if losses.compares_within_task(losses.get(loss.name, **loss.arguments)):
         return schema.task_classes
     raise UserError(
         "Several tasks need a loss of each class by itself, such as cross_entropy, or "
-        f"softmax(scores='log_probabilities'). Received: --loss={args.loss}."
+        f"softmax(scores='log_probabilities'). Received: --loss={loss}."
     )
 
 
@@ -179,19 +173,7 @@ def _task_sizes(spec: Spec) -> set[tuple[int, ...]]:
     return found
 
 
-def _evaluator(
-    args,
-    schema: ClipSchema,
-    judged: video_listing.Listing,
-    settings: clip_inputs.Settings,
-    log: VideoLog,
-) -> Callable[[keras.Model, int], dict[str, float]]:
-    """The function from a model and a step to metrics."""
-    reader = clip_inputs.open_reader(judged, schema, args.batch_size, settings, log)
-    clip_evaluation.check_labels(reader)
-
-    def evaluate(model: keras.Model, step: int) -> dict[str, float]:
-        state = clip_evaluation.evaluate(model, reader, losses.for_evaluation(args.loss))
-        return keep_results(args, step, state, state.result())
-
-    return evaluate
+def _fingerprint(reader: ClipReader) -> str:
+    """Which videos there are, with which labels and in which order: what decides the batches."""
+    known = repr([(item.id, item.labels) for item in reader.items]).encode(errors="surrogateescape")
+    return f"{len(reader.items)} videos, {hashlib.sha256(known).hexdigest()[:16]}"

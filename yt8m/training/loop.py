@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
-import keras
 import tensorflow as tf
 from absl import logging
 
@@ -14,9 +12,9 @@ from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.reader import Reader
-from yt8m.data.teacher import TeacherScores
 from yt8m.training import averages, checkpoints
 from yt8m.training.callback import Position, RunCallback, Schedule
+from yt8m.training.data import TrainingData
 from yt8m.training.trainer import Trainer
 
 
@@ -24,13 +22,9 @@ def train(
     train_dir: str,
     trainer: Trainer,
     weights: averages.Weights,
-    reader: Reader,
+    data: TrainingData,
     schedule: Schedule,
     seed: int,
-    evaluate: Callable[[keras.Model, int], dict[str, float]] | None = None,
-    watched: str = "",
-    metric: str = "gap",
-    teacher: TeacherScores | None = None,
 ) -> Position:
     """Trains, from the run's last checkpoint if it has one.
 
@@ -38,14 +32,10 @@ def train(
         train_dir: the run, see `runs.start`.
         trainer: compiled, its optimizer built.
         weights: of the trainer, made where it was made.
-        reader: of the training shards; its order is fixed by `seed` and the epoch.
+        data: what is learnt from and judged by; the order of its examples is fixed by `seed` and
+            the epoch.
         schedule: how long, and what to do on the way.
         seed: of the order of the data.
-        evaluate: model and step -> metrics by name; None keeps the last model.
-        watched: names the data that `evaluate` is on; with another name the saved model is judged
-            anew.
-        metric: the metric of `evaluate` that decides which model is best.
-        teacher: whose scores the trainer learns besides the labels, or None.
 
     Returns:
         Where training ended.
@@ -53,28 +43,32 @@ def train(
     Raises:
         UserError: the data is too small for one batch or does not fit, or training diverged.
     """
-    about = reader.estimate_num_examples()
-    if not reader.segment_labels and reader.batch_size > 2 * about:
-        raise UserError(
-            f"About {about} training examples do not fill one batch of {reader.batch_size}. "
-            "Lower --batch_size."
-        )
-    position = _resume(train_dir, trainer, watched)
+    reader = data.reader
+    reader.check_fills_a_batch()
+    judged_by = data.judge.name if data.judge else ""
+    position = _resume(train_dir, trainer, judged_by)
     weights.resume(position.step)
     total = schedule.remaining_examples(position, reader)
     with clear_errors(reader), ProgressReport("Training", total) as progress:
         callback = RunCallback(
-            train_dir, position, schedule, weights, reader.batch_size, progress, evaluate, metric
+            train_dir,
+            position,
+            schedule,
+            weights,
+            reader.batch_size,
+            progress,
+            data.judge,
+            data.examples.metric,
         )
         callback.set_model(trainer)
         with callback.writers():
-            callback.watch(watched)
+            callback.watch(judged_by)
             if schedule.is_over(position):
                 logging.info("Nothing is left to train: --num_epochs or --max_steps is reached.")
                 callback.save()
                 return position
             while not schedule.is_over(position):
-                _train_epoch(trainer, reader, seed, position, callback, teacher)
+                _train_epoch(trainer, data, seed, position, callback)
     reader.log.finish()
     return position
 
@@ -92,34 +86,27 @@ def _resume(train_dir: str, trainer: Trainer, watched: str) -> Position:
     return position
 
 
+@tf.autograph.experimental.do_not_convert
 def _train_epoch(
-    trainer: Trainer,
-    reader: Reader,
-    seed: int,
-    position: Position,
-    callback: RunCallback,
-    teacher: TeacherScores | None,
+    trainer: Trainer, data: TrainingData, seed: int, position: Position, callback: RunCallback
 ) -> None:
     """Trains on what is left of an epoch, in a `fit` of its own.
 
     Keras would take the length of the first epoch of a `fit` for that of all, and the first one
     after a resume is short.
     """
+    reader = data.reader
     step, step_in_epoch = position.step, position.step_in_epoch
     dataset = reader.shuffled(seed, position.epoch, 1, position.step_in_epoch)
-    if teacher is not None:
-        dataset = dataset.map(teacher.add_to)
+    if data.teacher is not None:
+        dataset = dataset.map(data.teacher.add_to)
     dataset = dataset.map(lambda batch: _features_and_labels(batch, reader))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")
         trainer.fit(_unsharded(dataset), shuffle=False, callbacks=[callback], verbose=0)
     if position.step == step and step_in_epoch == 0:
         reader.log.finish()
-        what, remedy = f"{reader.log.num_records} training examples", "Lower --batch_size."
-        if reader.segment_labels:
-            what = f"rated segments of {reader.log.num_records} records"
-            remedy = "Lower --batch_size, raise --max_frames or list more classes."
-        raise UserError(f"The {what} do not fill one batch of {reader.batch_size}. {remedy}")
+        raise UserError(reader.shortage())
 
 
 def _features_and_labels(batch: dict, reader: Reader) -> tuple[dict, dict]:

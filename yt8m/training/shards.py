@@ -1,189 +1,148 @@
-"""What a training learns from and is judged by, from the flags of `yt8m.train`: shards."""
+"""What a training learns from and is judged by: shards, of whole videos or rated segments."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import os
-from collections.abc import Callable
 
 import keras
-import numpy as np
 
-from yt8m import runs
-from yt8m.base import jobs
 from yt8m.base.errors import UserError
+from yt8m.base.spec_language import Call
 from yt8m.data import segment_classes
-from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
 from yt8m.data.teacher import TeacherScores, check_names
-from yt8m.data.video.schema import ClipSchema
-from yt8m.evaluation import predicting, report
-from yt8m.evaluation import segments as segment_evaluation
-from yt8m.evaluation import videos as video_evaluation
-from yt8m.inputs import flags as input_flags
-from yt8m.inputs import shards as shard_inputs
+from yt8m.evaluation.segments import SegmentExamples
+from yt8m.evaluation.videos import VideoExamples
+from yt8m.inputs.shards import SegmentInput, ShardInput, open_shards
 from yt8m.modeling import losses
+from yt8m.training.data import Judge, TrainingData
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingData:
-    """What a training learns from and is judged by.
+class ShardSettings:
+    """What a training on shards reads, and how.
 
     Attributes:
-        schema: what the examples hold.
-        num_classes: the size of the vocabulary.
-        reader: of the examples; a `ClipReader` for raw video.
-        check_labels: fails where the examples have no labels.
-        evaluate: model and step -> metrics by name; None without data to judge by.
-        metric: the one that tells which model is best.
-        watched: says what `evaluate` judges by, see `loop.train`.
-        teacher: whose scores are learnt besides the labels, or None.
-        task_classes: see `trainer.Trainer`.
-        fingerprint: tells whether the videos are the same when a training goes on; empty for
-            shards, which training may find in another place.
+        train_data_pattern: the shards to learn from.
+        eval_data_pattern: the shards to be judged by; empty for none.
+        batch_size: examples a batch.
+        on_corrupt_shard: `skip` leaves damaged records out, `fail` ends the training.
+        feature_names: features to use, in this order; empty for all.
+        feature_sizes: sizes that they must have; empty for any.
+        num_classes: the size of the vocabulary; None for that which such records have.
+        max_frames: frames after these are cut.
+        normalize: how the features of a frame are scaled, see `keras_model.build`.
+        shuffle_buffer: records to shuffle among; None for 512 MB of them.
+        jit_compile: whether the model is compiled for each shape of a batch.
+        segment_labels: whether rated segments are learnt, and not whole videos.
+        segment_label_ids_file: lists the classes whose ratings count; empty for all.
+        teacher: the name of a teacher whose scores are learnt besides the labels; empty for none.
+        teacher_dir: the folder of these scores; empty for beside the shards.
+        distillation: the teacher's share in the labels.
     """
 
-    schema: Schema | ClipSchema
-    num_classes: int
-    reader: Reader
-    check_labels: Callable[[], None]
-    evaluate: Callable[[keras.Model, int], dict[str, float]] | None
-    metric: str
-    watched: str
-    teacher: TeacherScores | None = None
-    task_classes: np.ndarray | None = None
-    fingerprint: str = ""
+    train_data_pattern: str
+    eval_data_pattern: str
+    batch_size: int
+    on_corrupt_shard: str
+    feature_names: tuple[str, ...] = ()
+    feature_sizes: tuple[int, ...] = ()
+    num_classes: int | None = None
+    max_frames: int = 300
+    normalize: str = "l2"
+    shuffle_buffer: int | None = None
+    jit_compile: bool = False
+    segment_labels: bool = False
+    segment_label_ids_file: str = ""
+    teacher: str = ""
+    teacher_dir: str = ""
+    distillation: float = 0.0
 
 
-def open_shards(args) -> TrainingData:
-    """Opens the shards that the flags name.
+def open_data(settings: ShardSettings, loss: Call, folder: str) -> TrainingData:
+    """Opens the shards that a training reads.
 
     Args:
-        args: the flags of `yt8m.train`.
+        settings: what to read.
+        loss: the loss trained with, see `losses.from_spec`.
+        folder: where evaluations write their metrics.
 
     Raises:
-        UserError: nothing matches or can be read, or flags do not go together.
+        UserError: nothing matches or can be read, or settings do not go together.
     """
-    jobs.refuse_flags(
-        ("clips", "flow", *input_flags.OF_VIDEO),
-        "with shards; it is for raw video, such as clips.csv#train",
-    )
-    paths, schema = shard_inputs.open_shards(args.train_data_pattern)
-    schema = schema.select(tuple(args.feature_names), jobs.parse_ints("feature_sizes"))
-    num_classes = args.num_classes or schema.default_num_classes()
-    of_segments = _segment_settings(args, num_classes)
-    evaluate = _evaluator(args, schema, num_classes, of_segments)
-    teacher = _teacher(args, paths, num_classes)
-    reader = _reader(args, paths, schema, num_classes, of_segments)
-    return TrainingData(
-        schema,
-        num_classes,
-        reader,
-        lambda: predicting.check_labels(reader),
-        evaluate,
-        "map_at_k" if args.segment_labels else "gap",
-        args.eval_data_pattern,
-        teacher,
-    )
-
-
-def keep_results(args, step: int, state, results: dict) -> dict:
-    """Writes the metrics of an evaluation during training to the run's folder.
-
-    Args:
-        args: the flags of `yt8m.train`.
-        step: of the training.
-        state: see `metrics.Evaluation`.
-        results: its metrics.
-
-    Returns:
-        The metrics.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
-    folder = os.path.join(args.train_dir, runs.EVAL)
-    details = {"eval_data_pattern": args.eval_data_pattern, "step": step}
-    report.write(folder, f"step-{step:09d}", results | details, state.per_class())
-    return results
-
-
-def _reader(args, paths: list[str], schema: Schema, num_classes: int, of_segments: dict) -> Reader:
-    """The reader of the training shards."""
-    return Reader(
+    paths, schema = open_shards(settings.train_data_pattern)
+    schema = schema.select(settings.feature_names, settings.feature_sizes)
+    examples = _examples(settings, schema, losses.get(loss.name, **loss.arguments))
+    judge = None
+    if settings.eval_data_pattern:
+        reader = examples.open(settings.eval_data_pattern)
+        examples.check_labels(reader)
+        kept = losses.for_evaluation(loss)
+        judge = Judge(examples, reader, settings.eval_data_pattern, kept, folder)
+    reader = examples.shards.reader(
         paths,
         schema,
-        num_classes,
-        args.batch_size,
-        max_frames=args.max_frames,
+        settings.jit_compile,
         drop_remainder=True,
-        shuffle_buffer=args.shuffle_buffer,
-        log=shard_inputs.read_log(),
-        **of_segments,
-        **_static_shapes(args, args.jit_compile),
+        shuffle_buffer=settings.shuffle_buffer,
+    )
+    return TrainingData(
+        examples,
+        reader,
+        judge,
+        _teacher(settings, paths, reader.num_classes),
+        preprocessing={"normalize": settings.normalize, "max_frames": settings.max_frames},
+        recorded=_recorded(settings),
     )
 
 
-def _segment_settings(args, num_classes: int) -> dict:
-    """What tells a reader to cut out rated segments; nothing without --segment_labels."""
-    if not args.segment_labels:
-        jobs.refuse_flags(["segment_label_ids_file"], "without --segment_labels")
-        return {}
-    if not losses.label_weighted(losses.get(args.loss.name, **args.loss.arguments)):
+def _examples(
+    settings: ShardSettings, schema: Schema, loss: keras.losses.Loss
+) -> VideoExamples | SegmentExamples:
+    """Whole videos or rated segments, as the settings say.
+
+    Raises:
+        UserError: the loss, or a teacher, does not go with them.
+    """
+    num_classes = settings.num_classes or schema.default_num_classes()
+    read = (
+        schema,
+        num_classes,
+        settings.batch_size,
+        settings.max_frames,
+        settings.on_corrupt_shard,
+    )
+    if not settings.segment_labels:
+        if settings.teacher and not losses.takes_soft_labels(loss):
+            raise UserError(
+                "--teacher needs a loss that takes probabilities as labels, such as "
+                f"cross_entropy. Received: --loss={type(loss).__name__}."
+            )
+        return VideoExamples(ShardInput(*read))
+    if not losses.label_weighted(loss):
         raise UserError(
             "--segment_labels needs a loss of each class by itself, such as cross_entropy, as only "
-            f"some classes of a segment are rated. Received: --loss={args.loss}."
+            f"some classes of a segment are rated. Received: --loss={type(loss).__name__}."
         )
-    if args.teacher:
+    if settings.teacher:
         raise UserError("--teacher scores whole videos, so it does not go with --segment_labels.")
-    path = args.segment_label_ids_file
-    ids = segment_classes.read_label_ids(path, num_classes).tolist() if path else None
-    return {"segment_labels": True, "segment_classes": ids and tuple(ids)}
+    classes = segment_classes.read_if_given(settings.segment_label_ids_file, num_classes)
+    return SegmentExamples(SegmentInput(*read, classes), settings.segment_label_ids_file)
 
 
-def _static_shapes(args, jit_compile: bool = False) -> dict[str, int]:
-    """See `predicting.static_shapes`; segments are all of one length."""
-    same = {"frame_multiple": 1} if args.segment_labels else {}
-    return predicting.static_shapes(jit_compile) | same
-
-
-def _evaluator(args, schema: Schema, num_classes: int, of_segments: dict):
-    """The function from a model and a step to metrics; None without --eval_data_pattern."""
-    if not args.eval_data_pattern:
+def _teacher(settings: ShardSettings, paths: list[str], num_classes: int) -> TeacherScores | None:
+    """The teacher's scores of the training shards; None without a teacher."""
+    if not settings.teacher:
         return None
-    paths, found = shard_inputs.open_shards(args.eval_data_pattern)
-    found = schema.match(found, args.eval_data_pattern)
-    make_reader = functools.partial(
-        Reader,
-        paths,
-        found,
-        num_classes,
-        args.batch_size,
-        max_frames=args.max_frames,
-        **of_segments,
-    )
-    judge = segment_evaluation.evaluate_segments if of_segments else video_evaluation.evaluate
-
-    predicting.check_labels(make_reader())
-
-    def evaluate(model: keras.Model, step: int) -> dict[str, float]:
-        reader = make_reader(log=shard_inputs.read_log(), **_static_shapes(args))
-        state = judge(model, reader, losses.for_evaluation(args.loss))
-        return keep_results(args, step, state, state.result())
-
-    return evaluate
+    check_names(paths, settings.teacher, settings.teacher_dir)
+    return TeacherScores.read(paths, settings.teacher, num_classes, settings.teacher_dir)
 
 
-def _teacher(args, paths: list[str], num_classes: int) -> TeacherScores | None:
-    """The teacher's scores of the training shards; None without --teacher."""
-    if not args.teacher:
-        jobs.refuse_flags(["teacher_dir", "distillation"], "without --teacher")
-        return None
-    if not losses.takes_soft_labels(losses.get(args.loss.name, **args.loss.arguments)):
-        raise UserError(
-            f"--teacher needs a loss that takes probabilities as labels, such as cross_entropy. "
-            f"Received: --loss={args.loss}."
-        )
-    check_names(paths, args.teacher, args.teacher_dir)
-    return TeacherScores.read(paths, args.teacher, num_classes, args.teacher_dir)
+def _recorded(settings: ShardSettings) -> dict:
+    """What of the settings decides the weights, and has a meaning in this training."""
+    names = ["shuffle_buffer"]
+    if settings.segment_labels:
+        names += ["segment_labels", "segment_label_ids_file"]
+    if settings.teacher:
+        names += ["teacher", "teacher_dir", "distillation"]
+    return {name: getattr(settings, name) for name in names}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 
 from yt8m.base.errors import UserError
+from yt8m.data.ids import as_bytes
 from yt8m.data.records import PADDING_LABEL
 from yt8m.data.video import clips as clips_lib
 from yt8m.data.video import workers
@@ -52,7 +52,6 @@ class ClipReader:
     num_workers: int = 0
     drop_remainder: bool = False
     log: VideoLog = dataclasses.field(default_factory=VideoLog)
-    segment_labels: ClassVar[bool] = False
 
     def __post_init__(self):
         for name in ("batch_size", "num_clips", "num_crops"):
@@ -72,6 +71,29 @@ class ClipReader:
     def estimate_num_examples(self) -> int:
         """How many videos there are: training sees one clip of each an epoch."""
         return len(self.items)
+
+    def anew(self) -> ClipReader:
+        """The same reader for another pass; its log also knows what listing the videos lost."""
+        return self
+
+    def check_fills_a_batch(self) -> None:
+        """Fails where there are too few videos for one batch of training.
+
+        Raises:
+            UserError: so many are not there.
+        """
+        if self.batch_size > len(self.items):
+            raise UserError(
+                f"{len(self.items)} training videos do not fill one batch of {self.batch_size}. "
+                "Lower --batch_size."
+            )
+
+    def shortage(self) -> str:
+        """The sentence for a pass whose clips did not fill a batch."""
+        return (
+            f"The {self.log.num_records} training clips do not fill one batch of "
+            f"{self.batch_size}. Lower --batch_size."
+        )
 
     def sequential(self) -> tf.data.Dataset:
         """Every view of every video once, in order."""
@@ -97,6 +119,10 @@ class ClipReader:
                 number += 1
 
         return self._dataset(generate)
+
+    def explain(self, reason: str) -> str | None:
+        """What is wrong with a video that cannot be used any more, see `diagnose.Explains`."""
+        return self.log.failure
 
     def _drawn(self, seed: int, epoch: int, skipped: int) -> Iterator[tuple[Item, dict]]:
         """A clip of each video, in the order of an epoch, after the first `skipped`."""
@@ -150,7 +176,7 @@ class ClipReader:
                     {name: values[number] for name, values in views.items()}
                     | {
                         "labels": self._labels(item),
-                        "ids": np.bytes_(item.id.encode(errors="surrogateescape")),
+                        "ids": np.bytes_(as_bytes(item.id)),
                         "task": np.int32(item.task),
                     }
                 )

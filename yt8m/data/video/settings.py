@@ -11,13 +11,26 @@ import typing
 from typing import Any, TypeVar
 
 from yt8m.base import spec_language
+from yt8m.base.errors import UserError
 
 SAMPLING = ("dense", "uniform", "keyframes", "shots")
 SHORT = ("loop", "repeat", "mask")
 AUGMENT = ("crop", "scale", "flip")
 METHODS = ("dis", "tvl1", "farneback")
+NUM_CROPS = (1, 3, 5, 10)  # Ten are five and their mirror images.
 STACKING = ("stack", "trajectory")
 _Settings = TypeVar("_Settings", bound="_Checked")
+
+
+def check_num_crops(count: int) -> None:
+    """Fails where there are no such crops of a clip.
+
+    Raises:
+        UserError: says which there are.
+    """
+    if count not in NUM_CROPS:
+        valid = ", ".join(map(str, NUM_CROPS))
+        raise UserError(f"--num_crops must be one of {valid}. Received: {count}.")
 
 
 class _Checked:

@@ -10,11 +10,9 @@ import dataclasses
 import cv2
 import numpy as np
 
-from yt8m.base.errors import UserError
 from yt8m.data.video.frames import flow as flow_lib
-from yt8m.data.video.settings import Clips, Flow
+from yt8m.data.video.settings import Clips, Flow, check_num_crops
 
-_NUM_CROPS = (1, 3, 5, 10)
 # Wang et al., Towards good practices for very deep two-stream ConvNets, arXiv 1507.02159.
 _SCALES = (1.0, 0.875, 0.75, 0.66)
 
@@ -68,17 +66,6 @@ def _scaled(
         max(1, round(height * largest * _SCALES[first])),
         max(1, round(width * largest * _SCALES[second])),
     )
-
-
-def check_num_crops(count: int) -> None:
-    """Fails where `evaluation_views` knows no such number of views.
-
-    Raises:
-        UserError: says which there are.
-    """
-    if count not in _NUM_CROPS:
-        valid = ", ".join(map(str, _NUM_CROPS))
-        raise UserError(f"--num_crops must be one of {valid}. Received: {count}.")
 
 
 def evaluation_views(crop_size: tuple[int, int], frame_size: tuple[int, int], count: int):

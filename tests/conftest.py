@@ -1,0 +1,32 @@
+"""The goldens, for every test that asks for them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paths import find_golden
+
+
+def _find(name: str) -> Path:
+    path = find_golden(name)
+    if path is None:
+        pytest.skip(f"{name} is too large for the repository and not beside it")
+    return path
+
+
+@pytest.fixture(scope="session")
+def golden_shard() -> Callable[[str], str]:
+    """Returns a function that finds a golden shard by name, or skips where it is not at hand."""
+    return lambda name: str(_find(f"{name}.tfrecord"))
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], dict[str, np.ndarray]]:
+    """Returns a function that loads a golden by name, or skips where it is not at hand."""
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        with np.load(_find(f"{name}.npz")) as arrays:
+            return dict(arrays)
+
+    return load

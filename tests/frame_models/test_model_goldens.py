@@ -1,0 +1,57 @@
+"""Layers and models against the original programs, on TensorFlow and on JAX."""
+
+import json
+import os
+import subprocess
+import sys
+
+import golden_cases
+import numpy as np
+import pytest
+from paths import ROOT
+
+
+def golden(name: str) -> dict[str, np.ndarray]:
+    values = golden_cases.load(name)
+    if values is None:
+        pytest.skip(f"{name}.npz is too large for the repository and not beside it")
+    return values
+
+
+@pytest.fixture(scope="module")
+def on_jax() -> dict[str, dict[str, float]]:
+    """The errors of every golden on JAX, from one process."""
+    environment = {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",  # Compiles faster.
+    }
+    process = subprocess.run(
+        [sys.executable, golden_cases.__file__],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    answer = json.loads(process.stdout)
+    assert answer["backend"] == "jax"
+    return answer["errors"]
+
+
+@pytest.mark.parametrize("name", golden_cases.NAMES)
+def test_tensorflow_agrees_with_the_original(name):
+    assert max(golden_cases.errors(name, golden(name)).values()) < 1e-5
+
+
+@pytest.mark.parametrize("name", golden_cases.NAMES)
+def test_jax_agrees_with_the_original(name, on_jax):
+    golden(name)
+    assert max(on_jax[name].values()) < 1e-5
+
+
+def test_a_wrong_weight_is_seen():
+    values = golden("willow_pool_netvlad")
+    values["w/cluster_weights2"] = values["w/cluster_weights2"] + 0.01
+    assert min(golden_cases.errors("willow_pool_netvlad", values).values()) > 1e-4

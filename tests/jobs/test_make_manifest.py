@@ -1,0 +1,258 @@
+"""Manifests of folders, manifests and UCF101's lists, and groups dealt out to splits."""
+
+import csv
+import functools
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from absl import flags
+from paths import SHARED
+
+from yt8m import make_manifest
+from yt8m.base.errors import UserError
+from yt8m.data.video.sources import grouped_splits, manifest
+from yt8m.data.video.sources.manifest import Video
+
+REAL = SHARED / "data" / "clips"
+TWO = {"train": 0.7, "validate": 0.3}
+
+
+_DEFINERS = ("DEFINE", "DEFINE_string", "DEFINE_list", "DEFINE_integer", "DEFINE_enum")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Returns a function that runs the tool with flags and returns what it printed."""
+
+    def function(**given: object) -> str:
+        values = flags.FlagValues()
+        with monkeypatch.context() as patch:
+            patch.setattr(flags, "FLAGS", values)
+            for name in _DEFINERS:
+                define = functools.partial(getattr(flags, name), flag_values=values)
+                patch.setattr(flags, name, define)
+            make_manifest.define_flags()
+            values(["tool", *(f"--{name}={value}" for name, value in given.items())])
+            make_manifest.main()
+        return capsys.readouterr().out
+
+    return function
+
+
+def make(folder: Path, *names: str) -> str:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return str(folder)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def videos_of(groups: dict[str, tuple[str, ...]], size: int = 1) -> list[Video]:
+    """Groups of `size` videos each, with their labels."""
+    return [
+        Video(f"{group}-{place}", f"/{group}-{place}", labels, group, "")
+        for group, labels in groups.items()
+        for place in range(size)
+    ]
+
+
+def counts(videos: list[Video], fractions: dict[str, float], seed: int = 0) -> dict[str, Counter]:
+    """How many videos of each class each split gets."""
+    splits = grouped_splits.deal(videos, fractions, seed)
+    assert set(splits) == {video.group for video in videos}
+    found: dict[str, Counter] = {split: Counter() for split in fractions}
+    for video in videos:
+        found[splits[video.group]].update(video.labels)
+    return found
+
+
+def test_a_folder_of_class_folders(run, tmp_path):
+    names = ("run/a_c1.mp4", "run/deep/b_c1.AVI", "run/a_c2.mp4", "sit/c,d_c1.webm")
+    others = ("notes.txt", "run/thumb.jpg", ".hidden.mp4", "sit/.part/x.mp4")
+    folder = make(tmp_path / "clips", *names, *others)
+    output = tmp_path / "lists" / "all.csv"
+    printed = run(video_dir=folder, output_file=output, group_pattern=r"(\w)_c\d")
+    assert printed == f"Wrote {output}: 4 videos, 3 groups, 2 classes\n"
+    assert rows(output) == [
+        {"path": "../clips/run/a_c1.mp4", "label": "run", "group": "a"},
+        {"path": "../clips/run/a_c2.mp4", "label": "run", "group": "a"},
+        {"path": "../clips/run/deep/b_c1.AVI", "label": "run", "group": "b"},
+        {"path": "../clips/sit/c,d_c1.webm", "label": "sit", "group": "d"},
+    ]
+    assert all(os.path.exists(video.path) for video in manifest.read(str(output)))
+
+
+def test_without_a_pattern_each_video_is_a_group_and_a_flat_folder_has_no_labels(run, tmp_path):
+    folder = make(tmp_path / "clips", "b.mp4", "a.mp4")
+    printed = run(video_dir=folder, output_file=tmp_path / "all.csv")
+    assert "2 videos, 2 groups, 0 classes" in printed
+    videos = manifest.read(str(tmp_path / "all.csv"))
+    assert [(v.id, v.labels, v.group) for v in videos] == [
+        (f"clips/{name}", (), str(tmp_path / "clips" / name)) for name in ("a.mp4", "b.mp4")
+    ]
+
+
+def test_a_manifest_gets_new_splits_and_keeps_the_rest(run, tmp_path):
+    content = "label,path,group,split\n" + "".join(
+        f"{'x;y' if i % 2 else 'y'},v{i}.mp4,g{i // 2},old\n" for i in range(20)
+    )
+    (tmp_path / "old.csv").write_text(content)
+    (tmp_path / "new").mkdir()
+    output = tmp_path / "new" / "new.csv"
+    given = {"input_manifest": tmp_path / "old.csv", "splits": "train:0.7,validate:0.3"}
+    printed = run(**given, output_file=output)
+    first, *parts = printed.splitlines()
+    assert first == f"Wrote {output}: 20 videos, 10 groups, 2 classes"
+    assert sorted(parts) == [
+        "  train: 14 videos, 7 groups, 2 classes",
+        "  validate: 6 videos, 3 groups, 2 classes",
+    ]
+    old, new = (manifest.read(str(path)) for path in (tmp_path / "old.csv", output))
+    assert [(v.path, v.labels, v.group) for v in old] == [
+        (os.path.normpath(v.path), v.labels, v.group) for v in new
+    ]
+    run(**given, output_file=tmp_path / "same.csv")
+    assert [row["split"] for row in rows(tmp_path / "same.csv")] == [v.split for v in new]
+    run(**given, output_file=tmp_path / "other.csv", seed=1)
+    assert [row["split"] for row in rows(tmp_path / "other.csv")] != [v.split for v in new]
+
+
+def test_a_group_that_is_named_as_one_of_its_videos_stays_together(run, tmp_path):
+    lines = "path,label,group\na.mp4,x,a.mp4\nb.mp4,x,a.mp4\nc.mp4,x,c.mp4\n"
+    (tmp_path / "old.csv").write_text(lines)
+    output = tmp_path / "new.csv"
+    run(input_manifest=tmp_path / "old.csv", output_file=output, splits="train:.5,test:.5")
+    a, b, c = manifest.read(str(output))
+    assert (a.group, b.group, a.split) == ("a.mp4", "a.mp4", b.split)
+
+
+def test_the_lists_of_ucf101(run, tmp_path, caplog):
+    lists = tmp_path / "lists"
+    make(lists, "classInd.txt", "trainlist03.txt", "testlist03.txt")
+    (lists / "classInd.txt").write_text("1 Archery\n")
+    (lists / "trainlist03.txt").write_text("Archery/v_Archery_g01_c01.avi 1\n")
+    (lists / "testlist03.txt").write_text(
+        "Archery/v_Archery_g02_c01.avi\nArchery/v_Archery_g02_c02.avi\n"
+    )
+    folder = make(tmp_path / "ucf", "v_Archery_g01_c01.avi", "v_Archery_g02_c01.avi")
+    output = tmp_path / "ucf.csv"
+    printed = run(video_dir=folder, ucf101_lists=lists, ucf101_split=3, output_file=output)
+    assert "2 videos, 2 groups, 1 classes" in printed
+    assert rows(output) == [
+        {"path": f"ucf/v_Archery_{group}_c01.avi", "label": "Archery",
+         "group": f"Archery_{group}", "split": split}
+        for group, split in (("g01", "train"), ("g02", "test"))
+    ]  # fmt: skip
+    assert "1 of the 3 clips of split 3 are not in" in caplog.text
+    assert "Archery/v_Archery_g02_c02.avi" in caplog.text
+
+
+def test_behind_a_link_paths_are_absolute(run, tmp_path):
+    folder = make(tmp_path / "clips", "x/a.mp4")
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    os.symlink(tmp_path / "far" / "away", tmp_path / "link")
+    run(video_dir=folder, output_file=tmp_path / "link" / "a.csv")
+    assert rows(tmp_path / "link" / "a.csv")[0]["path"] == f"{folder}/x/a.mp4"
+
+
+def test_links_to_folders_above_are_no_endless_way(run, tmp_path):
+    folder = make(tmp_path / "clips", "x/a.mp4")
+    os.symlink(folder, tmp_path / "clips" / "x" / "up")
+    os.symlink(tmp_path / "clips" / "x", tmp_path / "clips" / "x" / "same")
+    assert ": 1 videos" in run(video_dir=folder, output_file=tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("given, parts", [
+    ({}, ("Give either --video_dir or --input_manifest",)),
+    ({"video_dir": "clips", "input_manifest": "m.csv"}, ("Give either",)),
+    ({"input_manifest": "m.csv"}, ("--input_manifest needs --splits",)),
+    ({"input_manifest": "m.csv", "splits": "a:1", "group_pattern": "a"}, ("--group_pattern",)),
+    ({"input_manifest": "out.csv", "splits": "a:1"}, ("out.csv would be overwritten",)),
+    ({"video_dir": "clips", "output_file": "out.txt"}, (".csv", "--output_file=out.txt")),
+    ({"video_dir": "clips", "seed": 3}, ("--seed has no meaning without --splits",)),
+    ({"video_dir": "clips", "ucf101_split": 2}, ("--ucf101_split", "without --ucf101_lists")),
+    ({"video_dir": "clips", "ucf101_lists": "l", "splits": "a:1"}, ("--splits", "--ucf101_lists")),
+    ({"video_dir": "clips", "splits": "train:0.7,validate:0.2"}, ("add up to 1", "to 0.9")),
+    ({"video_dir": "clips", "splits": "train:0.7,train:0.3"}, ("train:0.7,train:0.3",)),
+    ({"video_dir": "clips", "splits": "train=1"}, ("Received: train=1",)),
+    ({"video_dir": "clips", "splits": "train:1.5,test:-0.5"}, ("train:1.5",)),
+    ({"video_dir": "clips", "splits": "a:.4,b:.3,c:.3"}, ("2 group(s) for 3 splits",)),
+    ({"video_dir": "clips", "group_pattern": "("}, ("no regular expression",)),
+    ({"video_dir": "clips", "group_pattern": "a"}, ("finds no group in y/b.mp4",)),
+    ({"video_dir": "clips", "group_pattern": "(z*)"}, ("finds no group in x/a.mp4",)),
+    ({"video_dir": "empty"}, ("empty holds no videos, only 1 other file(s)", ".mp4")),
+    ({"video_dir": "nothing"}, ("Cannot look into", "nothing", "No such file")),
+    ({"video_dir": "mixed"}, ("a.mp4 lies beside the class folders",)),
+    ({"video_dir": "odd"}, ("'x;y' has a ';'",)),
+    ({"video_dir": "space"}, ("the space around 'x '",)),
+])  # fmt: skip
+def test_what_is_wrong_is_said_and_nothing_written(run, tmp_path, monkeypatch, given, parts):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, "clips/x/a.mp4", "clips/y/b.mp4", "empty/a.txt", "mixed/a.mp4", "mixed/x/b.mp4")
+    make(tmp_path, "odd/x;y/a.mp4", "space/x /a.mp4")
+    with pytest.raises(UserError) as error:
+        run(**{"output_file": "out.csv", **given})
+    for part in parts:
+        assert part in str(error.value)
+    assert not list(tmp_path.glob("out.*")) and not list(tmp_path.glob(".tmp*"))
+
+
+def test_classes_are_in_every_split_in_their_parts():
+    groups = {f"{label}{i}": (label,) for label in "abcde" for i in range(10)}
+    for seed in range(3):
+        found = counts(videos_of(groups, size=3), TWO, seed)
+        assert found == {"train": dict.fromkeys("abcde", 21), "validate": dict.fromkeys("abcde", 9)}
+
+
+def test_a_small_split_gets_every_class_for_which_there_are_groups():
+    parts = {"train": 0.9, "validate": 0.05, "test": 0.05}
+    found = counts(videos_of({f"{label}{i}": (label,) for label in "abc" for i in range(3)}), parts)
+    assert found == {split: Counter("abc") for split in parts}
+
+
+def test_no_split_is_empty_where_there_is_a_group_for_each():
+    parts = {"train": 0.9, "validate": 0.05, "test": 0.05}
+    found = counts(videos_of({"a": ("a",), "b": ("b",), "c": ("c",), "d": ("c",)}), parts)
+    assert all(found.values())
+
+
+def test_videos_of_several_classes_in_groups_of_several_sizes():
+    random.seed(0)
+    videos = []
+    for number in range(120):
+        labels = tuple(sorted(random.sample("abcdefgh", random.randint(1, 3))))
+        videos += videos_of({f"g{number}": labels}, size=random.randint(1, 5))
+    found = counts(videos, TWO)
+    whole = found["train"] + found["validate"]
+    assert all(0.6 <= found["train"][label] / whole[label] <= 0.8 for label in "abcdefgh")
+
+
+def test_a_class_of_one_group_is_missed_and_said():
+    videos = videos_of({"a1": ("a",), "b1": ("b",), "b2": ("b",), "c": ("c",)}, size=2)
+    splits = grouped_splits.deal(videos, TWO, 0)
+    sentences = grouped_splits.lacking(videos, splits)
+    lacked = {split: {"a", "c"} - {g[0] for g in splits if splits[g] == split} for split in TWO}
+    assert {splits["b1"], splits["b2"]} == set(TWO)
+    named = sorted(split for split in TWO if lacked[split])
+    for sentence, split in zip(sentences, named, strict=True):
+        assert f"{split!r} has no video of {len(lacked[split])} class(es)" in sentence
+        assert sentence.endswith(": " + ", ".join(sorted(lacked[split])))
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif(not REAL.exists(), reason="the real clips are not beside the repository")
+def test_real_clips(run, tmp_path):
+    given = {"input_manifest": REAL / "manifest.csv", "splits": "train:0.7,validate:0.3"}
+    assert "60 videos, 12 groups, 2 classes" in run(**given, output_file=tmp_path / "a.csv")
+    videos = manifest.read(str(tmp_path / "a.csv"))
+    train, validate = (manifest.select(videos, split) for split in TWO)
+    assert {v.group for v in train}.isdisjoint({v.group for v in validate})
+    assert manifest.names(train) == manifest.names(validate) == ("fight", "noFight")
+    assert all(os.path.exists(video.path) for video in videos)

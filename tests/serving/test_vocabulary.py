@@ -1,0 +1,106 @@
+"""Names of classes from CSV files, sound and malformed."""
+
+import pytest
+from paths import SHARED
+
+from yt8m.base.errors import UserError
+from yt8m.serving import vocabulary
+
+DATA = SHARED / "data"
+
+YOUTUBE8M = """\
+Index,TrainVideoCount,KnowledgeGraphId,Name,WikiUrl
+2,415,/m/02mjmr,"Concert, live",https://en.wikipedia.org/wiki/Concert
+0,788,/m/03bt1gh,Game,https://en.wikipedia.org/wiki/Game
+1,12,/m/0dxrf,,
+"""
+AUDIOSET = """\
+index,mid,display_name
+0,/m/09x0r,"Speech"
+1,/m/05zppz,"Male speech, man speaking"
+2,/m/0ytgt,"Enfant \u00e0 l'\u00e9cole"
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a vocabulary of a text."""
+
+    def make(text: str | bytes, num_classes: int = 3) -> list[str]:
+        path = tmp_path / "vocabulary.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return vocabulary.read(str(path), num_classes)
+
+    return make
+
+
+def test_youtube8m(read):
+    assert read(YOUTUBE8M) == ["Game", "/m/0dxrf", "Concert, live"]
+
+
+def test_audioset(read):
+    expected = ["Speech", "Male speech, man speaking", "Enfant \u00e0 l'\u00e9cole"]
+    assert read(AUDIOSET) == expected
+    assert read(b"\xef\xbb\xbf" + AUDIOSET.replace("\n", "\r\n").encode()) == expected
+
+
+def test_classes_without_a_line_or_a_name(read):
+    assert read("Index,Name\n2,Two\n0,\n", 4) == ["class 0", "class 1", "Two", "class 3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "first line must name the columns Index and Name"),
+        ("id,label\n0,Game\n", "Received: 'id,label'"),
+        ("Index,Name\n", "names no class"),
+        ("Index,Name\n0,Game\nx,Car\n", "line 3, must hold a class number and a name.*'x'"),
+        ("Index,Name\n-1,Game\n", "line 2, .*'-1'"),
+        ("Index,Name\n0.5,Game\n", "line 2, .*'0.5'"),
+        ("Index,Name\n0\n", "line 2, must hold"),
+        ("Index,Name\n3,Game\n", "line 2, names class 3, but the run has the classes 0 to 2"),
+        ("Index,Name\n1,Game\n0,Car\n1,Car\n", "line 4, is the second one of class 1"),
+        ('Index,Name\n0,"Game\n', "Cannot read the vocabulary"),
+        (b"Index,Name\n0,\xff\xfe\n", "Cannot read the vocabulary"),
+    ],
+    ids=[
+        "empty",
+        "other columns",
+        "no class",
+        "no number",
+        "negative",
+        "a fraction",
+        "a field missing",
+        "outside",
+        "twice",
+        "an open quote",
+        "no text",
+    ],
+)
+def test_malformed(text, message, read, tmp_path):
+    with pytest.raises(UserError, match=message) as error:
+        read(text)
+    assert str(tmp_path / "vocabulary.csv") in str(error.value)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(UserError, match=r"none\.csv: No such file"):
+        vocabulary.read(str(tmp_path / "none.csv"), 3)
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the checkout")
+def test_real_vocabularies():
+    names = vocabulary.read(str(DATA / "vocabulary" / "vocabulary.csv"), 3862)
+    assert names[:4] == ["Game", "Video game", "Vehicle", "Concert"]
+    assert names[120] == "/m/0dxrf"
+    assert all(names)
+    segments = DATA / "vocabulary" / "segment_vocabulary_2019.csv"
+    names = vocabulary.read(str(segments), 3862)
+    assert names[2:4] == ["class 2", "Concert"]
+    names = vocabulary.read(str(DATA / "audioset_frame" / "class_labels_indices.csv"), 527)
+    assert names[0] == "Speech"
+    assert names[1] == "Male speech, man speaking"
+    assert len(set(names)) == 527
+    with pytest.raises(UserError, match=r"names class \d+, but the run has the classes 0 to 526"):
+        vocabulary.read(str(DATA / "vocabulary" / "vocabulary.csv"), 527)
