@@ -1,12 +1,17 @@
 """Average pooling over time, then a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.join import join
 from frame_models.layers.masked_average import MaskedAverage
-from video_models import logistic
+from video_models import VideoModel, logistic
+
+# Name -> spec: what `average@NAME` is short for in a spec.
+PUBLISHED = {
+    # Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, table 1.
+    "logistic": "average(head=logistic)",
+    "gated_moe": "average(head=moe(gating=True))",
+}
 
 
 def build(
@@ -14,7 +19,7 @@ def build(
     mask: keras.KerasTensor,
     num_classes: int,
     *,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Averages the frames of each video and classifies the average.
 

@@ -1,13 +1,17 @@
 """Conv pooling: the maximum over time, then dense layers and a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.dense_stack import dense_stack
 from frame_models.layers.join import join
 from frame_models.layers.masked_max import MaskedMax
-from video_models import logistic
+from video_models import VideoModel, logistic
+
+# Name -> spec: what `conv_pooling@NAME` is short for in a spec.
+PUBLISHED = {
+    # Yue-Hei Ng et al., https://arxiv.org/abs/1503.08909, section 3.1.
+    "paper": "conv_pooling(hidden=(4096, 4096), head=softmax)",
+}
 
 
 def build(
@@ -17,7 +21,7 @@ def build(
     *,
     hidden: tuple[int, ...] = (4096, 4096),
     dropout: float = 0.5,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Takes the maximum of each value over the frames, and classifies it with dense layers.
 

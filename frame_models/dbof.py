@@ -1,13 +1,11 @@
 """Deep bag of frames: many units pooled over time, a hidden layer and a classifier."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers
 
 from frame_models.layers.deep_bag_of_frames import DeepBagOfFrames
 from frame_models.layers.join import join
-from video_models import moe
+from video_models import VideoModel, moe
 from video_models.layers.batch_norm import BatchNorm
 
 
@@ -21,7 +19,7 @@ def build(
     activation: str = "sigmoid",
     pooling: str = "max",
     momentum: float = 0.99,
-    head: Callable[..., keras.KerasTensor] = moe.build,
+    head: VideoModel = moe.build,
 ) -> keras.KerasTensor:
     """Projects the frames to many units, pools each over time, and classifies a hidden layer.
 

@@ -1,11 +1,15 @@
 """Gated recurrent units over the frames, then a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.recurrent_network import recurrent_network
-from video_models import moe
+from video_models import VideoModel, moe
+
+# Name -> spec: what `gru@NAME` is short for in a spec.
+PUBLISHED = {
+    # Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, and the authors' code.
+    "willow": "gru(cells=1200, head=moe(l2=1e-6))",
+}
 
 
 def build(
@@ -20,7 +24,7 @@ def build(
     output: str = "states",
     prediction: str = "ramp",
     dropout: float = 0.0,
-    head: Callable[..., keras.KerasTensor] = moe.build,
+    head: VideoModel = moe.build,
 ) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     """Reads the frames of each video in order with a stack of GRUs, and classifies what is left.
 

@@ -1,14 +1,12 @@
 """Late pooling: dense layers over each frame, then the maximum over time and a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.clear_padding import ClearPadding
 from frame_models.layers.dense_stack import dense_stack
 from frame_models.layers.join import join
 from frame_models.layers.masked_max import MaskedMax
-from video_models import logistic
+from video_models import VideoModel, logistic
 
 
 def build(
@@ -18,7 +16,7 @@ def build(
     *,
     hidden: tuple[int, ...] = (4096, 4096),
     dropout: float = 0.5,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Embeds every frame by the same dense layers, and classifies the maximum over the frames.
 

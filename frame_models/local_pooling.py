@@ -1,13 +1,11 @@
 """Local pooling: the maximum over each part of the video, and one classifier over all parts."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.dense_stack import dense_stack
 from frame_models.layers.join import join
 from frame_models.layers.part_max import PartMax
-from video_models import logistic
+from video_models import VideoModel, logistic
 
 
 def build(
@@ -18,7 +16,7 @@ def build(
     windows: int = 5,
     hidden: tuple[int, ...] = (4096, 4096),
     dropout: float = 0.5,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Pools each part of the video, embeds the parts by shared dense layers, and joins them.
 

@@ -1,11 +1,19 @@
 """Long short-term memory over the frames, then a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.recurrent_network import recurrent_network
-from video_models import moe
+from video_models import VideoModel, moe
+
+# Name -> spec: what `lstm@NAME` is short for in a spec.
+PUBLISHED = {
+    # Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, and the authors' code.
+    "willow": "lstm(cells=1024)",
+    # The google/youtube-8m starter code.
+    "starter": "lstm(cells=1024, layers=2, output='last')",
+    # Yue-Hei Ng et al., https://arxiv.org/abs/1503.08909, section 3.3.
+    "deep": "lstm(cells=512, layers=5, output='frames', head=softmax)",
+}
 
 
 def build(
@@ -20,7 +28,7 @@ def build(
     output: str = "states",
     prediction: str = "ramp",
     dropout: float = 0.0,
-    head: Callable[..., keras.KerasTensor] = moe.build,
+    head: VideoModel = moe.build,
 ) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     """Reads the frames of each video in order with a stack of LSTMs, and classifies what is left.
 

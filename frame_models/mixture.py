@@ -1,15 +1,21 @@
 """Several frame models trained together, mixed by a gate and distilled from their mixture."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers, ops
 
-from frame_models import nextvlad
+from frame_models import FrameModel, nextvlad
 from frame_models.layers.distillation import Distillation
 from frame_models.layers.join import join
 from frame_models.layers.masked_average import MaskedAverage
 from video_models.layers.batch_norm import BatchNorm
+
+# Name -> spec: what `mixture@NAME` is short for in a spec.
+PUBLISHED = {
+    # `MixNeXtVladModel` of the authors of Lin, Xiao and Fan, https://arxiv.org/abs/1811.05014.
+    "nextvlad": (
+        "mixture(distillation=6.75, branches=(nextvlad@branch, nextvlad@branch, nextvlad@branch))"
+    ),
+}
 
 
 def build(
@@ -17,7 +23,7 @@ def build(
     mask: keras.KerasTensor,
     num_classes: int,
     *,
-    branches: tuple[Callable[..., keras.KerasTensor], ...] = (nextvlad.build,) * 3,
+    branches: tuple[FrameModel, ...] = (nextvlad.build,) * 3,
     distillation: float = 1.0,
     temperature: float = 3.0,
     momentum: float = 0.99,

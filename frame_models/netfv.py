@@ -1,13 +1,18 @@
 """NetFV pooling of each feature, a hidden layer and a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.each_feature import pool_each, share_sizes
 from frame_models.layers.netfv import NetFV
+from video_models import VideoModel, moe
 from video_models import hidden as hidden_layer
-from video_models import moe
+
+# Name -> spec: what `netfv@NAME` is short for in a spec.
+PUBLISHED = {
+    # Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, and the authors' code.
+    "plain": "netfv(clusters=128, head=moe(l2=1e-6))",
+    "gated": "netfv(clusters=128, gating=True, head=moe(l2=1e-6, gating=True))",
+}
 
 
 def build(
@@ -24,7 +29,7 @@ def build(
     gate: str = "context",
     remove_diag: bool = False,
     dropout: float = 0.0,
-    head: Callable[..., keras.KerasTensor] = moe.build,
+    head: VideoModel = moe.build,
 ) -> keras.KerasTensor:
     """Pools the frames into learnt Fisher vectors, and classifies what it pooled.
 

@@ -1,13 +1,11 @@
 """NetVLAGD pooling of each feature, a hidden layer and a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.each_feature import pool_each, share_sizes
 from frame_models.layers.netvlagd import NetVLAGD
+from video_models import VideoModel, moe
 from video_models import hidden as hidden_layer
-from video_models import moe
 
 
 def build(
@@ -22,7 +20,7 @@ def build(
     gate: str = "context",
     remove_diag: bool = False,
     dropout: float = 0.0,
-    head: Callable[..., keras.KerasTensor] = moe.build,
+    head: VideoModel = moe.build,
 ) -> keras.KerasTensor:
     """Pools the frames by learnt clusters, gates every value, and classifies what it pooled.
 

@@ -1,15 +1,21 @@
 """NeXtVLAD pooling of each feature, a gated hidden layer and a classifier."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers
 
 from frame_models.layers.each_feature import pool_each, share_sizes
 from frame_models.layers.nextvlad import NeXtVLAD
-from video_models import logistic
+from video_models import VideoModel, logistic
 from video_models.layers.batch_norm import BatchNorm
 from video_models.layers.squeeze_gating import SqueezeGating
+
+# Name -> spec: what `nextvlad@NAME` is short for in a spec.
+PUBLISHED = {
+    # Lin, Xiao and Fan, https://arxiv.org/abs/1811.05014.
+    "paper": "nextvlad(clusters=128, groups=8, hidden=2048, head=logistic(l2=1e-5))",
+    # A branch of the same authors' mixture.
+    "branch": "nextvlad(clusters=112, reduction=16, head=logistic(l2=2.5e-6))",
+}
 
 
 def build(
@@ -24,7 +30,7 @@ def build(
     reduction: int = 8,
     dropout: float = 0.5,
     momentum: float = 0.99,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Pools groups of the expanded frames by learnt clusters, and classifies what it pooled.
 

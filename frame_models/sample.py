@@ -1,11 +1,15 @@
 """Another frame model, trained on random frames of each video."""
 
-from collections.abc import Callable
-
 import keras
 
-from frame_models import dbof
+from frame_models import FrameModel, dbof
 from frame_models.layers.frame_sampling import FrameSampling
+
+# Name -> spec: what `sample@NAME` is short for in a spec.
+PUBLISHED = {
+    # Abu-El-Haija et al., https://arxiv.org/abs/1609.08675; `DbofModel` of the starter code.
+    "dbof": "sample(num_frames=30, model=dbof(clusters=8192, hidden=1024))",
+}
 
 
 def build(
@@ -16,7 +20,7 @@ def build(
     num_frames: int = 30,
     method: str = "frames",
     seed: int | None = None,
-    model: Callable[..., keras.KerasTensor] = dbof.build,
+    model: FrameModel = dbof.build,
 ) -> keras.KerasTensor:
     """Shows a model a new sample of each video's frames at every training step.
 

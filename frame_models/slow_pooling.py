@@ -1,14 +1,12 @@
 """Slow pooling: the maximum over short windows, then over all windows, dense layers behind each."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.dense_stack import dense_stack
 from frame_models.layers.join import join
 from frame_models.layers.masked_max import MaskedMax
 from frame_models.layers.windows import WindowMask, WindowMax
-from video_models import logistic
+from video_models import VideoModel, logistic
 
 
 def build(
@@ -21,7 +19,7 @@ def build(
     window_hidden: tuple[int, ...] = (4096,),
     hidden: tuple[int, ...] = (4096,),
     dropout: float = 0.5,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Pools frames into windows and windows into a video, with dense layers behind both.
 

@@ -1,14 +1,19 @@
 """Soft-DBoW pooling of each feature, a hidden layer and a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.each_feature import pool_each, share_sizes
 from frame_models.layers.gated_soft_dbow import GatedSoftDBoW
 from frame_models.layers.soft_dbow import SoftDBoW
+from video_models import VideoModel, moe
 from video_models import hidden as hidden_layer
-from video_models import moe
+
+# Name -> spec: what `soft_dbow@NAME` is short for in a spec.
+PUBLISHED = {
+    # Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, and the authors' code.
+    "plain": "soft_dbow(clusters=8000)",
+    "gated": "soft_dbow(clusters=4096, gated=True, head=moe(l2=1e-6, gating=True))",
+}
 
 
 def build(
@@ -25,7 +30,7 @@ def build(
     gate: str = "context",
     remove_diag: bool = False,
     dropout: float = 0.0,
-    head: Callable[..., keras.KerasTensor] = moe.build,
+    head: VideoModel = moe.build,
 ) -> keras.KerasTensor:
     """Counts the frames in learnt clusters, softly, and classifies the counts.
 

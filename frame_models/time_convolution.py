@@ -1,7 +1,5 @@
 """Time-domain convolution, then the maximum over time, dense layers and a classifier."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.clear_padding import ClearPadding
@@ -9,7 +7,7 @@ from frame_models.layers.dense_stack import dense_stack
 from frame_models.layers.join import join
 from frame_models.layers.masked_max import MaskedMax
 from frame_models.layers.windows import WindowMask
-from video_models import logistic
+from video_models import VideoModel, logistic
 
 
 def build(
@@ -22,7 +20,7 @@ def build(
     stride: int = 5,
     hidden: tuple[int, ...] = (4096, 4096),
     dropout: float = 0.5,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Convolves the frames over time, takes the maximum over the windows and classifies it.
 

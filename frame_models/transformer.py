@@ -1,7 +1,5 @@
 """A small transformer encoder over frames, read from a learnt class token."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.class_token_encoder import ClassTokenEncoder
@@ -9,7 +7,7 @@ from frame_models.layers.clear_padding import ClearPadding
 from frame_models.layers.join import join
 from frame_models.layers.sinusoidal_positions import SinusoidalPositions
 from frame_models.layers.transformer_block import EPSILON
-from video_models import logistic
+from video_models import VideoModel, logistic
 
 
 def build(
@@ -22,7 +20,7 @@ def build(
     heads: int = 4,
     mlp_ratio: int = 4,
     dropout: float = 0.1,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Projects the frames, adds positions, runs transformer blocks and classifies the class token.
 

@@ -1,11 +1,9 @@
 """Several copies of a video model, trained side by side, whose probabilities are averaged."""
 
-from collections.abc import Callable
-
 import keras
 from keras import ops
 
-from video_models import mlp
+from video_models import VideoModel, mlp
 
 
 def build(
@@ -13,7 +11,7 @@ def build(
     num_classes: int,
     *,
     members: int = 3,
-    member: Callable[..., keras.KerasTensor] = mlp.build,
+    member: VideoModel = mlp.build,
 ) -> dict[str, keras.KerasTensor]:
     """Builds `members` models on the same features, alike but for their random weights.
 

@@ -1,11 +1,9 @@
 """One hidden layer, optionally gated, before a classifier: what follows the published poolings."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers
 
-from video_models import moe
+from video_models import VideoModel, moe
 from video_models.layers.batch_norm import BatchNorm
 from video_models.layers.context_gating import ContextGating
 from video_models.layers.gated_linear_unit import GatedLinearUnit
@@ -23,7 +21,7 @@ def build(
     dropout: float = 0.0,
     momentum: float = 0.99,
     stddev: float | None = None,
-    head: Callable[..., keras.KerasTensor] = moe.build,
+    head: VideoModel = moe.build,
 ) -> keras.KerasTensor:
     """Builds a dense layer with a bias, or with batch norm and ReLU6, a gate and a classifier.
 

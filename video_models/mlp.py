@@ -1,11 +1,9 @@
 """Residual multilayer perceptron with batch norm and dropout: the strong baseline."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers
 
-from video_models import logistic
+from video_models import VideoModel, logistic
 from video_models.layers.context_gating import ContextGating
 
 
@@ -41,7 +39,7 @@ def build(
     activation: str = "gelu",
     gating: bool = False,
     momentum: float = 0.99,
-    head: Callable[..., keras.KerasTensor] = logistic.build,
+    head: VideoModel = logistic.build,
 ) -> keras.KerasTensor:
     """Builds a dense layer, residual blocks in pre-activation order, and a classifier head.
 

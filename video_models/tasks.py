@@ -1,10 +1,8 @@
 """Several classification tasks on the same features, a classifier each: multi-task training."""
 
-from collections.abc import Callable
-
 import keras
 
-from video_models import softmax
+from video_models import VideoModel, softmax
 
 
 def build(
@@ -12,7 +10,7 @@ def build(
     num_classes: int,
     *,
     sizes: tuple[int, ...] = (),
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Builds a classifier for each task, and joins their probabilities.
 

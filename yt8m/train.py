@@ -43,10 +43,15 @@ _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mi
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    models = ", ".join(sorted(specs.model_names()))
     define.path("train_dir", "Folder of the run.")
     define.spec(
-        "model", f"Model and hyperparameters, such as moe(mixtures=4). {models}", "moe", specs.model
+        "model",
+        "Model and hyperparameters, such as moe(mixtures=4), or a published size of one, such as "
+        "netvlad@gated or netvlad@gated(clusters=64). "
+        f"Models: {', '.join(sorted(specs.model_names()))}. "
+        f"Published sizes: {', '.join(specs.published_names())}.",
+        "moe",
+        specs.model,
     )
     define.string(
         "train_data_pattern",

@@ -3,15 +3,15 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FramePooling
 from frame_models.layers.masked_max import LOWEST
-from frame_models.layers.padding import zero_padding
 from video_models.layers.weights import prior_bias
 
 _SCORES = {"softmax": lambda x: x, "sigmoid": ops.log_sigmoid, "class_softmax": ops.log_softmax}
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class ClassAttention(keras.layers.Layer):
+class ClassAttention(FramePooling):
     """Averages the probabilities of the frames, weighed for each class by its own attention.
 
     `p_c = sum_t a_tc * sigmoid(x_t @ kernel + bias)_c`, where `a` is positive and sums to 1 over
@@ -34,6 +34,9 @@ class ClassAttention(keras.layers.Layer):
         dtype: dtype or dtype policy of the computation and the output.
         **kwargs: what every Keras layer takes, such as `name`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one.
@@ -47,6 +50,11 @@ class ClassAttention(keras.layers.Layer):
     Reference:
         Kong et al., Audio Set classification with attention model: a probabilistic perspective,
         https://arxiv.org/abs/1711.00927; the authors' code has "class_softmax".
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(ClassAttention(num_classes=3)(frames).shape)
+        (2, 3)
     """
 
     def __init__(
@@ -69,7 +77,6 @@ class ClassAttention(keras.layers.Layer):
         self.num_classes = num_classes
         self.attention = attention
         self.prior = prior
-        self.supports_masking = True
 
     def build(self, input_shape):
         """Makes the classifier of the frames and the attention."""
@@ -90,15 +97,8 @@ class ClassAttention(keras.layers.Layer):
 
     def call(self, inputs, mask=None):
         """Weighs the answers of the valid frames."""
-        if mask is None:
-            mask = ops.ones(ops.shape(inputs)[:2], dtype="bool")
-        valid = ops.expand_dims(ops.cast(mask, "bool"), -1)
-        frames = zero_padding(inputs, mask)
-        answers = ops.cast(ops.sigmoid(self.classifier(frames)), "float32")
-        scores = _SCORES[self.attention](ops.cast(self.scorer(frames), "float32"))
-        scores = ops.where(valid, scores, LOWEST)
-        highest = ops.stop_gradient(ops.max(scores, axis=1, keepdims=True))
-        shares = ops.where(valid, ops.exp(scores - highest), 0.0)
+        valid = self._valid(inputs, mask)
+        answers, shares = self._attend(inputs, valid)
         # The largest share of a video is 1, and so their sum is at least 1.
         mean = ops.sum(shares * answers, axis=1) / ops.maximum(ops.sum(shares, axis=1), 1.0)
         nothing_seen = ops.sigmoid(ops.cast(self.classifier.bias, "float32"))
@@ -107,19 +107,32 @@ class ClassAttention(keras.layers.Layer):
         mean = ops.minimum(mean, 1.0)
         return ops.cast(mean, self.compute_dtype)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: without a time axis there is nothing left to mask."""
-        return None
+    def intermediates(self, inputs, mask=None):
+        """Returns what each frame has for each class, both (batch, time, num_classes).
 
-    def compute_output_shape(self, input_shape):
-        """Removes the time axis, and replaces the size by the number of classes."""
-        return (input_shape[0], self.num_classes)
+        `attention`: the weights of the average; those of a class sum to 1 over the frames.
+        `frame_probabilities`: what is averaged.
+        """
+        valid = self._valid(inputs, mask)
+        answers, shares = self._attend(inputs, valid)
+        attention = shares / ops.maximum(ops.sum(shares, axis=1, keepdims=True), 1.0)
+        return {"attention": attention, "frame_probabilities": ops.where(valid, answers, 0.0)}
 
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "attention": self.attention,
-            "prior": self.prior,
-        }
+    def _valid(self, inputs, mask):
+        """The mask with an axis for the classes."""
+        if mask is None:
+            mask = ops.ones(ops.shape(inputs)[:2], dtype="bool")
+        return ops.expand_dims(ops.cast(mask, "bool"), -1)
+
+    def _attend(self, inputs, valid):
+        """Returns the probabilities of each frame and its shares, of which the largest are 1."""
+        frames = ops.where(valid, inputs, ops.zeros_like(inputs))
+        answers = ops.cast(ops.sigmoid(self.classifier(frames)), "float32")
+        scores = _SCORES[self.attention](ops.cast(self.scorer(frames), "float32"))
+        scores = ops.where(valid, scores, LOWEST)
+        highest = ops.stop_gradient(ops.max(scores, axis=1, keepdims=True))
+        return answers, ops.where(valid, ops.exp(scores - highest), 0.0)
+
+    def output_size(self, size: int) -> int:
+        """One probability for each class."""
+        return self.num_classes

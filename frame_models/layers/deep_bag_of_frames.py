@@ -1,20 +1,18 @@
 """DBoF: frames projected to many units, each unit pooled over time."""
 
-import math
-
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FramePooling
+from frame_models.layers.frame_projection import FrameProjection
 from frame_models.layers.masked_average import MaskedAverage
-from frame_models.layers.padding import zero_padding
-from video_models.layers.batch_norm import BatchNorm
 
 ACTIVATIONS = ("sigmoid", "relu6")
 POOLINGS = ("max", "average")
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class DeepBagOfFrames(keras.layers.Layer):
+class DeepBagOfFrames(FramePooling, FrameProjection):
     """Projects each frame, `activation(BN(x @ kernel))`, and takes each unit's maximum or mean.
 
     Args:
@@ -24,6 +22,10 @@ class DeepBagOfFrames(keras.layers.Layer):
         momentum: of the batch norm's moving statistics.
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
+
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
 
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
@@ -37,6 +39,11 @@ class DeepBagOfFrames(keras.layers.Layer):
     Reference:
         Abu-El-Haija et al., https://arxiv.org/abs/1609.08675, section 5.1.2, and `DbofModel` of the
         google/youtube-8m starter code; kernel from N(0, 1 / sqrt(size)).
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(DeepBagOfFrames(clusters=16)(frames).shape)
+        (2, 16)
     """
 
     def __init__(
@@ -48,63 +55,36 @@ class DeepBagOfFrames(keras.layers.Layer):
         epsilon: float = 0.001,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if clusters < 1:
-            raise ValueError(f"clusters must be positive. Received: clusters={clusters}.")
+        super().__init__(clusters=clusters, momentum=momentum, epsilon=epsilon, **kwargs)
         _check("activation", activation, ACTIVATIONS)
         _check("pooling", pooling, POOLINGS)
-        self.clusters = clusters
         self.activation = activation
         self.pooling = pooling
-        self.momentum = momentum
-        self.epsilon = epsilon
-        self.supports_masking = True
 
     def build(self, input_shape):
-        """Makes the kernel and the batch norm."""
-        size = input_shape[-1]
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(size, self.clusters),
-            initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(size)),
-        )
-        self.batch_norm = BatchNorm(
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            dtype=self.dtype_policy,
-            name="batch_norm",
-        )
-        self.batch_norm.build((*input_shape[:-1], self.clusters))
+        """Makes the kernel, the batch norm and the average."""
+        super().build(input_shape)
         self.average = MaskedAverage(dtype=self.dtype_policy, name="average")
 
     def call(self, inputs, mask=None, training=None):
         """Returns the pooled units of each video."""
-        units = ops.matmul(zero_padding(inputs, mask), ops.cast(self.kernel, self.compute_dtype))
-        units = self.batch_norm(units, mask=mask, training=training)
-        units = ops.sigmoid(units) if self.activation == "sigmoid" else ops.relu6(units)
+        units = self.units(inputs, mask, training)
         if self.pooling == "average":
             return self.average(units, mask=mask)
         # Neither activation is ever negative, so the zeros of the padding are no maximum.
-        return ops.max(zero_padding(units, mask), axis=1)
+        return ops.max(units, axis=1)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: without a time axis there is nothing left to mask."""
-        return None
+    def activate(self, units):
+        """The sigmoid, or a ReLU that ends at 6."""
+        return ops.sigmoid(units) if self.activation == "sigmoid" else ops.relu6(units)
 
-    def compute_output_shape(self, input_shape):
-        """Puts the units in the place of time."""
-        return (input_shape[0], self.clusters)
+    def intermediates(self, inputs, mask=None):
+        """Returns `units` (batch, time, clusters), before they are pooled."""
+        return {"units": self.units(inputs, mask, training=False)}
 
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {
-            **super().get_config(),
-            "clusters": self.clusters,
-            "activation": self.activation,
-            "pooling": self.pooling,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-        }
+    def output_size(self, size: int) -> int:
+        """One value for each unit."""
+        return self.clusters
 
 
 def _check(name: str, value: str, valid: tuple[str, ...]):

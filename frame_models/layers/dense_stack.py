@@ -25,6 +25,10 @@ def dense_stack(x: keras.KerasTensor, hidden: tuple[int, ...], dropout: float) -
 
     Raises:
         ValueError: a width is not positive, or `dropout` is not a share.
+
+    Example:
+        >>> dense_stack(keras.Input((8,)), hidden=(16, 4), dropout=0.5).shape
+        (None, 4)
     """
     _check(hidden)
     for width in hidden:
@@ -60,6 +64,11 @@ def frame_stack(
     Raises:
         ValueError: a width is not positive, `dropout` is not a share, or there is no such
             activation.
+
+    Example:
+        >>> frames, mask = keras.Input((None, 8)), keras.Input((None,), dtype="bool")
+        >>> frame_stack(frames, mask, hidden=(16, 4), dropout=0.5).shape
+        (None, None, 4)
     """
     _check(hidden)
     for width in hidden:

@@ -16,6 +16,9 @@ class Distillation(keras.layers.Layer):
         temperature: softens both distributions over the classes.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        training: whether to add the loss.
+
     Input shape:
         A list: scores (logits) of the mixture `(batch, classes)` and of its branches
         `(batch, branches, classes)`.
@@ -29,6 +32,11 @@ class Distillation(keras.layers.Layer):
     Reference:
         Lan, Zhu and Gong, https://arxiv.org/abs/1806.04606; `MixNeXtVladModel` of the authors of
         NeXtVLAD, who sum over the branches.
+
+    Example:
+        >>> mixture, branches = np.ones((2, 7)), np.ones((2, 3, 7))
+        >>> tuple(Distillation(weight=9.0)([mixture, branches]).shape)
+        (2, 7)
     """
 
     def __init__(self, weight: float = 1.0, temperature: float = 3.0, **kwargs):

@@ -33,6 +33,12 @@ def pool_each(
 
     Raises:
         ValueError: there is no feature.
+
+    Example:
+        >>> frames = {"rgb": keras.Input((None, 8)), "audio": keras.Input((None, 4))}
+        >>> mask = keras.Input((None,), dtype="bool")
+        >>> pool_each(frames, mask, lambda position: keras.layers.GlobalAveragePooling1D()).shape
+        (None, 12)
     """
     if not frames:
         raise ValueError("frames must hold at least one feature. Received: frames={}.")
@@ -62,6 +68,10 @@ def share_sizes(
 
     Raises:
         ValueError: a number is not positive, or there are not as many as features.
+
+    Example:
+        >>> share_sizes("clusters", 256, num_features=2, share=2)
+        (256, 128)
     """
     sizes = value
     if isinstance(value, int):

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
 from frame_models.layers.padding import zero_padding
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class FramesToRows(keras.layers.Layer):
+class FramesToRows(FrameLayer):
     """Makes every frame a row, so that what takes one vector a video takes a frame.
 
     A row of padding holds zeros at inference. In training it holds a frame of some video of the
@@ -18,17 +19,22 @@ class FramesToRows(keras.layers.Layer):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether rows of padding hold frames of the batch instead of zeros.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one.
 
     Output shape:
         `(batch * time, size)`. The mask ends here.
-    """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(FramesToRows()(frames).shape)
+        (10, 8)
+    """
 
     def call(self, inputs, mask=None, training=None):
         """Joins the batch and the time axis."""
@@ -36,10 +42,6 @@ class FramesToRows(keras.layers.Layer):
         if mask is None or not training:
             return rows
         return ops.take(rows, _sources(ops.reshape(ops.cast(mask, "int32"), (-1,))), axis=0)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: the rows are no frames any more."""
-        return None
 
     def compute_output_shape(self, input_shape):
         """Joins the first two axes."""
@@ -74,6 +76,11 @@ class RowsToFrames(keras.layers.Layer):
 
     Output shape:
         `(batch, time, size)`.
+
+    Example:
+        >>> rows, mask = np.ones((10, 8)), np.ones((2, 5), "bool")
+        >>> tuple(RowsToFrames()([rows, mask]).shape)
+        (2, 5, 8)
     """
 
     def __init__(self, dtype="float32", **kwargs):

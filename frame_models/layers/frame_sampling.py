@@ -18,6 +18,9 @@ class FrameSampling(keras.layers.Layer):
         seed: makes the sample repeatable; None takes Keras' global seed.
         **kwargs: what every Keras layer takes, such as `name`.
 
+    Call arguments:
+        training: whether to sample; otherwise the input is returned.
+
     Input shape:
         A dict of `frames`, itself a dict of feature name -> `(batch, time, size)`, and `mask`
         `(batch, time)`, bool, true for a frame of the video.
@@ -32,6 +35,11 @@ class FrameSampling(keras.layers.Layer):
         `SampleRandomFrames` and `SampleRandomSequence` of the google/youtube-8m starter code. That
         repeats the last frame of a video that is too short for a sequence, which weighs it more
         than the others; here the sequence is shorter.
+
+    Example:
+        >>> videos = {"frames": {"rgb": np.ones((2, 300, 8))}, "mask": np.ones((2, 300), "bool")}
+        >>> tuple(FrameSampling(30)(videos, training=True)["frames"]["rgb"].shape)
+        (2, 30, 8)
     """
 
     def __init__(

@@ -29,6 +29,11 @@ class FrameWeights(keras.layers.Layer):
 
     Reference:
         Yue-Hei Ng et al., https://arxiv.org/abs/1503.08909, whose gain grows linearly over time.
+
+    Example:
+        >>> mask = np.array([[True, True, True, False]])
+        >>> keras.ops.convert_to_numpy(FrameWeights("ramp")(mask)).tolist()
+        [[1.0, 2.0, 3.0, 0.0]]
     """
 
     def __init__(self, kind: str = "ramp", **kwargs):

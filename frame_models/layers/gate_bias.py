@@ -14,6 +14,10 @@ class GateBias(keras.initializers.Initializer):
     Reference:
         `GRUCell` of TensorFlow 1, which the models of Miech, Laptev and Sivic,
         https://arxiv.org/abs/1706.06905, are made of. Keras starts all three at 0.
+
+    Example:
+        >>> keras.ops.convert_to_numpy(GateBias()((6,))).tolist()
+        [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]
     """
 
     def __call__(self, shape, dtype=None):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from frame_models.layers.cluster_pooling import ClusterPooling
+from frame_models.layers.cluster_pooling import ClusterPooling, frame_counts, largest_shares
 from frame_models.layers.l2_normalize import l2_normalize
 from video_models.layers.batch_norm import BatchNorm
 
@@ -21,6 +21,10 @@ class GatedSoftDBoW(ClusterPooling):
         epsilon: added to the batch norms' variances.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -32,6 +36,11 @@ class GatedSoftDBoW(ClusterPooling):
 
     Reference:
         `GatedDBoF` in the code of Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(GatedSoftDBoW(clusters=4)(frames).shape)
+        (2, 4)
     """
 
     def build(self, input_shape):
@@ -54,12 +63,11 @@ class GatedSoftDBoW(ClusterPooling):
 
     def pool(self, frames, shares, training):
         """Returns the gated, normalised sums."""
-        largest = ops.cast(l2_normalize(ops.max(shares, axis=1), axis=1), self.compute_dtype)
+        largest = ops.cast(largest_shares(shares), self.compute_dtype)
         gates = ops.matmul(largest, ops.cast(self.reduction, self.compute_dtype))
         gates = ops.matmul(gates, ops.cast(self.expansion, self.compute_dtype))
         gates = ops.sigmoid(self.gate_norm(gates, training=training))
-        counts = ops.sum(ops.cast(shares, "float32"), axis=1)
-        return l2_normalize(counts * ops.cast(gates, "float32"), axis=1)
+        return l2_normalize(frame_counts(shares) * ops.cast(gates, "float32"), axis=1)
 
     def output_size(self, size: int) -> int:
         """The length of a video's vector, for frames of this size."""

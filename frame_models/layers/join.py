@@ -14,6 +14,10 @@ def join(frames: dict[str, keras.KerasTensor]) -> keras.KerasTensor:
 
     Raises:
         ValueError: there is no feature.
+
+    Example:
+        >>> join({"rgb": keras.Input((None, 8)), "audio": keras.Input((None, 4))}).shape
+        (None, None, 12)
     """
     if not frames:
         raise ValueError("frames must hold at least one feature. Received: frames={}.")

@@ -15,6 +15,11 @@ def l2_normalize(x: keras.KerasTensor, axis: int) -> keras.KerasTensor:
 
     Returns:
         The shape of `x`, float32.
+
+    Example:
+        >>> x = np.array([[0.0, 2.0], [0.0, 0.0]])
+        >>> keras.ops.convert_to_numpy(l2_normalize(x, axis=1)).tolist()
+        [[0.0, 1.0], [0.0, 0.0]]
     """
     x = ops.cast(x, "float32")
     squares = ops.sum(ops.square(x), axis=axis, keepdims=True)

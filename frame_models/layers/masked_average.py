@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FramePooling
+
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class MaskedAverage(keras.layers.Layer):
+class MaskedAverage(FramePooling):
     """Averages over time, counting only the frames whose mask is set.
 
     A video without a frame gives zeros; `keras.layers.GlobalAveragePooling1D` gives NaN there.
@@ -15,17 +17,21 @@ class MaskedAverage(keras.layers.Layer):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one.
 
     Output shape:
         `(batch, size)`. The mask ends here.
-    """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
+    Example:
+        >>> frames = np.array([[[1.0], [3.0], [99.0]]])
+        >>> float(MaskedAverage()(frames, mask=np.array([[True, True, False]]))[0, 0])
+        2.0
+    """
 
     def call(self, inputs, mask=None):
         """Divides the sum over the valid frames by their number, or by 1 if there is none."""
@@ -36,11 +42,3 @@ class MaskedAverage(keras.layers.Layer):
         total = ops.sum(ops.where(valid, frames, 0.0), axis=1)
         count = ops.sum(ops.cast(valid, "float32"), axis=1)
         return ops.cast(total / ops.maximum(count, 1.0), self.compute_dtype)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: without a time axis there is nothing left to mask."""
-        return None
-
-    def compute_output_shape(self, input_shape):
-        """Removes the time axis."""
-        return (input_shape[0], *input_shape[2:])

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from frame_models.layers.frame_layer import FramePooling
+
 LOWEST = float(np.finfo("float32").min)  # Less than any value, and finite: no NaN comes from it.
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class MaskedMax(keras.layers.Layer):
+class MaskedMax(FramePooling):
     """Takes the maximum of each value over time, among the frames whose mask is set.
 
     A video without a frame gives zeros. Frames outside the mask are never read, so what they hold
@@ -17,6 +19,9 @@ class MaskedMax(keras.layers.Layer):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
         No mask means that every frame is one. Windows and parts of a video may take the place of
@@ -24,11 +29,12 @@ class MaskedMax(keras.layers.Layer):
 
     Output shape:
         `(batch, size)`. The mask ends here.
-    """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
+    Example:
+        >>> frames = np.array([[[1.0], [3.0], [99.0]]])
+        >>> float(MaskedMax()(frames, mask=np.array([[True, True, False]]))[0, 0])
+        3.0
+    """
 
     def call(self, inputs, mask=None):
         """Takes the maximum of the valid frames, or 0 if there is none."""
@@ -37,11 +43,3 @@ class MaskedMax(keras.layers.Layer):
         valid = ops.expand_dims(ops.cast(mask, "bool"), -1)
         highest = ops.max(ops.where(valid, ops.cast(inputs, "float32"), LOWEST), axis=1)
         return ops.cast(ops.where(ops.any(valid, axis=1), highest, 0.0), self.compute_dtype)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: without a time axis there is nothing left to mask."""
-        return None
-
-    def compute_output_shape(self, input_shape):
-        """Removes the time axis."""
-        return (input_shape[0], *input_shape[2:])

@@ -26,6 +26,10 @@ class NetFV(ClusterPooling):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -39,6 +43,11 @@ class NetFV(ClusterPooling):
     Reference:
         Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, equation 4, and the authors'
         code, where a scale is `w^2 + 1e-6` of a weight w.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(NetFV(clusters=4)(frames).shape)
+        (2, 64)
     """
 
     def __init__(
@@ -88,11 +97,3 @@ class NetFV(ClusterPooling):
     def output_size(self, size: int) -> int:
         """The length of a video's vector, for frames of this size."""
         return 2 * size * self.clusters
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {
-            **super().get_config(),
-            "coupled": self.coupled,
-            "coupling_factor": self.coupling_factor,
-        }

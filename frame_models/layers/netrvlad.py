@@ -18,6 +18,10 @@ class NetRVLAD(ClusterPooling):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -30,6 +34,11 @@ class NetRVLAD(ClusterPooling):
     Reference:
         Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, equation 5 (`LightVLAD` in the
         authors' code).
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(NetRVLAD(clusters=4)(frames).shape)
+        (2, 32)
     """
 
     def pool(self, frames, shares, training):

@@ -19,6 +19,10 @@ class NetVLAD(ClusterPooling):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -31,6 +35,11 @@ class NetVLAD(ClusterPooling):
     Reference:
         Arandjelovic et al., https://arxiv.org/abs/1511.07247; over frames as in Miech, Laptev and
         Sivic, https://arxiv.org/abs/1706.06905, equation 2, and the authors' code.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(NetVLAD(clusters=4)(frames).shape)
+        (2, 32)
     """
 
     def build(self, input_shape):

@@ -4,13 +4,14 @@ import keras
 from keras import ops
 
 from frame_models.layers.cluster_pooling import cluster_sums
+from frame_models.layers.frame_layer import FramePooling
 from frame_models.layers.l2_normalize import l2_normalize
 from frame_models.layers.padding import zero_padding
 from video_models.layers.batch_norm import BatchNorm
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class NeXtVLAD(keras.layers.Layer):
+class NeXtVLAD(FramePooling):
     """Expands each frame, splits it into groups, and pools all groups into the same clusters.
 
     A frame x becomes `expansion * size` values and is cut into `groups` pieces. Group g has the
@@ -26,6 +27,10 @@ class NeXtVLAD(keras.layers.Layer):
         epsilon: added to the batch norms' variances.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -40,6 +45,11 @@ class NeXtVLAD(keras.layers.Layer):
     Reference:
         Lin, Xiao and Fan, https://arxiv.org/abs/1811.05014, and the authors' code. The code's batch
         statistics include padded frames; these do not.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(NeXtVLAD(clusters=4, groups=2, expansion=2)(frames).shape)
+        (2, 32)
     """
 
     def __init__(
@@ -60,7 +70,6 @@ class NeXtVLAD(keras.layers.Layer):
         self.expansion = expansion
         self.momentum = momentum
         self.epsilon = epsilon
-        self.supports_masking = True
 
     def build(self, input_shape):
         """Makes the expansion, the attention, the assignment, the centres and the batch norms."""
@@ -102,11 +111,7 @@ class NeXtVLAD(keras.layers.Layer):
     def call(self, inputs, mask=None, training=None):
         """Returns the vector of each video."""
         # The groups of all frames follow each other on the time axis.
-        frames = self.expand(zero_padding(inputs, mask))
-        attention = zero_padding(ops.sigmoid(self.attention(frames)), mask)
-        scores = ops.matmul(frames, ops.cast(self.kernel, self.compute_dtype))
-        scores = self.cluster_norm(scores, mask=mask, training=training)
-        shares = ops.softmax(self._by_group(scores, self.clusters), axis=-1)
+        frames, attention, shares = self._attend(inputs, mask, training)
         shares = shares * self._by_group(attention, 1)
         width = self.expansion * inputs.shape[-1]
         sums = cluster_sums(self._by_group(frames, width // self.groups), shares)
@@ -115,25 +120,30 @@ class NeXtVLAD(keras.layers.Layer):
         flat = ops.reshape(residuals, (-1, width // self.groups * self.clusters))
         return self.output_norm(ops.cast(flat, self.compute_dtype), training=training)
 
+    def _attend(self, inputs, mask, training):
+        """Returns the wide frames, the attention to their groups, and the shares of all groups."""
+        frames = self.expand(zero_padding(inputs, mask))
+        attention = zero_padding(ops.sigmoid(self.attention(frames)), mask)
+        scores = ops.matmul(frames, ops.cast(self.kernel, self.compute_dtype))
+        scores = self.cluster_norm(scores, mask=mask, training=training)
+        return frames, attention, ops.softmax(self._by_group(scores, self.clusters), axis=-1)
+
+    def intermediates(self, inputs, mask=None):
+        """Returns the shares and the attention of the groups of each frame.
+
+        `assignments` (batch, time, groups, clusters): the shares of each group sum to 1.
+        `group_attention` (batch, time, groups): each from 0 to 1, by itself.
+        """
+        _, attention, shares = self._attend(inputs, mask, training=False)
+        by_frame = (ops.shape(attention)[0], -1, self.groups * self.clusters)
+        shares = zero_padding(ops.reshape(shares, by_frame), mask)
+        shape = (ops.shape(attention)[0], -1, self.groups, self.clusters)
+        return {"assignments": ops.reshape(shares, shape), "group_attention": attention}
+
     def _by_group(self, x, size: int):
         """(batch, time, groups * size) as (batch, time * groups, size)."""
         return ops.reshape(x, (ops.shape(x)[0], -1, size))
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: without a time axis there is nothing left to mask."""
-        return None
-
-    def compute_output_shape(self, input_shape):
-        """Puts the clusters in the place of time."""
-        return (input_shape[0], self.expansion * input_shape[-1] // self.groups * self.clusters)
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {
-            **super().get_config(),
-            "clusters": self.clusters,
-            "groups": self.groups,
-            "expansion": self.expansion,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-        }
+    def output_size(self, size: int) -> int:
+        """The length of a video's vector, for frames of this size."""
+        return self.expansion * size // self.groups * self.clusters

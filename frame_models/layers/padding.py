@@ -13,6 +13,11 @@ def zero_padding(frames: keras.KerasTensor, mask: keras.KerasTensor | None) -> k
 
     Returns:
         (batch, time, size).
+
+    Example:
+        >>> frames, mask = np.array([[[1.0], [9.0]]]), np.array([[True, False]])
+        >>> keras.ops.convert_to_numpy(zero_padding(frames, mask)).tolist()
+        [[[1.0], [0.0]]]
     """
     if mask is None:
         return frames

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
 from frame_models.layers.masked_max import LOWEST
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class PartMax(keras.layers.Layer):
+class PartMax(FrameLayer):
     """Divides the frames of each video into equal parts and takes the maximum over each.
 
     Part i of a video of n frames holds the frames from `floor(i * n / parts)` up to, and without,
@@ -19,6 +20,9 @@ class PartMax(keras.layers.Layer):
         parts: number of parts.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the frames of a video,
         which come first. No mask means that every frame is one.
@@ -28,6 +32,11 @@ class PartMax(keras.layers.Layer):
 
     Raises:
         ValueError: `parts` is not positive.
+
+    Example:
+        >>> frames = np.arange(6.0).reshape(1, 6, 1)
+        >>> keras.ops.convert_to_numpy(PartMax(3)(frames))[0, :, 0].tolist()
+        [1.0, 3.0, 5.0]
     """
 
     def __init__(self, parts: int = 5, **kwargs):
@@ -35,7 +44,6 @@ class PartMax(keras.layers.Layer):
         if parts < 1:
             raise ValueError(f"parts must be positive. Received: parts={parts}.")
         self.parts = parts
-        self.supports_masking = True
 
     def call(self, inputs, mask=None):
         """Gathers the frames of each part, and takes their maximum."""
@@ -56,14 +64,6 @@ class PartMax(keras.layers.Layer):
         highest = ops.max(frames, axis=2)
         return ops.cast(ops.where(num_frames[..., None] > 0, highest, 0.0), self.compute_dtype)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: every part is one of the video's."""
-        return None
-
     def compute_output_shape(self, input_shape):
         """Replaces the frames by the parts."""
         return (input_shape[0], self.parts, *input_shape[2:])
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {**super().get_config(), "parts": self.parts}

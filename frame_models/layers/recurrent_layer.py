@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
 from frame_models.layers.gate_bias import GateBias
 from frame_models.layers.padding import zero_padding
 from frame_models.layers.reverse_frames import reverse_frames
@@ -11,7 +12,7 @@ CELLS = ("lstm", "gru")
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class RecurrentLayer(keras.layers.Layer):
+class RecurrentLayer(FrameLayer):
     """Runs an LSTM or a GRU over each video, up to its last frame.
 
     It adds to Keras' layers what videos of different lengths need. Padding is emptied before
@@ -25,6 +26,10 @@ class RecurrentLayer(keras.layers.Layer):
         bidirectional: read each video from its end as well, with weights of its own.
         dropout: share of the input values that training drops; the same for all frames of a video.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
+
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether to drop activations.
 
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the frames of a video,
@@ -44,6 +49,12 @@ class RecurrentLayer(keras.layers.Layer):
         Hochreiter and Schmidhuber, Long short-term memory, 1997; Cho et al.,
         https://arxiv.org/abs/1406.1078; the dropout is that of Gal and Ghahramani,
         https://arxiv.org/abs/1512.05287, on the inputs only.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> read = RecurrentLayer(4)(frames)
+        >>> {name: tuple(value.shape) for name, value in read.items()}
+        {'frames': (2, 5, 4), 'last': (2, 4), 'states': (2, 8)}
     """
 
     def __init__(
@@ -67,7 +78,6 @@ class RecurrentLayer(keras.layers.Layer):
         self.cell = cell
         self.bidirectional = bidirectional
         self.dropout = dropout
-        self.supports_masking = True
 
     def build(self, input_shape):
         """Makes a Keras layer for each direction."""
@@ -118,23 +128,9 @@ class RecurrentLayer(keras.layers.Layer):
         states = [ops.where(num_frames > 0, s, ops.zeros_like(s)) for s in reversed(states)]
         return zero_padding(h, mask), states
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: whatever needs the mask behind it is given it by name."""
-        return None
-
     def compute_output_shape(self, input_shape):
         """Gives the shapes of the three outputs."""
         batch, time = input_shape[:2]
         size = self.units * (2 if self.bidirectional else 1)
         states = size * (2 if self.cell == "lstm" else 1)
         return {"frames": (batch, time, size), "last": (batch, size), "states": (batch, states)}
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "cell": self.cell,
-            "bidirectional": self.bidirectional,
-            "dropout": self.dropout,
-        }

@@ -1,7 +1,5 @@
 """What `lstm` and `gru` have in common: all but the cell."""
 
-from collections.abc import Callable
-
 import keras
 from keras import ops
 
@@ -13,6 +11,7 @@ from frame_models.layers.masked_max import MaskedMax
 from frame_models.layers.recurrent_layer import RecurrentLayer
 from frame_models.layers.reverse_frames import ReverseFrames
 from frame_models.layers.weighted_average import WeightedAverage
+from video_models import VideoModel
 
 OUTPUTS = ("states", "last", "average", "max", "frames")
 PREDICTIONS = ("ramp", "last", "max", "mean")
@@ -31,7 +30,7 @@ def recurrent_network(
     output: str,
     prediction: str,
     dropout: float,
-    head: Callable[..., keras.KerasTensor],
+    head: VideoModel,
 ) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     """Builds a stack of recurrent layers and a classifier of what they give.
 

@@ -5,9 +5,11 @@ import math
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
+
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class SinusoidalPositions(keras.layers.Layer):
+class SinusoidalPositions(FrameLayer):
     """Adds to every frame a vector that depends only on its position in time.
 
     The first half of the vector (the larger, where the size is odd) is `sin(t / longest^(i / h))`,
@@ -27,12 +29,17 @@ class SinusoidalPositions(keras.layers.Layer):
     Reference:
         Vaswani et al., Attention is all you need, https://arxiv.org/abs/1706.03762, section 3.5,
         where sines and cosines alternate: the same vectors in another order of their values.
+
+    Example:
+        >>> keras.ops.convert_to_numpy(SinusoidalPositions()(np.zeros((1, 5, 4))))[0, 0].tolist()
+        [0.0, 0.0, 1.0, 1.0]
     """
+
+    ends_mask = False
 
     def __init__(self, longest: float = 10000.0, **kwargs):
         super().__init__(**kwargs)
         self.longest = longest
-        self.supports_masking = True
 
     def call(self, inputs):
         """Adds the positions, which are computed in float32."""
@@ -47,7 +54,3 @@ class SinusoidalPositions(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Keeps the shape."""
         return input_shape
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {**super().get_config(), "longest": self.longest}

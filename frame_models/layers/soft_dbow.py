@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from frame_models.layers.cluster_pooling import ClusterPooling
+from frame_models.layers.cluster_pooling import ClusterPooling, frame_counts, largest_shares
 from frame_models.layers.l2_normalize import l2_normalize
 
 
@@ -18,6 +18,10 @@ class SoftDBoW(ClusterPooling):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        training: whether the batch norm takes the statistics of these frames, and updates its own.
+
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for a frame of the video.
 
@@ -31,6 +35,11 @@ class SoftDBoW(ClusterPooling):
     Reference:
         Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, section 3.1 (`SoftDBoF` in the
         authors' code).
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(SoftDBoW(clusters=4, max_pool=True)(frames).shape)
+        (2, 8)
     """
 
     def __init__(
@@ -46,15 +55,11 @@ class SoftDBoW(ClusterPooling):
 
     def pool(self, frames, shares, training):
         """Returns the normalised sums and, if asked for, the normalised maxima."""
-        pooled = l2_normalize(ops.sum(ops.cast(shares, "float32"), axis=1), axis=1)
+        pooled = l2_normalize(frame_counts(shares), axis=1)
         if not self.max_pool:
             return pooled
-        return ops.concatenate([pooled, l2_normalize(ops.max(shares, axis=1), axis=1)], axis=-1)
+        return ops.concatenate([pooled, largest_shares(shares)], axis=-1)
 
     def output_size(self, size: int) -> int:
         """The length of a video's vector, for frames of this size."""
         return self.clusters * (2 if self.max_pool else 1)
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {**super().get_config(), "max_pool": self.max_pool}

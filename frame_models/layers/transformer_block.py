@@ -3,11 +3,13 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
+
 EPSILON = 1e-6  # Of the layer norms. Keras' 0.001 would shrink small frames noticeably.
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(FrameLayer):
     """Attends to the other vectors, then transforms each vector; adds both to what entered.
 
     The norms come before the attention and the perceptron (pre-norm), which trains without a
@@ -20,6 +22,11 @@ class TransformerBlock(keras.layers.Layer):
         mlp_ratio: hidden units of the perceptron for each value of a vector.
         dropout: share of the activations that training drops.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
+
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
+        num_queries: how many of the vectors, from the first on, to transform; None for all.
+        training: whether to drop activations.
 
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the vectors that others
@@ -34,7 +41,14 @@ class TransformerBlock(keras.layers.Layer):
     Reference:
         Vaswani et al., https://arxiv.org/abs/1706.03762; Dosovitskiy et al., An image is worth
         16x16 words, https://arxiv.org/abs/2010.11929.
+
+    Example:
+        >>> frames = keras.ops.ones((2, 5, 8))  # 2 videos of 5 frames, 8 values each
+        >>> tuple(TransformerBlock(heads=2)(frames, num_queries=1).shape)
+        (2, 1, 8)
     """
+
+    ends_mask = False
 
     def __init__(self, heads: int = 4, mlp_ratio: int = 4, dropout: float = 0.1, **kwargs):
         super().__init__(**kwargs)
@@ -45,7 +59,6 @@ class TransformerBlock(keras.layers.Layer):
         self.heads = heads
         self.mlp_ratio = mlp_ratio
         self.dropout = dropout
-        self.supports_masking = True
         self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape):
@@ -75,24 +88,34 @@ class TransformerBlock(keras.layers.Layer):
     def call(self, inputs, mask=None, num_queries: int | None = None, training=None):
         """Transforms the first `num_queries` vectors, by default all, attending to all."""
         normed = self.attention_norm(inputs)
-        # One row of the mask serves all queries: what padding attends to does not matter.
-        allowed = None if mask is None else ops.expand_dims(ops.cast(mask, "bool"), 1)
         seen = self.attention(
-            normed[:, :num_queries], normed, attention_mask=allowed, training=training
+            normed[:, :num_queries], normed, attention_mask=_allowed(mask), training=training
         )
         x = inputs[:, :num_queries] + self.drop(seen, training=training)
         wide = self.drop(self.widen(self.mlp_norm(x)), training=training)
         return x + self.drop(self.narrow(wide), training=training)
 
+    def attention_scores(self, inputs, mask=None, num_queries: int | None = None):
+        """How much each of the first `num_queries` vectors attends to each vector, at inference.
+
+        Returns:
+            (batch, heads, num_queries, time); those of a query sum to 1.
+        """
+        normed = self.attention_norm(inputs)
+        _, scores = self.attention(
+            normed[:, :num_queries],
+            normed,
+            attention_mask=_allowed(mask),
+            return_attention_scores=True,
+            training=False,
+        )
+        return scores
+
     def compute_output_shape(self, input_shape, num_queries: int | None = None):
         """Keeps the shape but for the vectors left out."""
         return (input_shape[0], num_queries or input_shape[1], input_shape[2])
 
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {
-            **super().get_config(),
-            "heads": self.heads,
-            "mlp_ratio": self.mlp_ratio,
-            "dropout": self.dropout,
-        }
+
+def _allowed(mask):
+    """The mask with an axis of queries: one row serves all, what padding attends to is dropped."""
+    return None if mask is None else ops.expand_dims(ops.cast(mask, "bool"), 1)

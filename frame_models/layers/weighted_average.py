@@ -21,6 +21,11 @@ class WeightedAverage(keras.layers.Layer):
 
     Output shape:
         `(batch, size)`.
+
+    Example:
+        >>> values, weights = np.array([[[1.0], [4.0]]]), np.array([[1.0, 2.0]])
+        >>> float(WeightedAverage()([values, weights])[0, 0])
+        3.0
     """
 
     def __init__(self, dtype="float32", **kwargs):
@@ -31,6 +36,11 @@ class WeightedAverage(keras.layers.Layer):
         values, weights = inputs
         total = ops.sum(values * ops.expand_dims(weights, -1), axis=1)
         return total / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
+
+    def intermediates(self, inputs, mask=None):
+        """Returns `frame_weights` (batch, time): they sum to 1, or are 0 throughout."""
+        _, weights = inputs
+        return {"frame_weights": weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1)}
 
     def compute_output_shape(self, input_shape):
         """Removes the time axis."""

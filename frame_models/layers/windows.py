@@ -10,6 +10,7 @@ convolution without padding. The frames of a video come first and its padding la
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
 from frame_models.layers.masked_max import LOWEST
 
 
@@ -57,6 +58,11 @@ class WindowMask(keras.layers.Layer):
 
     Raises:
         ValueError: an argument is not positive.
+
+    Example:
+        >>> mask = np.arange(8)[None] < 5
+        >>> keras.ops.convert_to_numpy(WindowMask(window=4, stride=2)(mask)).tolist()
+        [[True, True, False, False]]
     """
 
     def __init__(self, window: int = 10, stride: int = 5, **kwargs):
@@ -83,7 +89,7 @@ class WindowMask(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class WindowMax(keras.layers.Layer):
+class WindowMax(FrameLayer):
     """Takes the maximum of each value over each window, counting only frames of the video.
 
     Windows that do not belong to the video give zeros; `WindowMask` tells which do.
@@ -92,6 +98,9 @@ class WindowMax(keras.layers.Layer):
         window: frames of a window.
         stride: frames between the starts of two windows.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
+
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the video; None takes every frame for one.
 
     Input shape:
         `(batch, time, size)`, float; mask `(batch, time)`, bool, true for the frames of a video,
@@ -102,6 +111,11 @@ class WindowMax(keras.layers.Layer):
 
     Raises:
         ValueError: an argument is not positive.
+
+    Example:
+        >>> frames = np.arange(8.0).reshape(1, 8, 1)
+        >>> keras.ops.convert_to_numpy(WindowMax(window=4, stride=2)(frames))[0, :, 0].tolist()
+        [3.0, 5.0, 7.0, 0.0]
     """
 
     def __init__(self, window: int = 10, stride: int = 5, **kwargs):
@@ -109,7 +123,6 @@ class WindowMax(keras.layers.Layer):
         _check(window, stride)
         self.window = window
         self.stride = stride
-        self.supports_masking = True
 
     def call(self, inputs, mask=None):
         """Pools over time, at the end also over windows that are cut short."""
@@ -124,14 +137,6 @@ class WindowMax(keras.layers.Layer):
         belongs = ops.expand_dims(_window_mask(mask, self.window, self.stride), -1)
         return ops.cast(ops.where(belongs, highest, 0.0), self.compute_dtype)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: the mask of the frames does not fit the windows."""
-        return None
-
     def compute_output_shape(self, input_shape):
         """Replaces the frames by the windows that start at one."""
         return (input_shape[0], _count(input_shape[1], self.stride), *input_shape[2:])
-
-    def get_config(self):
-        """Returns the arguments the layer was made with."""
-        return {**super().get_config(), "window": self.window, "stride": self.stride}

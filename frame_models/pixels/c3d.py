@@ -1,7 +1,5 @@
 """C3D: eight convolutions over space and time alike, then dense layers."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers
 
@@ -10,9 +8,16 @@ from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
 from frame_models.pixels.layers.conv3d import Conv3D
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.width import scaled
-from video_models import softmax
+from video_models import VideoModel, softmax
 
 _CONVOLUTIONS = ((64,), (128,), (256, 256), (512, 512), (512, 512))
+
+
+# Name -> spec: what `c3d@NAME` is short for in a spec.
+PUBLISHED = {
+    # Tran et al., https://arxiv.org/abs/1412.0767, figure 3.
+    "paper": "c3d",
+}
 
 
 def build(
@@ -22,7 +27,7 @@ def build(
     *,
     dropout: float = 0.5,
     width: float = 1.0,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Reads a clip with kernels of 3 x 3 x 3, pooled after one, one, two, two and two of them.
 

@@ -1,12 +1,36 @@
 """A 2D CNN makes every frame a vector, and any frame model makes a prediction of the vectors."""
 
-from collections.abc import Callable
-
 import keras
 
-from frame_models import average
+from frame_models import FrameModel, average
 from frame_models.layers.frame_rows import RowsToFrames
 from frame_models.pixels.layers.frame_vectors import frame_vectors
+
+# Name -> spec: what `cnn@NAME` is short for in a spec.
+PUBLISHED = {
+    # Yue-Hei Ng et al., https://arxiv.org/abs/1503.08909.
+    "conv_pooling": (
+        "cnn(backbone='inception_v1', pooling='none', temporal=conv_pooling(head=softmax))"
+    ),
+    "late_pooling": (
+        "cnn(backbone='inception_v1', pooling='none', temporal=late_pooling(head=softmax))"
+    ),
+    "slow_pooling": (
+        "cnn(backbone='inception_v1', pooling='none', temporal=slow_pooling(head=softmax))"
+    ),
+    "local_pooling": (
+        "cnn(backbone='inception_v1', pooling='none', temporal=local_pooling(head=softmax))"
+    ),
+    "time_convolution": (
+        "cnn(backbone='inception_v1', pooling='none', temporal=time_convolution(head=softmax))"
+    ),
+    "deep_lstm": "cnn(backbone='inception_v1', temporal=lstm@deep)",
+    # Donahue et al., https://arxiv.org/abs/1411.4389.
+    "lrcn": (
+        "cnn(backbone='karpathy', pooling='none', hidden=(4096,), temporal=lstm(cells=256, "
+        "layers=1, output='frames', prediction='mean', head=softmax))"
+    ),
+}
 
 
 def build(
@@ -21,7 +45,7 @@ def build(
     dropout: float = 0.5,
     width: float = 1.0,
     momentum: float | None = None,
-    temporal: Callable[..., keras.KerasTensor] = average.build,
+    temporal: FrameModel = average.build,
 ) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     """Shows every frame to an image network, and what it gives to a frame model.
 

@@ -1,7 +1,5 @@
 """CNN-M-2048 on each frame by itself: the spatial stream of the two-stream networks."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.pixels.layers.cnn_m import cnn_m_2048
@@ -9,7 +7,13 @@ from frame_models.pixels.layers.each_frame import MergeTime
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.frame_classifier import average_over_frames
 from frame_models.pixels.layers.sub_network import add_network
-from video_models import softmax
+from video_models import VideoModel, softmax
+
+# Name -> spec: what `cnn_m@NAME` is short for in a spec.
+PUBLISHED = {
+    # Simonyan and Zisserman, https://arxiv.org/abs/1406.2199: the spatial stream.
+    "paper": "cnn_m",
+}
 
 
 def build(
@@ -21,7 +25,7 @@ def build(
     norms: int = 2,
     rounding: str = "down",
     width: float = 1.0,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Classifies each frame of a clip, and averages the probabilities of its frames.
 

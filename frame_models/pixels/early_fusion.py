@@ -1,7 +1,5 @@
 """All frames of a clip enter the first convolution together."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers
 
@@ -9,7 +7,13 @@ from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.hidden_layers import hidden_layers
 from frame_models.pixels.layers.karpathy import karpathy
 from frame_models.pixels.layers.sub_network import add_network
-from video_models import softmax
+from video_models import VideoModel, softmax
+
+# Name -> spec: what `early_fusion@NAME` is short for in a spec.
+PUBLISHED = {
+    # Karpathy et al., https://cs.stanford.edu/people/karpathy/deepvideo/, section 3.1.
+    "paper": "early_fusion",
+}
 
 
 def build(
@@ -20,7 +24,7 @@ def build(
     hidden: tuple[int, ...] = (4096, 4096),
     dropout: float = 0.5,
     width: float = 1.0,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Classifies a clip with the single-frame network, whose first kernels span all frames.
 

@@ -1,10 +1,18 @@
 """A model of pixels, shown optical flow in their place."""
 
-from collections.abc import Callable
-
 import keras
 
-from frame_models.pixels import temporal_cnn_m
+from frame_models.pixels import PixelModel, temporal_cnn_m
+
+# Name -> spec: what `flow_stream@NAME` is short for in a spec.
+PUBLISHED = {
+    # Simonyan and Zisserman, https://arxiv.org/abs/1406.2199: the temporal stream.
+    "cnn_m": "flow_stream(model=temporal_cnn_m)",
+    # Carreira and Zisserman, https://arxiv.org/abs/1705.07750.
+    "i3d": "flow_stream(model=i3d)",
+    # Donahue et al., https://arxiv.org/abs/1411.4389.
+    "lrcn": "flow_stream(model=cnn@lrcn)",
+}
 
 
 def build(
@@ -12,7 +20,7 @@ def build(
     mask: keras.KerasTensor,
     num_classes: int,
     *,
-    model: Callable[..., keras.KerasTensor] = temporal_cnn_m.build,
+    model: PixelModel = temporal_cnn_m.build,
 ) -> keras.KerasTensor:
     """Gives a model the flow as its pixels. By default it is the temporal stream by itself.
 

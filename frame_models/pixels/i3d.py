@@ -1,7 +1,5 @@
 """I3D: Inception v1 with every kernel inflated along time."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers
 
@@ -9,7 +7,13 @@ from frame_models.pixels.layers.clip_pooling import ClipAveragePooling
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.inception_v1 import inception_v1
 from frame_models.pixels.layers.sub_network import add_network
-from video_models import softmax
+from video_models import VideoModel, softmax
+
+# Name -> spec: what `i3d@NAME` is short for in a spec.
+PUBLISHED = {
+    # Carreira and Zisserman, https://arxiv.org/abs/1705.07750.
+    "paper": "i3d",
+}
 
 
 def build(
@@ -20,7 +24,7 @@ def build(
     dropout: float = 0.5,
     momentum: float = 0.99,
     width: float = 1.0,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Reads a clip with Inception v1 in three dimensions, and averages its last map.
 

@@ -1,7 +1,5 @@
 """An image network inflated to clips: its kernels repeated along time."""
 
-from collections.abc import Callable
-
 import keras
 from keras import layers
 
@@ -9,7 +7,7 @@ from frame_models.pixels.layers.backbones import add_backbone
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.inflation import inflate
 from frame_models.pixels.layers.sub_network import SubNetwork, add_network
-from video_models import softmax
+from video_models import VideoModel, softmax
 
 
 def build(
@@ -26,7 +24,7 @@ def build(
     dropout: float = 0.5,
     width: float = 1.0,
     momentum: float | None = None,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Reads a clip with an inflated backbone, and classifies the average of its last map.
 

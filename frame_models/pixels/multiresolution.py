@@ -1,11 +1,15 @@
 """Two streams for every frame: its middle in full, and all of it at half the resolution."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.pixels import single_frame
-from video_models import softmax
+from video_models import VideoModel, softmax
+
+# Name -> spec: what `multiresolution@NAME` is short for in a spec.
+PUBLISHED = {
+    # Karpathy et al., https://cs.stanford.edu/people/karpathy/deepvideo/, section 3.2.
+    "paper": "multiresolution",
+}
 
 
 def build(
@@ -16,7 +20,7 @@ def build(
     hidden: tuple[int, ...] = (4096, 4096),
     dropout: float = 0.5,
     width: float = 1.0,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Classifies each frame of a clip by two streams, and averages the probabilities of its frames.
 

@@ -1,12 +1,16 @@
 """A 2D CNN classifies every frame by itself, and the predictions are averaged."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.pixels.layers.frame_classifier import average_over_frames
 from frame_models.pixels.layers.frame_vectors import frame_vectors
-from video_models import softmax
+from video_models import VideoModel, softmax
+
+# Name -> spec: what `single_frame@NAME` is short for in a spec.
+PUBLISHED = {
+    # Karpathy et al., https://cs.stanford.edu/people/karpathy/deepvideo/, section 3.1.
+    "paper": "single_frame",
+}
 
 
 def build(
@@ -21,7 +25,7 @@ def build(
     dropout: float = 0.5,
     width: float = 1.0,
     momentum: float | None = None,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Classifies each frame of a clip, and averages the probabilities of its frames.
 

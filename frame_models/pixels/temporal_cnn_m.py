@@ -1,11 +1,9 @@
 """CNN-M-2048 as the temporal stream of the two-stream networks has it."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.pixels import cnn_m
-from video_models import softmax
+from video_models import VideoModel, softmax
 
 
 def build(
@@ -16,7 +14,7 @@ def build(
     dropout: float = 0.9,
     rounding: str = "down",
     width: float = 1.0,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Classifies each frame's stack of flow: `cnn_m` with one normalisation and more dropout.
 

@@ -1,13 +1,19 @@
 """Two streams: a model of the pixels and one of the flow, whose answers are fused."""
 
-from collections.abc import Callable
-
 import keras
 from keras import ops
 
-from frame_models.pixels import cnn_m, temporal_cnn_m
+from frame_models.pixels import PixelModel, cnn_m, temporal_cnn_m
 from frame_models.pixels.layers.fusion import Fusion
 from frame_models.pixels.layers.sub_network import SubNetwork
+
+# Name -> spec: what `two_stream@NAME` is short for in a spec.
+PUBLISHED = {
+    # Simonyan and Zisserman, https://arxiv.org/abs/1406.2199.
+    "cnn_m": "two_stream(spatial=cnn_m, temporal=temporal_cnn_m)",
+    # Carreira and Zisserman, https://arxiv.org/abs/1705.07750.
+    "i3d": "two_stream(spatial=i3d, temporal=i3d, fusion='product')",
+}
 
 
 def build(
@@ -16,8 +22,8 @@ def build(
     mask: keras.KerasTensor,
     num_classes: int,
     *,
-    spatial: Callable[..., keras.KerasTensor] = cnn_m.build,
-    temporal: Callable[..., keras.KerasTensor] = temporal_cnn_m.build,
+    spatial: PixelModel = cnn_m.build,
+    temporal: PixelModel = temporal_cnn_m.build,
     fusion: str = "average",
     weights: tuple[float, ...] = (0.5, 0.5),
 ) -> dict[str, keras.KerasTensor]:
@@ -67,7 +73,7 @@ def build(
 
 def _stream(
     name: str,
-    model: Callable[..., keras.KerasTensor],
+    model: PixelModel,
     frames: keras.KerasTensor,
     mask: keras.KerasTensor,
     num_classes: int,

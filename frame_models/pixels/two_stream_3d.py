@@ -1,7 +1,6 @@
 """Two streams of Inception v1, fused by a convolution over space and time."""
 
 import functools
-from collections.abc import Callable
 
 import keras
 from keras import layers
@@ -12,7 +11,13 @@ from frame_models.pixels.layers.conv3d import Conv3D
 from frame_models.pixels.layers.each_frame import each_frame
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.width import scaled
-from video_models import softmax
+from video_models import VideoModel, softmax
+
+# Name -> spec: what `two_stream_3d@NAME` is short for in a spec.
+PUBLISHED = {
+    # Carreira and Zisserman, https://arxiv.org/abs/1705.07750, section 2.4.
+    "paper": "two_stream_3d",
+}
 
 
 def build(
@@ -28,7 +33,7 @@ def build(
     dropout: float = 0.5,
     width: float = 1.0,
     momentum: float | None = None,
-    head: Callable[..., keras.KerasTensor] = softmax.build,
+    head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Joins the last maps of two image networks, one of the frames and one of their flow.
 

@@ -1,4 +1,4 @@
-"""Every model answers on JAX what it answers on TensorFlow."""
+"""Every model answers on JAX what it answers on TensorFlow, and shows the same inside."""
 
 import os
 import pathlib
@@ -7,25 +7,25 @@ import sys
 
 import model_contract
 import numpy as np
-import pixel_contract
 from paths import HELPERS, ROOT
+
+from yt8m.modeling import intermediates
 
 
 def answers(folder: pathlib.Path) -> dict[str, np.ndarray]:
     """Writes weights and inputs of all models to a file, and returns what they answer here."""
     given, here = {}, {"one_value": model_contract.one_value()}
-    for contract, lengths, cases in (
-        (model_contract, (6, 1, 0, 5), model_contract.everything()),
-        (pixel_contract, (4, 2), pixel_contract.cases()),
-    ):
-        for case in cases:
-            model = case.model()
-            contract.randomise(model)
-            time = model.input["mask"].shape[1] if contract is pixel_contract else 6
-            data = case.data(lengths=lengths, time=time)
-            given |= {f"{case}/in/{name}": x for name, x in data.items()}
-            given |= {f"{case}/w/{i}": w.numpy() for i, w in enumerate(model.weights)}
-            here[str(case)] = model_contract.predict(model, data)
+    for case in model_contract.everything():
+        model = case.model()
+        model_contract.randomise(model, narrow=bool(case.clips))
+        data = case.data_for(model, (4, 2) if case.clips else (6, 1, 0, 5))
+        given |= {f"{case}/in/{name}": x for name, x in data.items()}
+        given |= {f"{case}/w/{i}": w.numpy() for i, w in enumerate(model.weights)}
+        here[str(case)] = model_contract.predict(model, data)
+        if case.takes_frames and case in model_contract.cases():
+            showing = intermediates.model_of(model, list(intermediates.names(model)))
+            inside = model_contract.outputs(showing, data)
+            here |= {f"{case}/shown/{name}": value for name, value in inside.items()}
     np.savez(folder / "given.npz", **given)
     return here
 

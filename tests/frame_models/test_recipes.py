@@ -14,19 +14,25 @@ PAGE = (ROOT / "frame_models" / "README.md").read_text()
 SCHEMA = Schema(
     FRAME, (Feature("rgb", 1024, "uint8", "rgb"), Feature("audio", 128, "uint8", "audio"))
 )
-ROWS = re.findall(r"^\| .* \| `(.+)` \| ([\d,]+) \|", PAGE, re.MULTILINE)
+# The name of a published size, the spec it stands for, and the number of parameters.
+ROWS = re.findall(r"^\| .* \| `(\w+@\w+)` \| `(.+)` \| ([\d,]+) \|", PAGE, re.MULTILINE)
 
 
 def test_the_page_has_a_row_for_each_published_result():
     assert len(ROWS) == 15 + 2 + 4
 
 
-@pytest.mark.parametrize(("spec", "parameters"), dict.fromkeys(ROWS))
-def test_a_recipe_has_its_parameters(spec, parameters):
-    of_2018 = PAGE.index(spec) > PAGE.index("3862 classes.") and "nextvlad" in spec
+@pytest.mark.parametrize(("name", "spec"), dict.fromkeys(row[:2] for row in ROWS))
+def test_a_name_stands_for_the_spec_beside_it(name, spec):
+    assert str(specs.model(name)) == str(specs.model(spec))
+
+
+@pytest.mark.parametrize(("name", "parameters"), dict.fromkeys((n, p) for n, _, p in ROWS))
+def test_a_recipe_has_its_parameters(name, parameters):
+    of_2018 = "nextvlad" in name
     # Nothing of it is in memory: a variable of this scope has a shape and no value.
     with keras.StatelessScope(initialize_variables=False):
-        model = keras_model.build(specs.model(spec), SCHEMA, 3862 if of_2018 else 4716)
+        model = keras_model.build(specs.model(name), SCHEMA, 3862 if of_2018 else 4716)
         learnt = [w for w in model.weights if "seed_generator" not in w.path]
         assert f"{sum(int(np.prod(w.shape)) for w in learnt):,}" == parameters
     keras.utils.clear_session(
@@ -42,7 +48,7 @@ def run_example(number: int) -> keras.Model:
 
 
 def test_the_sequential_example_respects_padding():
-    model = run_example(0)
+    model = run_example(1)
     frames = np.random.default_rng(0).normal(size=(2, 5, 512)).astype("float32")
     frames[0, 3:] = 0
     together = model.predict_on_batch(frames)
@@ -51,6 +57,6 @@ def test_the_sequential_example_respects_padding():
 
 
 def test_the_functional_example_runs():
-    model = run_example(1)
+    model = run_example(2)
     inputs = [np.ones((2, 4, 1024)), np.ones((2, 4, 128)), np.ones((2, 4), dtype="bool")]
     assert model.predict_on_batch(inputs).shape == (2, 10)

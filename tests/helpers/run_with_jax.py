@@ -1,7 +1,8 @@
 """Runs every model on JAX, compiled, where TensorFlow cannot be imported. A child of `test_jax`.
 
 Usage: run_with_jax.py INPUTS.npz OUTPUTS.npz. The inputs hold `<model>/in/<name>` and
-`<model>/w/<index>`; the outputs `<model>`, its probabilities, and `one_value`.
+`<model>/w/<index>`; the outputs `<model>`, its probabilities, `<model>/shown/<name>`, the
+intermediate values of frame models, and `one_value`.
 """
 
 import os
@@ -25,33 +26,40 @@ import jax  # noqa: E402
 import keras  # noqa: E402
 import model_contract  # noqa: E402
 import numpy as np  # noqa: E402
-import pixel_contract  # noqa: E402
+
+from yt8m.modeling import intermediates  # noqa: E402
 
 
-def predict(make_model, weights: list, data: dict) -> np.ndarray:
+def predict(case, weights: list, data: dict) -> dict[str, np.ndarray]:
     """Builds a model without initial values, of which each shape would be compiled."""
     with keras.StatelessScope(initialize_variables=False):
-        model = make_model()
+        model = case.model()
+        answer = model.output["probabilities"] if isinstance(model.output, dict) else model.output
+        shown = {str(case): answer}
+        if case.takes_frames and case in model_contract.cases():
+            inside = intermediates.names(model)
+            shown |= {f"{case}/shown/{name}": tensor for name, tensor in inside.items()}
+        showing = keras.Model(model.input, shown)
     keras.utils.clear_session(free_memory=False)  # Forgets that variables wait for a value.
     values = {weight.path: value for weight, value in zip(model.weights, weights, strict=True)}
     state = [
         [values.get(v.path, np.zeros(v.shape, v.dtype)) for v in variables]
-        for variables in (model.trainable_variables, model.non_trainable_variables)
+        for variables in (showing.trainable_variables, showing.non_trainable_variables)
     ]
-    outputs, _ = jax.jit(model.stateless_call)(*state, data)
-    return outputs["probabilities"] if isinstance(outputs, dict) else outputs
+    outputs, _ = jax.jit(showing.stateless_call)(*state, data)
+    return outputs
 
 
 def main():
     given = np.load(sys.argv[1])
     results = {"backend": keras.backend.backend(), "one_value": model_contract.one_value()}
-    for case in [*model_contract.everything(), *pixel_contract.cases()]:
+    for case in model_contract.everything():
         names = [name for name in given if name.startswith(f"{case}/")]
         if not names:
             continue
         data = {n.rpartition("/")[2]: given[n] for n in names if "/in/" in n}
         weights = [given[f"{case}/w/{i}"] for i in range(len(names) - len(data))]
-        results[str(case)] = predict(case.model, weights, data)
+        results |= predict(case, weights, data)
     np.savez(sys.argv[2], **results)
 
 

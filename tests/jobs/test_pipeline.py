@@ -206,7 +206,7 @@ def test_demo_ends_with_metrics_and_a_submission(tmp_path):
 
 def test_help_names_models_and_flags():
     result = run_job("yt8m.train", help=True)
-    for word in ("--train_dir", "--batch_size", "average", "moe", "--on_corrupt_shard"):
+    for word in ("--train_dir", "--batch_size", "average", "netvlad@gated", "--on_corrupt_shard"):
         assert word in result.stdout
 
 

@@ -1,8 +1,18 @@
 """The spec language: what it accepts, and what it says of what it does not."""
 
-import pytest
+import re
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
 
-from video_models import logistic, moe
+import keras
+import pytest
+from paths import ROOT
+
+from frame_models import FrameModel
+from frame_models.pixels import PixelModel
+from video_models import VideoModel, logistic, moe
 from yt8m.base import spec_language
 from yt8m.modeling import losses, specs
 from yt8m.training import optimizers
@@ -84,6 +94,16 @@ def test_short_names_are_unique():
         ("", ["''"]),
         ("'moe'", ["begins with a name"]),
         ("moe()()", ["name(key=value, ...)"]),
+        (
+            "netvlad@gate",
+            ["published size of netvlad", "'gate'", "'gated'?", "gated, gated_pooling, glu, plain"],
+        ),
+        ("average(head=moe@big)", ["published size of moe", "'big'", "there are none"]),
+        ("netvlad@gated(cluster=3)", ["hyperparameter of netvlad", "Did you mean 'clusters'?"]),
+        ("nextvald@paper", ["No model is called 'nextvald'", "Did you mean 'nextvlad'?"]),
+        ("netvlad(clusters=3)@gated", ["name@size"]),
+        ("netvlad@gated@glu", ["name@size"]),
+        ("netvlad@", ["name@size"]),
     ],
 )
 def test_errors_say_what_is_wrong_and_what_is_right(text, parts):
@@ -112,6 +132,7 @@ def test_losses_and_optimizers_speak_the_same_language():
     ("parse", "text", "part"),
     [
         (losses.from_spec, "cross_entropie", "Did you mean"),
+        (losses.from_spec, "cross_entropy@big", "No loss is called 'cross_entropy@big'"),
         (losses.from_spec, "cross_entropy(smoothing=1)", "label_smoothing"),
         (losses.from_spec, "cross_entropy(reduction='sum')", "is called 'reduction'"),
         (losses.from_spec, "cross_entropy(label_smoothing='a')", "wrong type"),
@@ -130,3 +151,91 @@ def test_errors_of_losses_and_optimizers(parse, text, part):
 
 def test_a_default_that_is_a_model_is_expanded():
     assert specs.model("average").settings["head"].build is logistic.build
+
+
+@pytest.mark.parametrize(
+    ("hint", "kind"),
+    [
+        (VideoModel, VideoModel),
+        (FrameModel | None, FrameModel),
+        (tuple[PixelModel, ...], PixelModel),
+        (Callable, None),
+        (Any, None),
+        (int | tuple[int, ...], None),
+    ],
+)
+def test_an_annotation_says_whether_a_hyperparameter_is_a_model(hint, kind):
+    assert spec_language.model_type(hint) is kind
+
+
+def test_the_type_of_a_model_says_what_it_takes():
+    taken = {kind: spec_language.inputs(kind) for kind in (VideoModel, FrameModel, PixelModel)}
+    assert taken == {
+        VideoModel: ("features",),
+        FrameModel: ("frames", "mask"),
+        PixelModel: ("pixels", "mask"),
+    }
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A model whose default is no model, though its annotation allows one, and a function."""
+
+    def build(
+        features: keras.KerasTensor,
+        num_classes: int,
+        *,
+        head: VideoModel | None = None,
+        number: int = len,
+    ) -> keras.KerasTensor:
+        """Nobody calls it."""
+
+    known = specs.model_names()
+    module = types.ModuleType("toy")
+    module.build = build
+    monkeypatch.setitem(sys.modules, "toy", module)
+    monkeypatch.setattr(specs, "model_names", lambda: known | {"toy": "toy"})
+
+
+def test_a_model_need_not_be_the_default(toy):
+    assert specs.model("toy(number=1)").settings["head"] is None
+    assert specs.model("toy(number=1, head=moe)").settings["head"].build is moe.build
+    with pytest.raises(ValueError, match="head of toy must be a model of features. Received: aver"):
+        specs.model("toy(number=1, head=average)")
+
+
+def test_a_function_is_no_model_where_the_annotation_names_none(toy):
+    with pytest.raises(ValueError, match="number of toy must be int. Received: number=<built-in"):
+        specs.model("toy")
+
+
+def test_a_published_size_is_its_spec():
+    gated = "netvlad(clusters=256, gating=True, head=moe(l2=1e-6, gating=True))"
+    assert str(specs.model("netvlad@gated")) == str(specs.model(gated))
+    assert str(specs.model("frame_models.netvlad@gated")) == str(specs.model(gated))
+    assert specs.model("netvlad@gated").name == "netvlad"
+
+
+def test_a_published_size_stands_inside_a_spec_and_can_be_changed():
+    spec = specs.model("cnn(temporal=netvlad@gated(clusters=64, hidden=8))")
+    inner = spec.settings["temporal"]
+    assert inner.settings["gating"] and inner.settings["head"].settings["gating"]
+    assert (inner.settings["clusters"], inner.settings["hidden"]) == (64, 8)
+    assert str(specs.model("netvlad@gated()")) == str(specs.model("netvlad@gated"))
+
+
+def test_every_published_size_is_a_spec_of_its_model():
+    names = specs.published_names()
+    assert {"netvlad@gated", "two_stream@i3d", "lstm@deep"} <= set(names)
+    for name in names:
+        model, _, size = name.partition("@")
+        text = specs.published(model)[size]
+        assert spec_language.parse(text).name == model
+        assert str(specs.model(name)) == str(specs.model(text))
+
+
+def test_every_published_size_is_in_the_recipes():
+    pages = "".join(
+        (ROOT / "frame_models" / page).read_text() for page in ("README.md", "pixels/README.md")
+    )
+    assert set(specs.published_names()) == set(re.findall(r"\w+@[a-z]\w+", pages))

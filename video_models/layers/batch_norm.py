@@ -22,6 +22,10 @@ class BatchNorm(keras.layers.BatchNormalization):
         epsilon: added to the variance.
         **kwargs: what Keras' batch norm takes, such as `center`, `name` and `dtype`.
 
+    Call arguments:
+        training: whether to take the statistics of this batch, and to update the moving ones.
+        mask: all axes but the last, bool; what is false is left out of the statistics.
+
     Input shape:
         `(..., size)`, float.
 
@@ -30,6 +34,12 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     Raises:
         ValueError: momentum is out of its range.
+
+    Example:
+        >>> norm = BatchNorm(momentum=0.5)
+        >>> _ = norm(np.array([[1.0], [3.0]]), training=True)
+        >>> float(norm.moving_mean[0]), float(norm.moving_variance[0])
+        (1.0, 0.5)
     """
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 0.001, **kwargs):

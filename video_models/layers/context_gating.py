@@ -24,6 +24,9 @@ class ContextGating(keras.layers.Layer):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        training: whether the batch norm takes the statistics of this batch, and updates its own.
+
     Input shape:
         `(batch, size)`, float.
 
@@ -33,6 +36,10 @@ class ContextGating(keras.layers.Layer):
     Reference:
         Miech, Laptev and Sivic, https://arxiv.org/abs/1706.06905, equation 6, and the authors'
         code: a batch norm in place of the bias, kernel from N(0, 1 / sqrt(size)).
+
+    Example:
+        >>> tuple(ContextGating()(np.ones((2, 8))).shape)
+        (2, 8)
     """
 
     def __init__(

@@ -22,6 +22,10 @@ class GatedLinearUnit(keras.layers.Layer):
     Reference:
         Dauphin et al., https://arxiv.org/abs/1612.08083; compared with context gating in Miech,
         Laptev and Sivic, https://arxiv.org/abs/1706.06905.
+
+    Example:
+        >>> tuple(GatedLinearUnit()(np.ones((2, 8))).shape)
+        (2, 8)
     """
 
     def __init__(self, **kwargs):

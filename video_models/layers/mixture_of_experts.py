@@ -42,6 +42,10 @@ class MixtureOfExperts(keras.layers.Layer):
         google/youtube-8m starter code, whose class-major order of the units is kept: unit
         `c * mixtures + m` is expert m of class c. The low rank is that of the code of Miech,
         Laptev and Sivic, https://arxiv.org/abs/1706.06905.
+
+    Example:
+        >>> tuple(MixtureOfExperts(num_classes=5, mixtures=2)(np.ones((3, 8))).shape)
+        (3, 5)
     """
 
     def __init__(

@@ -18,6 +18,9 @@ class SqueezeGating(keras.layers.Layer):
         epsilon: added to the batch norm's variance.
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        training: whether the batch norm takes the statistics of this batch, and updates its own.
+
     Input shape:
         `(batch, size)`, float.
 
@@ -30,6 +33,10 @@ class SqueezeGating(keras.layers.Layer):
     Reference:
         Hu et al., https://arxiv.org/abs/1709.01507, as the gate of NeXtVLAD, Lin, Xiao and Fan,
         https://arxiv.org/abs/1811.05014, figure 3, and the authors' code.
+
+    Example:
+        >>> tuple(SqueezeGating(reduction=4)(np.ones((2, 8))).shape)
+        (2, 8)
     """
 
     def __init__(

@@ -19,6 +19,10 @@ def slim_l2(scale: float) -> keras.regularizers.Regularizer | None:
 
     Raises:
         ValueError: `scale` is negative.
+
+    Example:
+        >>> float(slim_l2(0.5)(keras.ops.array([2.0])))
+        1.0
     """
     if scale < 0:
         raise ValueError(f"l2 must be 0 or more. Received: l2={scale}.")
@@ -36,6 +40,11 @@ def prior_bias(prior: float) -> keras.initializers.Initializer:
 
     Raises:
         ValueError: `prior` is not strictly between 0 and 1.
+
+    Example:
+        >>> bias = prior_bias(0.2)((1,))
+        >>> round(float(keras.ops.sigmoid(bias)[0]), 3)
+        0.2
     """
     if not 0 < prior < 1:
         raise ValueError(f"prior must be between 0 and 1, exclusive. Received: prior={prior}.")
@@ -53,6 +62,10 @@ def scaled_glorot(scale: float) -> keras.initializers.Initializer:
 
     Raises:
         ValueError: `scale` is not positive.
+
+    Example:
+        >>> tuple(scaled_glorot(0.05)((8, 4)).shape)
+        (8, 4)
     """
     if not scale > 0:
         raise ValueError(f"kernel_scale must be positive. Received: kernel_scale={scale}.")

@@ -1,7 +1,8 @@
 """The spec language: `netvlad(clusters=64, head=moe(mixtures=4))` names a model and its settings.
 
 A spec is a name, or a name with keyword arguments whose values are Python literals or specs.
-It is parsed, never evaluated, and checked against the signature of what it names.
+`netvlad@gated` is the published size `gated` of netvlad; `netvlad@gated(clusters=64)` changes it.
+A spec is parsed, never evaluated, and checked against the signature of what it names.
 """
 
 from __future__ import annotations
@@ -17,10 +18,17 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_FORM = "A spec looks like name or name(key=value, ...), a published size like name@size."
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Call:
-    """A parsed spec, not yet checked: a name and its keyword arguments."""
+    """A parsed spec, not yet checked.
+
+    Attributes:
+        name: what is called, such as `netvlad`, or `netvlad@gated` for a published size.
+        arguments: keyword arguments; one that is a spec is a Call.
+    """
 
     name: str
     arguments: Mapping[str, Any]
@@ -39,13 +47,16 @@ def parse(text: str) -> Call:
 
     Raises:
         ValueError: where the text is no name or call of a name with keyword arguments.
+
+    Example:
+        >>> call = parse("netvlad(clusters=64, head=moe(mixtures=4))")
+        >>> call.name, call.arguments["clusters"], call.arguments["head"]
+        ('netvlad', 64, moe(mixtures=4))
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise ValueError(
-            f"A spec looks like name or name(key=value, ...). Received: {text!r} ({error.msg})."
-        ) from None
+        raise ValueError(f"{_FORM} Received: {text!r} ({error.msg}).") from None
     call = _convert(node, text)
     if not isinstance(call, Call):
         raise ValueError(f"A spec begins with a name. Received: {text!r}.")
@@ -55,6 +66,8 @@ def parse(text: str) -> Call:
 def _convert(node: ast.expr, text: str) -> Any:
     if isinstance(node, (ast.Name, ast.Attribute)):
         return Call(_dotted_name(node, text), {})
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return _published(node, text)
     if isinstance(node, ast.Call):
         if node.args or any(keyword.arg is None for keyword in node.keywords):
             raise ValueError(f"A spec takes its arguments as key=value. Received: {text!r}.")
@@ -73,12 +86,21 @@ def _convert(node: ast.expr, text: str) -> Any:
         ) from None
 
 
+def _published(node: ast.BinOp, text: str) -> Call:
+    """`name@size` or `name@size(key=value)`, of which Python reads the call as the right side."""
+    size = node.right.func if isinstance(node.right, ast.Call) else node.right
+    if not isinstance(size, ast.Name):
+        raise ValueError(f"{_FORM} Received: {text!r}.")
+    called = _convert(node.right, text)
+    return Call(f"{_dotted_name(node.left, text)}@{called.name}", called.arguments)
+
+
 def _dotted_name(node: ast.expr, text: str) -> str:
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
         return f"{_dotted_name(node.value, text)}.{node.attr}"
-    raise ValueError(f"A spec looks like name or name(key=value, ...). Received: {text!r}.")
+    raise ValueError(f"{_FORM} Received: {text!r}.")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -103,7 +125,7 @@ class Spec:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the model's positional parameters, such as `frames` and `mask`."""
-        return _inputs(self.build)
+        return inputs(self.build)
 
     def partial(self) -> Callable:
         """The model's `build` with its settings: call it with the inputs and `num_classes`."""
@@ -119,25 +141,51 @@ def check_names(what: str, received: Mapping[str, Any], valid: Mapping[str, Any]
 
 
 def unknown(what: str, name: str, valid: list[str], shown: list[str] | None = None) -> str:
-    """The sentence for a wrong name: what was received, the closest valid name, the list."""
+    """The sentence for a wrong name: what was received, the closest valid name, the list.
+
+    Example:
+        >>> unknown("model", "mo", ["moe", "mlp"])
+        "No model is called 'mo'. Did you mean 'moe'? Valid names: mlp, moe."
+    """
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     listed = ", ".join(sorted(shown or valid)) or "there are none"
     return f"No {what} is called {name!r}.{hint} Valid names: {listed}."
 
 
-def _accepts_model(hint: Any) -> bool:
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return any((typing.get_origin(option) or option) in (Callable, Any) for option in options)
+def model_type(hint: Any) -> type | None:
+    """The type of model that an annotation names, if it names one.
+
+    A type of model is a Protocol, such as `frame_models.FrameModel`, whose call takes the inputs
+    that such a model takes. An annotation names it alone, in a union, or as what a tuple holds.
+    """
+    if isinstance(hint, type) and typing.Protocol in hint.__bases__:
+        return hint
+    found = (model_type(option) for option in typing.get_args(hint))
+    return next((kind for kind in found if kind is not None), None)
+
+
+def inputs(call: Callable) -> tuple[str, ...]:
+    """The inputs of a model's `build`, or of a type of model: its positional parameters."""
+    if isinstance(call, type):
+        return inputs(call.__call__)[1:]  # Without self.
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(call).parameters.values()
+    return tuple(p.name for p in parameters if p.kind in kinds and p.name != "num_classes")
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value of a spec is of the type that an annotation names."""
+    """Whether a value of a spec is of the type that an annotation names.
+
+    Example:
+        >>> fits(2, float), fits(True, int), fits((1, 2), tuple[int, ...])
+        (True, False, True)
+    """
     if hint is Any:
         return True
-    if isinstance(value, Spec):
-        return _accepts_model(hint)
     origin = typing.get_origin(hint)
+    if origin is None and model_type(hint):
+        return isinstance(value, Spec)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, option) for option in typing.get_args(hint))
     if origin is tuple:
@@ -154,27 +202,23 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def hint_name(hint: Any) -> str:
-    """An annotation in words, for an error."""
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if typing.get_origin(hint) is tuple and not _accepts_model(typing.get_args(hint)[0]):
-        inner = [hint_name(option) for option in typing.get_args(hint) if option is not Ellipsis]
-        return f"a tuple of {' or '.join(dict.fromkeys(inner))}, such as (a,) or (a, b)"
-    if typing.get_origin(hint) is tuple and _accepts_model(typing.get_args(hint)[0]):
+    """An annotation in words, for an error.
+
+    Example:
+        >>> hint_name(int | tuple[int, ...])
+        'int or a tuple of int, such as (a,) or (a, b)'
+    """
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple and model_type(hint):
         return "a tuple of models"
-    names = ["a model" if _accepts_model(option) else _type_name(option) for option in options]
-    return " or ".join(names)
-
-
-def _type_name(hint: Any) -> str:
-    return (
-        hint_name(hint) if typing.get_origin(hint) is tuple else getattr(hint, "__name__", "None")
-    )
-
-
-def _inputs(build: Callable) -> tuple[str, ...]:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(build).parameters.values()
-    return tuple(p.name for p in parameters if p.kind in kinds and p.name != "num_classes")
+    if origin is tuple:
+        inner = [hint_name(option) for option in options if option is not Ellipsis]
+        return f"a tuple of {' or '.join(dict.fromkeys(inner))}, such as (a,) or (a, b)"
+    if isinstance(hint, types.UnionType):
+        return " or ".join(map(hint_name, options))
+    if model_type(hint):
+        return "a model"
+    return "None" if hint is type(None) else hint.__name__
 
 
 def _as_function(value: Any) -> Any:

@@ -49,6 +49,12 @@ def build(
 
     Raises:
         UserError: the model does not take such records, or refuses one of its settings.
+
+    Example:
+        >>> schema = Schema("frame", (Feature("rgb", 8, "uint8", "rgb"),))
+        >>> model = build(specs.model("average"), schema, num_classes=5)
+        >>> sorted(model.input), model.output["probabilities"].shape
+        (['num_frames', 'rgb'], (None, 5))
     """
     if isinstance(schema, ClipSchema):
         expected = schema.inputs_of_model
@@ -80,7 +86,13 @@ def _check_dropout(spec: Spec):
 
 
 def classifier(model: keras.Model) -> keras.Model:
-    """The model that answers the probabilities alone, sharing the weights of `model`."""
+    """The model that answers the probabilities alone, sharing the weights of `model`.
+
+    Example:
+        >>> schema = Schema("frame", (Feature("rgb", 8, "uint8", "rgb"),))
+        >>> classifier(build(specs.model("average"), schema, num_classes=5)).output.shape
+        (None, 5)
+    """
     return keras.Model(model.input, model.output[PROBABILITIES], name=model.name)
 
 
@@ -105,7 +117,13 @@ def _mask(inputs: dict[str, keras.KerasTensor], name: str) -> keras.KerasTensor:
 
 
 def make_inputs(schema: Schema | ClipSchema) -> dict[str, keras.KerasTensor]:
-    """The inputs of a model that takes records of this schema, by name."""
+    """The inputs of a model that takes records of this schema, by name.
+
+    Example:
+        >>> inputs = make_inputs(Schema("frame", (Feature("rgb", 8, "uint8", "rgb"),)))
+        >>> inputs["rgb"].shape, inputs["rgb"].dtype
+        ((None, None, 8), 'uint8')
+    """
     if isinstance(schema, ClipSchema):
         return _clip_inputs(schema)
     if schema.kind != FRAME:
@@ -128,7 +146,14 @@ def _clip_inputs(schema: ClipSchema) -> dict[str, keras.KerasTensor]:
 def preprocess(
     inputs: dict[str, keras.KerasTensor], schema: Schema, normalize: str = "l2"
 ) -> dict[str, keras.KerasTensor]:
-    """Dequantises the features and scales them, together ("l2") or each by itself ("rms")."""
+    """Dequantises the features and scales them, together ("l2") or each by itself ("rms").
+
+    Example:
+        >>> schema = Schema("frame", (Feature("rgb", 8, "uint8", "rgb"),))
+        >>> features = preprocess(make_inputs(schema), schema)
+        >>> features["rgb"].shape, features["rgb"].dtype
+        ((None, None, 8), 'float32')
+    """
     features = [_dequantized(inputs[f.name], f) for f in schema.features]
     if normalize == "l2":
         features = JointL2Normalize(name="l2_normalize")(features)

@@ -27,6 +27,12 @@ def has_kernel(layer: keras.Layer) -> bool:
     """Whether a layer counts as one: convolutional, dense, recurrent, or made of such layers.
 
     It has a trained weight of two axes or more. A batch norm has none.
+
+    Example:
+        >>> dense = keras.layers.Dense(3)
+        >>> dense.build((None, 4))
+        >>> has_kernel(dense), has_kernel(keras.layers.BatchNormalization())
+        (True, False)
     """
     return any(len(weight.shape) > 1 for weight in layer.trainable_weights)
 
@@ -44,6 +50,13 @@ def ranks(model: keras.Model) -> dict[keras.Layer, int]:
 
     Returns:
         The layers with weights, from the input to the output, each with its rank.
+
+    Example:
+        >>> first, last = keras.layers.Dense(3, name="first"), keras.layers.Dense(2, name="last")
+        >>> inputs = keras.Input((4,))
+        >>> found = ranks(keras.Model(inputs, last(first(inputs))))
+        >>> {layer.name: rank for layer, rank in found.items()}
+        {'first': 1, 'last': 0}
     """
     found: dict[keras.Layer, int] = {}
     _rank(model, [0] * len(model.outputs), found)
@@ -64,6 +77,12 @@ def parts(model: keras.Model) -> dict[str, dict[str, keras.Variable]]:
     Returns:
         Weights by name, of each part by its name, such as `spatial/cnn_m_2048`, outer ones first;
         the model itself is the part "".
+
+    Example:
+        >>> inputs = keras.Input((4,))
+        >>> model = keras.Model(inputs, keras.layers.Dense(3, name="dense_7")(inputs))
+        >>> sorted(parts(model)[""])
+        ['dense/bias', 'dense/kernel']
     """
     whole: dict[str, keras.Variable] = {}
     inside: dict[str, dict[str, keras.Variable]] = {}

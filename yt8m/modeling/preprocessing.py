@@ -28,6 +28,10 @@ class Dequantize(keras.layers.Layer):
 
     Reference:
         `Dequantize` of the google/youtube-8m starter code.
+
+    Example:
+        >>> [float(x) for x in Dequantize()(np.array([0, 255], "uint8"))]
+        [-1.9921875, 2.0078125]
     """
 
     def __init__(self, min_value: float = -2.0, max_value: float = 2.0, **kwargs):
@@ -72,6 +76,11 @@ class JointL2Normalize(keras.layers.Layer):
 
     Reference:
         The google/youtube-8m starter code normalises the joined frame of 1152 values.
+
+    Example:
+        >>> rgb, audio = JointL2Normalize()([np.array([[3.0]]), np.array([[4.0]])])
+        >>> round(float(rgb[0, 0]), 3), round(float(audio[0, 0]), 3)
+        (0.6, 0.8)
     """
 
     def __init__(self, epsilon: float = _EPSILON, **kwargs):
@@ -109,6 +118,11 @@ class RMSNormalize(keras.layers.Layer):
 
     Output shape:
         The same list of shapes, float32.
+
+    Example:
+        >>> [rgb] = RMSNormalize()([np.array([[3.0, -3.0]])])
+        >>> keras.ops.convert_to_numpy(rgb).round(3).tolist()
+        [[1.0, -1.0]]
     """
 
     def __init__(self, epsilon: float = _EPSILON, **kwargs):
@@ -141,6 +155,11 @@ class FrameMask(keras.layers.Layer):
 
     Output shape:
         (batch, time), bool.
+
+    Example:
+        >>> mask = FrameMask()([np.ones((2, 3, 8)), np.array([3, 1])])
+        >>> keras.ops.convert_to_numpy(mask).tolist()
+        [[True, True, True], [True, False, False]]
     """
 
     def call(self, inputs):
@@ -166,6 +185,11 @@ class ScaleBytes(keras.layers.Layer):
 
     Output shape:
         The same, of the layer's compute dtype.
+
+    Example:
+        >>> scale = ScaleBytes(zero=127.5, half=127.5)
+        >>> [float(x) for x in scale(np.array([0, 255], "uint8"))]
+        [-1.0, 1.0]
     """
 
     def __init__(self, zero: float, half: float, **kwargs):

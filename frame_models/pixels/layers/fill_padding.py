@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from frame_models.layers.frame_layer import FrameLayer
+
 
 @keras.saving.register_keras_serializable(package="frame_models")
-class FillPadding(keras.layers.Layer):
+class FillPadding(FrameLayer):
     """Replaces every frame outside the mask by the clip's last frame, as if the film stood still.
 
     A convolution over time sees whatever stands in the padding, so it has to be something that
@@ -23,10 +25,6 @@ class FillPadding(keras.layers.Layer):
         That of the input. The mask does not go along.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, inputs, mask=None):
         """Takes the last frame out by a sum of which all other terms are 0."""
         if mask is None:
@@ -40,10 +38,6 @@ class FillPadding(keras.layers.Layer):
         last = ops.where(ops.reshape(is_last, shape), inputs, zeros)
         last = ops.sum(last, axis=1, keepdims=True)
         return ops.where(ops.reshape(place > 0, shape), inputs, last)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: every frame can be read from here on."""
-        return None
 
     def compute_output_shape(self, input_shape):
         """Keeps the shape."""

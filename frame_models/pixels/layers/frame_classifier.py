@@ -1,19 +1,18 @@
 """Classifying every frame by itself, and averaging."""
 
-from collections.abc import Callable
-
 import keras
 
 from frame_models.layers.frame_rows import RowsToFrames
 from frame_models.layers.frame_weights import FrameWeights
 from frame_models.layers.weighted_average import WeightedAverage
+from video_models import VideoModel
 
 
 def average_over_frames(
     rows: keras.KerasTensor,
     mask: keras.KerasTensor,
     num_classes: int,
-    head: Callable[..., keras.KerasTensor],
+    head: VideoModel,
 ) -> keras.KerasTensor:
     """Classifies the frames of clips, and averages the probabilities of each clip's frames.
 

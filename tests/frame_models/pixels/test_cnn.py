@@ -6,7 +6,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from pixel_contract import randomise
+from model_contract import randomise
 
 from frame_models.pixels import cnn, inflated, single_frame
 from frame_models.pixels.layers import backbones
@@ -58,7 +58,7 @@ def by_hand(network, pixels, preprocess=keras.applications.mobilenet.preprocess_
 def network():
     """A network whose batch norms are set so that what it is shown reaches its output."""
     made = mobilenet()
-    randomise(made)
+    randomise(made, narrow=True)
     norms = [x for x in made.layers if isinstance(x, keras.layers.BatchNormalization)]
     for norm in norms:
         norm.momentum = 0.0
@@ -236,7 +236,7 @@ def test_pooling():
 def test_padding_adds_nothing():
     """However long it is, for a model of clips of any length."""
     model = model_of(None, **TINY)
-    randomise(model)
+    randomise(model, narrow=True)
     pixels = clips(3)
     longer = np.concatenate([pixels, clips(4, seed=1)], axis=1)
     np.testing.assert_allclose(run(model, longer, [3, 3]), run(model, pixels), atol=1e-6)

@@ -14,14 +14,16 @@ from yt8m.modeling import keras_model, specs
 
 PAGE = (ROOT / "frame_models" / "pixels" / "README.md").read_text()
 SIZED = re.findall(
-    r"^\| .* \| `(.+?)` \| `(clips.+?)`(?:, `(flow.*?)`)? \| ([\d,]+) \|", PAGE, re.MULTILINE
+    r"^\| .* \| `(\w+@\w+)` \| `(.+?)` \| `(clips.+?)`(?:, `(flow.*?)`)? \| ([\d,]+) \|",
+    PAGE,
+    re.MULTILINE,
 )
 # I3D is counted with the classes of Kinetics, the networks of Karpathy with those of Sports-1M.
 CLASSES = {"i3d": 400, "fusion": 487, "single_frame": 487, "multiresolution": 487}
 
 
-def num_classes(spec):
-    return next((n for name, n in CLASSES.items() if name in spec and "average" not in spec), 101)
+def num_classes(name):
+    return next((number for part, number in CLASSES.items() if part in name), 101)
 
 
 def parameters(spec, clips, flow, classes):
@@ -45,9 +47,14 @@ def test_the_page_has_a_row_for_each_system():
     assert len(SIZED) == 21
 
 
-@pytest.mark.parametrize(("spec", "clips", "flow", "expected"), SIZED)
-def test_a_system_has_its_parameters(spec, clips, flow, expected):
-    assert f"{parameters(spec, clips, flow, num_classes(spec)):,}" == expected
+@pytest.mark.parametrize(("name", "spec"), [row[:2] for row in SIZED])
+def test_a_name_stands_for_the_spec_beside_it(name, spec):
+    assert str(specs.model(name)) == str(specs.model(spec))
+
+
+@pytest.mark.parametrize(("name", "spec", "clips", "flow", "expected"), SIZED)
+def test_a_system_has_its_parameters(name, spec, clips, flow, expected):
+    assert f"{parameters(name, clips, flow, num_classes(name)):,}" == expected
 
 
 def test_every_pattern_and_setting_of_the_page_is_one():
