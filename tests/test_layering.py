@@ -42,6 +42,7 @@ WITHOUT_TENSORFLOW = (
     "yt8m/base/temporaries.py",
     "yt8m/conversion/tf1_weights.py",
     "yt8m/data/__init__.py",
+    "yt8m/data/ids.py",
     "yt8m/data/labels.py",
     "yt8m/data/schema.py",
     "yt8m/data/segment_classes.py",

@@ -121,6 +121,8 @@ def test_rates_change_nothing_that_is_saved():
     plain, rated = ([(v.path.split("/")[-1], v.shape) for v in o.variables] for o in made)
     assert plain == rated
     assert type(optimizers.get("adam", 0.1, rates={"v0": 1.0})) is keras.optimizers.Adam
+    config = keras.saving.serialize_keras_object(made[1])
+    assert type(keras.saving.deserialize_keras_object(config)) is keras.optimizers.Adam
 
 
 def test_a_rate_of_an_unknown_variable_is_refused():

@@ -23,7 +23,7 @@ from absl import flags, logging
 
 from yt8m import metrics, runs
 from yt8m.base import define, files, jobs
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import labels
 from yt8m.data.reader import Reader
 from yt8m.data.video.schema import CLIP
@@ -127,7 +127,7 @@ def export(
                     folder, run.model, config.schema, max_frames, top_k, method, names
                 )
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
+            reason = first_line(error)
             raise UserError(f"Cannot write {output_dir}: {reason}") from error
         comparison = None
         if reader:

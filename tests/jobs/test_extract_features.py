@@ -191,7 +191,7 @@ def test_goes_on_after_it_was_killed(clips, extracted, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    half_done = f".tmp-{last.name}~*"
+    half_done = f".tmp-*-{last.name}.tfrecord"
     is_there = folder / "log" / f"{first.name}.jsonl"
     try:
         wait_for(lambda: is_there.exists() and list(folder.glob(half_done)), process)

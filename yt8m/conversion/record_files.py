@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 from yt8m.base import files
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.base.progress import ProgressReport
 from yt8m.conversion.frame_converter import FrameConverter
 from yt8m.data import detect, tfrecord
@@ -68,22 +67,18 @@ def convert_file(
     Raises:
         UserError: a record does not fit, or the shard cannot be written.
     """
-    temporary = os.path.join(os.path.dirname(output), f".tmp-{os.path.basename(output)}")
     count = 0
     try:
-        with tf.io.TFRecordWriter(temporary) as writer:
-            for record in read(path, log):
-                writer.write(converter.convert(record, f"Record {count} of {path}"))
-                count += 1
-                progress.advance(1)
-        if count:
-            with files.writing(output):
-                os.replace(temporary, output)
+        with files.scratch_path(output) as temporary:
+            with tf.io.TFRecordWriter(temporary) as writer:
+                for record in read(path, log):
+                    writer.write(converter.convert(record, f"Record {count} of {path}"))
+                    count += 1
+                    progress.advance(1)
+            if count:
+                files.put(temporary, output)
     except tf.errors.OpError as error:
-        raise UserError(f"Cannot write {output}: {error.message.splitlines()[0]}") from None
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
+        raise UserError(f"Cannot write {output}: {first_line(error)}") from None
 
 
 def read(path: str, log: ReadLog) -> Iterator[bytes]:

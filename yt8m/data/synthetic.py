@@ -20,6 +20,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from yt8m.base import files
+
 SEGMENT = "segment"
 KINDS = ("video", "frame", SEGMENT)
 _SEGMENT_SECONDS = 5
@@ -200,10 +202,9 @@ def write_shards(
     sizes = [len(part) for part in np.array_split(np.arange(num_videos), num_shards)]
     source = videos(world, num_videos, seed, first_id)
     for path, size in zip(paths, sizes, strict=True):
-        with tf.io.TFRecordWriter(path + ".tmp") as writer:
+        with files.atomic_path(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
             for _ in range(size):
                 writer.write(_record(next(source), kind, world, rng))
-        os.replace(path + ".tmp", path)
     return paths
 
 

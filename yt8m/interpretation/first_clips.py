@@ -13,6 +13,7 @@ from yt8m import runs
 from yt8m.base import files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
+from yt8m.data.ids import as_text
 from yt8m.data.video.schema import CLIP
 from yt8m.inputs.settings import ClipSettings
 
@@ -79,7 +80,7 @@ def each_clip(reader) -> Iterator[Clip]:
 
 def name_of(clip: Clip) -> str:
     """What the video of a clip is called."""
-    return clip["ids"].decode(errors="surrogateescape")
+    return as_text(clip["ids"])
 
 
 def file_name(number: int, video: str) -> str:
@@ -94,13 +95,5 @@ def write_bytes(path: str, content: bytes) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".tmp-{name}")
-    with files.writing(path):
-        try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-            os.replace(temporary, path)
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)
+    with files.atomic_file(path, "wb") as file:
+        file.write(content)

@@ -16,7 +16,7 @@ from yt8m.base.progress import ProgressReport
 from yt8m.data.video.schema import ClipSchema
 from yt8m.evaluation import predicting
 from yt8m.interpretation import occluding
-from yt8m.interpretation.first_clips import Clip, name_of
+from yt8m.interpretation.first_clips import Clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ class OcclusionMap:
             rows=self.places.starts[1],
             columns=self.places.starts[2],
             size=self.places.size,
-            video=name_of(self.clip).encode("utf-8", "surrogateescape"),
+            video=self.clip["ids"],
             class_name=self.class_name,
             probability=np.float32(self.probability),
             inputs=self.hiding.inputs,

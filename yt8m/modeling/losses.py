@@ -159,9 +159,9 @@ def label_weighted(loss: keras.losses.Loss) -> bool:
     """Whether a loss is a sum or a mean over the classes, each of which may have a weight.
 
     Such a loss takes `call(y_true, y_pred, label_weights)`: weights of the shape of the labels, 1
-    where a class counts and 0 where it does not. Rated segments are trained so, where only some
-    classes of a segment are known. Ranking losses and a softmax compare a video's classes with
-    each other, and so need all of them.
+    where a class counts and 0 where it does not. Rated segments need such a loss, because only
+    some classes of a segment are known. Ranking losses and a softmax compare the classes of a
+    video with each other, and need all of them.
 
     Example:
         >>> from yt8m.modeling import losses
@@ -172,10 +172,10 @@ def label_weighted(loss: keras.losses.Loss) -> bool:
 
 
 def compares_within_task(loss: keras.losses.Loss) -> bool:
-    """Whether a loss can leave out the classes of other tasks, see `trainer.Trainer`.
+    """Whether a loss can leave out the classes of other tasks, see `targets.LabelReader`.
 
-    It is of each class by itself, or the cross-entropy of probabilities that are made to sum to
-    one over what is not 0.
+    A loss of each class by itself can. So can a softmax of log-probabilities, in which a class of
+    probability 0 has no share.
 
     Example:
         >>> from yt8m.modeling import losses
@@ -190,7 +190,7 @@ def compares_within_task(loss: keras.losses.Loss) -> bool:
 
 
 def takes_soft_labels(loss: keras.losses.Loss) -> bool:
-    """Whether labels between 0 and 1 mean a probability to a loss, as distillation needs it.
+    """Whether a loss takes labels between 0 and 1 for probabilities, which distillation needs.
 
     Example:
         >>> from yt8m.modeling import losses
@@ -269,10 +269,10 @@ def from_spec(text: str) -> Call:
 
 
 def for_evaluation(call: Call) -> keras.losses.Loss:
-    """Makes the loss that tells how good probabilities are: the one trained with, unsmoothed.
+    """Makes the loss to evaluate with: the loss of the training, without label smoothing.
 
     Args:
-        call: the loss trained with, as `from_spec` returns it.
+        call: the loss of the training, as `from_spec` returns it.
 
     Example:
         >>> from yt8m.modeling import losses

@@ -198,7 +198,7 @@ class Warp(_ScoreLoss):
     For each video the sum of `L(r) max(0, 1 - f+ + f-)` over all pairs, as in `PairwiseRanking`,
     with `L(r) = 1 + 1/2 + ... + 1/r` and r the rank of the label among the other classes: one more
     than the number of them with a strictly higher probability. Counting from one keeps the margin
-    of a label that ranks first, whose weight would else be 0. The rank is exact, where the
+    of a label that ranks first, whose weight would be 0 otherwise. The rank is exact, where the
     original estimates it from samples, and a constant for the gradient.
 
     The pairs are never made, see `PairwiseRanking`; the ranks take one more sort. Measured alike,
@@ -258,8 +258,8 @@ def _weighted_pairs(scores, weights):
     place to place by (negatives so far) * (the step down), so that it is a running sum of terms
     that are not negative: nothing cancels, and float32 suffices.
 
-    The loss is linear in the scores but for its kinks. So the gradient is known, and is given to
-    the backend as a linear term of value 0 rather than derived through the sort.
+    Except at its kinks, the loss is linear in the scores. Its gradient is therefore known, and the
+    backend gets it as a linear term of value 0 instead of deriving it through the sort.
 
     Args:
         scores: (..., classes).

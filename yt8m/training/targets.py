@@ -38,9 +38,9 @@ class LabelReader:
             the classes of its own task count.
         teacher_classes, teacher_scores: (batch, k), the classes that a teacher finds likeliest,
             padded with -1, and their probabilities. What is learned is then the teacher's by a
-            share of `distillation`, 0 for the classes that the teacher leaves out. For a
-            cross-entropy, this is the mean, so weighed, of a loss on the labels and one on the
-            teacher.
+            share of `distillation`; the classes that the teacher leaves out have 0. The
+            cross-entropy with such labels is the mean of the cross-entropies with the labels and
+            with the teacher, weighed by that share.
 
     Args:
         num_classes: the size of the vocabulary.
