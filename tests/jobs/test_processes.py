@@ -145,7 +145,8 @@ def extract_features(shards, run_dir, folder):
 
 def inspect(shards, run_dir, folder):
     flags = {"train_dir": CLIPS, "input_data_pattern": VIDEOS / "clips.csv"}
-    return flags | {"output_dir": folder / "pictures", "num_workers": 0, "num_videos": 1}
+    flags |= {"output_dir": folder / "pictures", "cache_dir": folder / "cache"}
+    return flags | {"num_workers": 0, "num_videos": 1}
 
 
 def occlusion(shards, run_dir, folder):
