@@ -145,7 +145,8 @@ def extract_features(shards, run_dir, folder):
 
 def inspect(shards, run_dir, folder):
     flags = {"train_dir": CLIPS, "input_data_pattern": VIDEOS / "clips.csv"}
-    return flags | {"output_dir": folder / "pictures", "num_workers": 0, "num_videos": 1}
+    flags |= {"output_dir": folder / "pictures", "cache_dir": folder / "cache"}
+    return flags | {"num_workers": 0, "num_videos": 1}
 
 
 def occlusion(shards, run_dir, folder):
@@ -153,7 +154,7 @@ def occlusion(shards, run_dir, folder):
 
 
 def deconvolution(shards, run_dir, folder):
-    return inspect(shards, run_dir, folder) | {"layer": "conv1", "unit": 0}
+    return inspect(shards, run_dir, folder) | {"layer": "sub_network/conv2d", "top_units": 1}
 
 
 def synthetic(shards, run_dir, folder):
