@@ -33,12 +33,14 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # The parts of yt8m that work on every backend, without TensorFlow.
 WITHOUT_TENSORFLOW = (
+    "yt8m/base/catalogue.py",
     "yt8m/base/errors.py",
     "yt8m/base/files.py",
     "yt8m/base/spec_language.py",
     "yt8m/base/temporaries.py",
     "yt8m/conversion/tf1_weights.py",
     "yt8m/data/__init__.py",
+    "yt8m/data/ids.py",
     "yt8m/data/labels.py",
     "yt8m/data/schema.py",
     "yt8m/data/segment_classes.py",
@@ -57,10 +59,12 @@ WITHOUT_TENSORFLOW = (
             "frames/record_frames",
             "frames/shots",
             "frames/views",
+            "sources/class_folders",
             "sources/file_index",
             "sources/folders",
             "sources/grouped_splits",
             "sources/manifest",
+            "sources/manifest_writing",
             "sources/pattern",
             "sources/ucf101",
         )
@@ -84,6 +88,8 @@ WITHOUT_TENSORFLOW = (
     "yt8m/training/checkpoints.py",
     "yt8m/training/fine_tuning.py",
     "yt8m/training/optimizers.py",
+    "yt8m/training/rates.py",
+    "yt8m/training/targets.py",
     "yt8m/training/trainer.py",
     "yt8m/training/transfer.py",
 )

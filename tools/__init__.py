@@ -1,1 +1,1 @@
-"""Scripts around the jobs, run from a checkout: `python -m tools.benchmark`."""
+"""What only a checkout needs: benchmarks, run as `python -m tools.benchmark`."""

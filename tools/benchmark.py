@@ -9,12 +9,13 @@ For example:
 the google/youtube-8m starter code (dequantised to float32, every video padded to 300 frames),
 in turn, and prints the ratio. `train` times training steps of models on a batch that stays in
 memory: by default of every model of features; models of raw video are named, with `--clips` and
-`--flow` as in `yt8m.train`, and count clips. Warm-up is left out; the median and the range of the
+`--flow` as in `yt8m train`, and count clips. Warm-up is left out; the median and the range of the
 rounds are reported.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -34,6 +35,7 @@ from yt8m.data import synthetic
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
+from yt8m.data.video.settings import Clips, Flow
 from yt8m.evaluation import report
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs import shards as shard_inputs
@@ -56,8 +58,27 @@ _SCHEMAS = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How models are trained where training is measured.
+
+    Attributes:
+        batch_size: examples a batch.
+        num_frames: frames a video, for models of frame features.
+        clips: what a clip is, for models of raw video.
+        flow: what optical flow is, for models of raw video that take it.
+        jit_compile: whether steps are compiled with XLA.
+    """
+
+    batch_size: int
+    num_frames: int
+    clips: Clips
+    flow: Flow
+    jit_compile: bool
+
+
 def define_flags() -> None:
-    """Defines the flags of this tool."""
+    """Defines the flags of this benchmark."""
     define.choice("what", "What to measure.", "reader", ["reader", "train"])
     define.string("data_pattern", "Frame-level shards to read; by default made anew.", "")
     define.string("models", "Specs of the models to train; by default all of features.", "")
@@ -73,7 +94,18 @@ def define_flags() -> None:
 def main() -> None:
     """Measures as the flags say."""
     args = flags.FLAGS
-    figures = _measure_reader(args) if args.what == "reader" else _measure_training(args)
+    if args.what == "reader":
+        figures = _measure_reader(args.data_pattern, args.batch_size, args.rounds)
+    else:
+        texts = list(_split_specs(args.models)) if args.models else _models_of_features()
+        training = Training(
+            batch_size=args.batch_size,
+            num_frames=args.num_frames,
+            clips=args.clips,
+            flow=args.flow,
+            jit_compile=args.jit_compile or keras.config.backend() == "jax",
+        )
+        figures = _measure_training(texts, training, args.rounds, args.steps)
     result = {
         "what": args.what,
         "machine": _machine(),
@@ -106,18 +138,18 @@ def _spread(values: list[float]) -> dict[str, float]:
     }
 
 
-def _measure_reader(args) -> dict:
+def _measure_reader(pattern: str, batch_size: int, rounds: int) -> dict:
     """Videos a second of both pipelines, round by round in turn, and the ratio."""
     with tempfile.TemporaryDirectory() as folder:
-        pattern = args.data_pattern or _make_shards(folder)
+        pattern = pattern or _make_shards(folder)
         paths, schema = shard_inputs.open_shards(pattern)
-        reader = Reader(paths, schema, schema.default_num_classes(), args.batch_size)
+        reader = Reader(paths, schema, schema.default_num_classes(), batch_size)
         pipelines = {
             "ours": reader.sequential,
-            "starter": lambda: _starter_pipeline(paths, schema, args.batch_size),
+            "starter": lambda: _starter_pipeline(paths, schema, batch_size),
         }
         rates: dict[str, list[float]] = {name: [] for name in pipelines}
-        for number in range(args.rounds + 1):
+        for number in range(rounds + 1):
             for name, make in pipelines.items():
                 rate = _read_all(make())
                 if number:
@@ -164,20 +196,19 @@ def _starter_pipeline(paths: list[str], schema: Schema, batch_size: int) -> tf.d
     return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def _measure_training(args) -> dict:
-    """Examples a second in training, of each model."""
-    texts = _split_specs(args.models) if args.models else _models_of_features()
+def _measure_training(texts: list[str], training: Training, rounds: int, steps: int) -> dict:
+    """Examples a second in training, of the model of each spec."""
     figures = {}
     for text in texts:
         spec = specs.model(text)
-        step, parameters = _training_step(spec, args)
+        step, parameters = _training_step(spec, training)
         step()
         rates = []
-        for _ in range(args.rounds):
+        for _ in range(rounds):
             start = time.perf_counter()
-            for _ in range(args.steps):
+            for _ in range(steps):
                 step()
-            rates.append(args.steps * args.batch_size / (time.perf_counter() - start))
+            rates.append(steps * training.batch_size / (time.perf_counter() - start))
         figures[text] = {"parameters": parameters, "examples_per_s": _spread(rates)}
     return figures
 
@@ -197,17 +228,18 @@ def _split_specs(text: str) -> Iterator[str]:
             start = position + 1
 
 
-def _training_step(spec: spec_language.Spec, args) -> tuple[Callable[[], None], int]:
+def _training_step(spec: spec_language.Spec, training: Training) -> tuple[Callable[[], None], int]:
     if {"pixels", "flow"} & set(spec.inputs):
         inputs = tuple(name for name in spec.inputs if name != "mask")
-        schema = ClipSchema(inputs, args.clips, args.flow, tuple(map(str, range(_NUM_CLASSES))))
+        classes = tuple(map(str, range(_NUM_CLASSES)))
+        schema = ClipSchema(inputs, training.clips, training.flow, classes)
     else:
         schema = _SCHEMAS[FRAME if "frames" in spec.inputs else VIDEO]
     model = keras_model.build(spec, schema, _NUM_CLASSES)
     trainer = Trainer(model, _NUM_CLASSES, losses.CrossEntropy())
-    jit_compile = args.jit_compile or keras.config.backend() == "jax"
-    trainer.compile(optimizer=optimizers.get("adam", 1e-3), jit_compile=jit_compile)
-    batch, ids = _random_batch(schema, args.batch_size, args.num_frames)
+    optimizer = optimizers.get("adam", 1e-3)
+    trainer.compile(optimizer=optimizer, jit_compile=training.jit_compile)
+    batch, ids = _random_batch(schema, training.batch_size, training.num_frames)
 
     def step() -> None:
         # Asking for the numbers waits for the device.

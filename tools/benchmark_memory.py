@@ -50,7 +50,7 @@ _WATCHER = (
 
 
 def define_flags() -> None:
-    """Defines the flags of this tool."""
+    """Defines the flags of this benchmark."""
     names = ", ".join(MEASUREMENTS)
     define.strings("measurements", f"What to measure, of {names}.", list(MEASUREMENTS))
     define.integer("num_videos", "Videos in each measurement.", 1_000_000, at_least=1)

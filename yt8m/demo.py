@@ -1,8 +1,8 @@
-"""The whole pipeline on data it makes itself: shards, training, metrics, submission, score.
+"""Runs the whole pipeline on data it makes: shards, training, metrics, submission, score.
 
-    python -m yt8m.demo --output_dir=demo
+    yt8m demo --output_dir=demo
 
-It runs the jobs as a user would and prints each command.
+It starts each job as a user does, and prints the command.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     _make_shards(data)
     validate = os.path.join(data, "validate*.tfrecord")
     _run(
-        "yt8m.train",
+        "train",
         f"--train_dir={train_dir}",
         f"--train_data_pattern={os.path.join(data, 'train*.tfrecord')}",
         f"--eval_data_pattern={validate}",
@@ -49,15 +49,15 @@ def main() -> None:
         "--base_learning_rate=0.02",
         "--start_new_model",
     )
-    _run("yt8m.eval", f"--train_dir={train_dir}", f"--eval_data_pattern={validate}")
+    _run("eval", f"--train_dir={train_dir}", f"--eval_data_pattern={validate}")
     _run(
-        "yt8m.inference",
+        "inference",
         f"--train_dir={train_dir}",
         f"--input_data_pattern={validate}",
         f"--output_file={submission}",
     )
     _run(
-        "yt8m.score",
+        "score",
         f"--submission_file={submission}",
         f"--eval_data_pattern={validate}",
         f"--num_classes={_NUM_CLASSES}",
@@ -82,11 +82,12 @@ def _make_shards(data: str) -> None:
     )
 
 
-def _run(module: str, *arguments: str) -> None:
-    print(f"\n$ python -m {shlex.join([module, *arguments])}", flush=True)
-    code = subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
+def _run(job: str, *arguments: str) -> None:
+    print(f"\n$ yt8m {shlex.join([job, *arguments])}", flush=True)
+    command = [sys.executable, "-m", "yt8m", job, *arguments]
+    code = subprocess.run(command, check=False).returncode
     if code:
-        raise UserError(f"{module} ended with exit code {code}; its message is above.")
+        raise UserError(f"`yt8m {job}` ended with exit code {code}; its message is above.")
 
 
 if __name__ == "__main__":

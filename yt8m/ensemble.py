@@ -2,9 +2,9 @@ r"""Joins the submissions of several models into one that is better than each.
 
 For example, with weights that are fitted where labels are known and used where they are not:
 
-    python -m yt8m.ensemble --input_files='validate_*.csv' --fit_on='data/validate*.tfrecord' \
+    yt8m ensemble --input_files='validate_*.csv' --fit_on='data/validate*.tfrecord' \
         --output_file=validate.csv
-    python -m yt8m.ensemble --input_files='test_*.csv' --weights=0.6,0.4 --output_file=test.csv
+    yt8m ensemble --input_files='test_*.csv' --weights=0.6,0.4 --output_file=test.csv
 
 The files are of videos or, as in 2019, of segments; their first lines say which.
 """

@@ -2,11 +2,11 @@
 
 For example:
 
-    python -m yt8m.eval --train_dir=runs/moe --eval_data_pattern='data/validate*.tfrecord'
+    yt8m eval --train_dir=runs/moe --eval_data_pattern='data/validate*.tfrecord'
 
 With --segment_labels it evaluates the rated segments of YouTube-8M 2019. A run of raw video is
 evaluated on a manifest, over --num_clips clips and --num_crops crops of each video; the scores of
-all of them are kept in eval/*.scores.npz, see `yt8m.late_fusion`.
+all of them are kept in eval/*.scores.npz, see `yt8m late_fusion`.
 """
 
 from __future__ import annotations

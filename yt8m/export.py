@@ -1,6 +1,6 @@
 r"""Exports a run: as a SavedModel to serve, as one archive to hand in, or both.
 
-    python -m yt8m.export --train_dir=runs/netvlad --output_dir=exported \
+    yt8m export --train_dir=runs/netvlad --output_dir=exported \
         --vocabulary_file=vocabulary.csv --float16 --output_model_tgz=model.tgz
 
 The SavedModel needs TensorFlow and nothing of this project, see `yt8m.serving` for what it takes
@@ -23,7 +23,7 @@ from absl import flags, logging
 
 from yt8m import metrics, runs
 from yt8m.base import define, files, jobs
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import labels
 from yt8m.data.reader import Reader
 from yt8m.data.video.schema import CLIP
@@ -127,7 +127,7 @@ def export(
                     folder, run.model, config.schema, max_frames, top_k, method, names
                 )
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
+            reason = first_line(error)
             raise UserError(f"Cannot write {output_dir}: {reason}") from error
         comparison = None
         if reader:

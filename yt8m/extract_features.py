@@ -1,18 +1,19 @@
-r"""Writes frame-level records of videos, as those of YouTube-8M.
+r"""Makes frame-level records of videos, in the format of YouTube-8M.
 
-    python -m yt8m.extract_features --input_manifest=clips.csv --output_dir=features
+    yt8m extract_features --input_manifest=clips.csv --output_dir=features
 
-A network of images makes each frame a vector, which becomes bytes under `rgb`; where VGGish's
-weights are given, sound becomes `audio`. There is a set of shards for each split of the manifest:
+A network of images makes a vector of each frame, which becomes bytes under `rgb`. Where VGGish's
+weights are given, sound becomes `audio`. Each split of the manifest gets a set of shards:
 with --train_data_pattern='features/train-*.tfrecord' any frame model trains on them.
 
-Beside the shards lie `vocabulary.csv` with the names of the classes, `features.json` with what the
-features are, and what was done to the vectors before they became bytes (`mean.npy` and so on). For
-other videos, that the same model is to classify, give the same flags and `--pca_dir=features`.
+Beside the shards lie `vocabulary.csv` with the names of the classes, `features.json`, which
+describes the features, and what was done to the vectors before they became bytes (`mean.npy` and so
+on). To make features of other videos for the same model, give the same flags and
+`--pca_dir=features`.
 
-Started again, it makes the shards that are missing or whose videos changed. It is an Apache Beam
-pipeline: by default it runs in this machine's processes, and with --beam_options on a cluster,
-whose machines must have this project installed and see the same folders:
+Started again, the job makes the shards that are missing or whose videos changed. It is an Apache
+Beam pipeline. By default it runs in processes of this machine, and with --beam_options on a
+cluster, whose machines must have this project installed and see the same folders:
 
     --beam_options='--runner=FlinkRunner --flink_master=host:8081'
 """
@@ -33,7 +34,7 @@ _SHOWN = 20
 
 
 def define_flags() -> None:
-    """Defines the flags of this tool."""
+    """Defines the flags of this job."""
     define.path("input_manifest", "The videos: a .csv of path,label,group[,split].")
     define.path("output_dir", "Folder for the shards and what belongs to them.")
     define.string(
@@ -48,13 +49,13 @@ def define_flags() -> None:
         "none, which makes them random.",
         IMAGENET,
     )
-    define.integer("seed", "Of random weights.", 0, at_least=0)
+    define.integer("seed", "Seed of random weights.", 0, at_least=0)
     define.integer(
         "image_size",
         "Height and width that frames are resized to; by default what the network was made for.",
         at_least=1,
     )
-    define.number("frames_per_second", "Frames taken of a second.", 1.0, at_least=1e-6)
+    define.number("frames_per_second", "Frames taken from a second of video.", 1.0, at_least=1e-6)
     define.integer("max_frames", "Frames after these are left out.", 360, at_least=1)
     define.integer("batch_size", "Frames the network sees at a time.", 32, at_least=1)
     _define_value_flags()
@@ -85,11 +86,11 @@ def _define_value_flags() -> None:
     )
     define.integer(
         "pca_components",
-        "Values to keep of a vector: the first of --pca_dir (1024 by "
-        "default), or without it the principal components of the videos' frames.",
+        "Values of a vector to keep: with --pca_dir the first of its components (by default 1024), "
+        "without it the principal components of the videos' frames.",
         at_least=1,
     )
-    define.integer("pca_videos", "Videos to measure where there is no --pca_dir.", 1000, at_least=1)
+    define.integer("pca_videos", "Videos to measure, without --pca_dir.", 1000, at_least=1)
     define.path(
         "vggish_weights",
         "VGGish's weights, vggish_model.ckpt or of Keras. Adds `audio`; videos "
@@ -103,62 +104,77 @@ def main() -> None:
     """Extracts as the flags say."""
     args = flags.FLAGS
     files.check_output_file(os.path.join(args.output_dir, "features.json"))
-    beam_options = _beam_options(args)
-    settings = _settings(args)
+    beam_options = parse_beam_options(args.beam_options)
+    check_flags(args.pca_dir, args.weights, args.vggish_weights)
     jobs.import_extra("yt8m.data.video.frames.decoding", "video")
     run = jobs.import_extra("yt8m.extraction.run", "beam")
-    summary = run.extract(
-        run.Request(
-            args.input_manifest,
-            os.path.abspath(args.output_dir),
-            settings,
-            args.pca_dir,
-            args.pca_components,
-            args.pca_videos,
-            args.num_shards,
-            args.num_workers,
-            beam_options,
-        )
+    settings = FeatureSettings(
+        backbone=args.backbone,
+        image_size=args.image_size or image_size(args.backbone),
+        weights=args.weights,
+        seed=args.seed,
+        frames_per_second=args.frames_per_second,
+        max_frames=args.max_frames,
+        vggish_weights=args.vggish_weights,
+        vggish_pca=args.vggish_pca,
+        batch_size=args.batch_size,
     )
-    _report(summary, args.output_dir)
+    request = run.Request(
+        input_manifest=args.input_manifest,
+        output_dir=os.path.abspath(args.output_dir),
+        settings=settings.with_absolute_paths(),
+        pca_dir=args.pca_dir,
+        pca_components=args.pca_components,
+        pca_videos=args.pca_videos,
+        num_shards=args.num_shards,
+        num_workers=args.num_workers,
+        beam_options=beam_options,
+    )
+    report(run.extract(request), args.output_dir)
 
 
-def _beam_options(args) -> tuple[str, ...]:
+def check_flags(pca_dir: str, weights: str, vggish_weights: str) -> None:
+    """Fails where a flag is given that has no meaning with the others.
+
+    Args:
+        pca_dir: the flag of this name; empty where it is left out.
+        weights: as well.
+        vggish_weights: as well.
+
+    Raises:
+        UserError: one is given.
+    """
+    if pca_dir:
+        input_flags.refuse(("pca_videos",), "with --pca_dir")
+    if weights != NO_WEIGHTS:
+        input_flags.refuse(("seed",), f"with --weights={weights}")
+    if not vggish_weights:
+        input_flags.refuse(("vggish_pca",), "without --vggish_weights")
+
+
+def parse_beam_options(text: str) -> tuple[str, ...]:
+    """Splits Beam's options as a shell does.
+
+    Raises:
+        UserError: they cannot be split, or contradict --num_workers.
+    """
     try:
-        options = tuple(shlex.split(args.beam_options))
+        options = tuple(shlex.split(text))
     except ValueError as error:
         raise UserError(
-            f"--beam_options cannot be split into options: {error}. "
-            f"Received: {args.beam_options!r}."
+            f"--beam_options cannot be split into options: {error}. Received: {text!r}."
         ) from None
     if any(option.partition("=")[0] == "--runner" for option in options):
         input_flags.refuse(("num_workers",), "with a --runner in --beam_options")
     return options
 
 
-def _settings(args) -> FeatureSettings:
-    if args.pca_dir:
-        input_flags.refuse(("pca_videos",), "with --pca_dir")
-    if args.weights != NO_WEIGHTS:
-        input_flags.refuse(("seed",), f"with --weights={args.weights}")
-    if not args.vggish_weights:
-        input_flags.refuse(("vggish_pca",), "without --vggish_weights")
-    weights = args.weights
-    return FeatureSettings(
-        backbone=args.backbone,
-        image_size=args.image_size or image_size(args.backbone),
-        weights=weights if weights in (NO_WEIGHTS, IMAGENET) else os.path.abspath(weights),
-        seed=args.seed,
-        frames_per_second=args.frames_per_second,
-        max_frames=args.max_frames,
-        vggish_weights=args.vggish_weights and os.path.abspath(args.vggish_weights),
-        vggish_pca=args.vggish_pca and os.path.abspath(args.vggish_pca),
-        batch_size=args.batch_size,
-    )
-
-
-def _report(summary, output_dir: str) -> None:
+def report(summary, output_dir: str) -> None:
     """Says what is in the folder, and what is not.
+
+    Args:
+        summary: see `yt8m.extraction.summary.Summary`.
+        output_dir: the folder.
 
     Raises:
         UserError: no video could be used.

@@ -1,6 +1,6 @@
 r"""Writes a run's predictions over shards as a Kaggle submission.
 
-    python -m yt8m.inference --train_dir=runs/moe --input_data_pattern='data/test*.tfrecord' \
+    yt8m inference --train_dir=runs/moe --input_data_pattern='data/test*.tfrecord' \
         --output_file=submission.csv
 
 It streams: of each video only the id is kept. The file appears when it is whole.

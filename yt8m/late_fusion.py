@@ -2,13 +2,13 @@ r"""Fuses the scores that several runs gave to the same videos, and tells what t
 
 For example, the appearance and the motion of the three splits of UCF101, and their mean:
 
-    python -m yt8m.late_fusion --weights=1,2 \
+    yt8m late_fusion --weights=1,2 \
         --scores='rgb1.npz,flow1.npz;rgb2.npz,flow2.npz;rgb3.npz,flow3.npz'
 
 The files hold the scores of every view of a video, as an evaluation of clips keeps them. One file
 alone is judged as it is, or with fewer views:
 
-    python -m yt8m.late_fusion --scores=rgb1.npz --num_clips=1 --num_crops=1
+    yt8m late_fusion --scores=rgb1.npz --num_clips=1 --num_crops=1
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 r"""Prepares UCF101 for tensorflow-datasets from local files, without the network.
 
-    python -m yt8m.prepare_ucf101 --video_dir=UCF-101 --lists_dir=ucfTrainTestlist --split=1
-    python -m yt8m.train --train_data_pattern=tfds:ucf101/ucf101_1#train ...
+    yt8m prepare_ucf101 --video_dir=UCF-101 --lists_dir=ucfTrainTestlist --split=1
+    yt8m train --train_data_pattern=tfds:ucf101/ucf101_1#train ...
 
 The clips are those of UCF101.rar, the lists those of UCF101TrainTestSplits-RecognitionTask.zip. In
-a data set every frame is an image, so that a few frames of a clip are read without decoding the
-rest: faster than videos, and much larger. A split takes about 60 GB as JPEG, and for some time
-twice as much while it is written.
+the data set every frame is an image, so that a few frames of a clip are read without decoding the
+rest. That is faster than reading videos, and takes much more space: about 60 GB a split as JPEG,
+and twice as much for some time while it is written.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from absl import flags, logging
 from yt8m.base import define, jobs
 from yt8m.data.read_log import FAIL, SKIP
 from yt8m.data.video.video_log import VideoLog
-from yt8m.inputs import flags as input_flags
 
 _DATA_DIR = "TFDS_DATA_DIR"
 
 
 def define_flags() -> None:
-    """Defines the flags of this tool."""
+    """Defines the flags of this job."""
     define.path("video_dir", "Folder of the clips, in folders by class or without.")
     define.path("lists_dir", "Folder of the official lists: classInd.txt, trainlist01.txt...")
     define.choice("split", "Which of the three official splits.", "1", ["1", "2", "3"])
@@ -46,7 +45,7 @@ def define_flags() -> None:
     define.choice(
         "on_corrupt_shard",
         "What a clip that is missing or cannot be decoded "
-        "does: skip leaves it out, warns and counts it; fail ends the tool.",
+        "does: skip leaves it out, warns and counts it; fail ends the job.",
         SKIP,
         [SKIP, FAIL],
     )
@@ -56,7 +55,8 @@ def main() -> None:
     """Prepares as the flags say."""
     args = flags.FLAGS
     builder = jobs.import_extra("yt8m.data.video.sources.ucf101_builder", "video")
-    clip_data = jobs.import_extra("yt8m.inputs.clips", "video")
+    workers = jobs.import_extra("yt8m.data.video.workers", "video")
+    number = workers.default_number() if args.num_workers is None else args.num_workers
     log = VideoLog(args.on_corrupt_shard)
     counts = builder.prepare(
         args.video_dir,
@@ -65,7 +65,7 @@ def main() -> None:
         args.data_dir,
         log.leave_out,
         args.encoding,
-        clip_data.number_of_workers(input_flags.clip_settings()),
+        number,
     )
     if log.lost:
         logging.warning("%s.", log.summary())

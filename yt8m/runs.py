@@ -17,8 +17,8 @@ from typing import Any
 import keras
 
 from yt8m.base import spec_language
-from yt8m.base.errors import UserError
-from yt8m.base.files import check_local, write_json, writing
+from yt8m.base.errors import UserError, first_line
+from yt8m.base.files import atomic_path, check_local, write_json, writing
 from yt8m.data.schema import Schema
 from yt8m.data.video.schema import CLIP, ClipSchema
 from yt8m.modeling import losses, specs
@@ -160,7 +160,7 @@ def read_config(train_dir: str) -> RunConfig:
     if not os.path.exists(path):
         raise UserError(
             f"{train_dir} is no run directory: it has no {CONFIG}. Train there first with "
-            f"`python -m yt8m.train --train_dir={train_dir}`, or correct --train_dir."
+            f"`yt8m train --train_dir={train_dir}`, or correct --train_dir."
         )
     try:
         with open(path, encoding="utf-8") as file:
@@ -192,7 +192,7 @@ def load(train_dir: str) -> Run:
         model = keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{path} cannot be loaded: {(str(error).splitlines() or [''])[0]} "
+            f"{path} cannot be loaded: {first_line(error)} "
             "It may be damaged, or of other versions: see `versions` in its run.json."
         ) from error
     return Run(train_dir, config, model)
@@ -210,10 +210,8 @@ def register_layers() -> None:
 def save_model(train_dir: str, model: keras.Model) -> None:
     """Writes model.keras; the previous one stays until the new one is whole."""
     path = os.path.join(train_dir, MODEL)
-    with writing(path):
-        temporary = os.path.join(train_dir, f".tmp-{MODEL}")
+    with atomic_path(path) as temporary:
         model.save(temporary)
-        os.replace(temporary, path)
 
 
 def _brought_up_to_date(data: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@ r"""Scores a submission against labelled shards, without a model.
 
 For example:
 
-    python -m yt8m.score --submission_file=submission.csv \
+    yt8m score --submission_file=submission.csv \
         --eval_data_pattern='data/validate*.tfrecord'
 
 The first line of the file says whether it is of videos or, as in 2019, of segments.

@@ -1,10 +1,10 @@
-r"""Writes a teacher's scores beside shards, for `yt8m.train --teacher` to learn from.
+r"""Writes a teacher's scores beside shards, for `yt8m train --teacher` to learn from.
 
-    python -m yt8m.teach --train_dir=runs/large --name=large \
+    yt8m teach --train_dir=runs/large --name=large \
         --input_data_pattern='data/train*.tfrecord'
 
 The teacher is a run, or with --submission_file whatever wrote a submission over these shards,
-such as `yt8m.ensemble`. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
+such as `yt8m ensemble`. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
 shard that has one is passed over, so a job that was stopped goes on where it was.
 """
 
@@ -20,6 +20,7 @@ from absl import flags, logging
 from yt8m import runs
 from yt8m.base import define, jobs
 from yt8m.base.errors import UserError
+from yt8m.data.ids import as_text
 from yt8m.data.read_log import SKIP, ReadLog
 from yt8m.data.reader import Reader
 from yt8m.data.teacher import TeacherScores, check_names, sidecar_path
@@ -143,8 +144,7 @@ def of_submission(
     scores = np.pad(predictions.scores, ((0, 1), (0, 0)))
 
     def teacher(batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        ids = (i.decode(errors="surrogateescape") for i in batch["ids"])
-        rows = [predictions.row.get(i, nothing) for i in ids]
+        rows = [predictions.row.get(as_text(i), nothing) for i in batch["ids"]]
         return classes[rows], scores[rows]
 
     return reader, teacher

@@ -1,6 +1,6 @@
 r"""Trains a model on shards, or on raw video, and keeps everything about it in a run directory.
 
-    python -m yt8m.train --train_dir=runs/moe --model=moe \
+    yt8m train --train_dir=runs/moe --model=moe \
         --train_data_pattern='data/train*.tfrecord' --eval_data_pattern='data/validate*.tfrecord'
 
 Started again with the same flags, it goes on from its last checkpoint.
@@ -15,7 +15,7 @@ from absl import flags, logging
 
 from yt8m import runs
 from yt8m.base import define, files, jobs, spec_language
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data.video.sources import pattern
 from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
@@ -194,7 +194,7 @@ def main() -> None:
             trainer = network.make_trainer(data, optimizer, source)
             weights = averages.Weights(trainer, _history(args.train_dir, args.average_checkpoints))
     except ValueError as error:
-        raise UserError(f"These flags make no training: {str(error).splitlines()[0]}") from error
+        raise UserError(f"These flags make no training: {first_line(error)}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
     data.examples.check_labels(data.reader)
     training = {

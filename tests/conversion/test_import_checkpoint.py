@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 from paths import ROOT, SHARED
 
-from yt8m import import_checkpoint
-from yt8m.conversion import tf1_weights
+from yt8m.base.errors import UserError
+from yt8m.conversion import tf1_checkpoint, tf1_weights
 from yt8m.data import detect
 from yt8m.data.reader import Reader
+from yt8m.data.schema import Feature, Schema
 from yt8m.evaluation import predicting
 from yt8m.modeling import keras_model, specs
 
@@ -64,7 +65,7 @@ def test_weights_of_a_checkpoint_answer_as_the_original(name):
     schema = detect.detect([shard])
     model = keras_model.classifier(keras_model.build(specs.model(SPECS[name]), schema, 25))
     checkpoint = str(GOLDENS / f"pipeline_{name}_ckpt")
-    tf1_weights.fill(model, import_checkpoint.read_variables(checkpoint))
+    tf1_weights.fill(model, tf1_checkpoint.read_variables(checkpoint))
     predict = predicting.predictor(model)
     for batch_size in (6, 1):
         rows = {}
@@ -119,9 +120,7 @@ LOGISTIC = {
 
 
 def logistic(num_classes: int = 3):
-    schema = import_checkpoint.Schema(
-        "frame", (import_checkpoint.Feature("rgb", 6, "uint8", "rgb"),)
-    )
+    schema = Schema("frame", (Feature("rgb", 6, "uint8", "rgb"),))
     return keras_model.build(specs.model("average(head=logistic)"), schema, num_classes)
 
 
@@ -135,7 +134,7 @@ def test_state_of_the_optimizer_and_the_scope_of_newer_code_are_no_weights(tmp_p
     }
     tower = {f"tower/{name}": value for name, value in LOGISTIC.items()}
     prefix = write_checkpoint(tmp_path, tower | state)
-    variables = import_checkpoint.read_variables(str(prefix))
+    variables = tf1_checkpoint.read_variables(str(prefix))
     assert variables.keys() == LOGISTIC.keys()
     model = logistic()
     tf1_weights.fill(model, variables)
@@ -186,9 +185,7 @@ def test_what_does_not_fit_is_named_and_nothing_is_set(changed, parts):
 
 
 def test_a_value_that_cannot_be_converted_is_named():
-    schema = import_checkpoint.Schema(
-        "frame", (import_checkpoint.Feature("rgb", 6, "uint8", "rgb"),)
-    )
+    schema = Schema("frame", (Feature("rgb", 6, "uint8", "rgb"),))
     model = keras_model.build(specs.model("netvlad(clusters=2, hidden=4)"), schema, 3)
     centres = {"video_VLAD/cluster_weights2": np.ones((2, 6, 2), "float32")}
     with pytest.raises(ValueError, match=r"cluster_weights2 \[2, 6, 2\] cannot make net_vlad"):
@@ -196,9 +193,7 @@ def test_a_value_that_cannot_be_converted_is_named():
 
 
 def test_one_variable_does_not_fill_two_classifiers():
-    schema = import_checkpoint.Schema(
-        "video", (import_checkpoint.Feature("mean_rgb", 6, "float32", "mean_rgb"),)
-    )
+    schema = Schema("video", (Feature("mean_rgb", 6, "float32", "mean_rgb"),))
     model = keras_model.build(specs.model("ensemble(members=2, member=moe)"), schema, 3)
     variables = {"gates/weights": np.ones((6, 9)), "experts/weights": np.ones((6, 6))}
     with pytest.raises(ValueError, match="gates/weights would fill both mixture_of_experts.* and"):
@@ -212,13 +207,11 @@ def test_features_that_cannot_be(tmp_path, names, sizes):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     flags = {"feature_names": names, "feature_sizes": sizes, "model": "average", "num_classes": 3}
     wrong = run("yt8m.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
-    assert "ERROR: --feature_names must differ and --feature_sizes be positive." in wrong.stderr
+    assert "ERROR: The values of --feature_names must differ, and those of" in wrong.stderr
 
 
 def test_a_layer_without_a_counterpart_is_named():
-    schema = import_checkpoint.Schema(
-        "frame", (import_checkpoint.Feature("rgb", 6, "uint8", "rgb"),)
-    )
+    schema = Schema("frame", (Feature("rgb", 6, "uint8", "rgb"),))
     model = keras_model.build(specs.model("nextvlad(clusters=2, groups=2, hidden=8)"), schema, 3)
     with pytest.raises(ValueError, match="no rule for the weight ne_xt_vlad.*/kernel"):
         tf1_weights.fill(model, LOGISTIC)
@@ -236,12 +229,12 @@ def test_errors_from_the_command_line(tmp_path):
 
 @pytest.mark.parametrize("path", ["nothing", "."])
 def test_a_checkpoint_that_is_not_there(tmp_path, path):
-    with pytest.raises(import_checkpoint.UserError, match="There is no checkpoint"):
-        import_checkpoint.read_variables(str(tmp_path / path))
+    with pytest.raises(UserError, match="There is no checkpoint"):
+        tf1_checkpoint.read_variables(str(tmp_path / path))
 
 
 def test_a_damaged_checkpoint(tmp_path):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     pathlib.Path(f"{prefix}.index").write_bytes(b"nothing of the kind")
-    with pytest.raises(import_checkpoint.UserError, match="cannot be read"):
-        import_checkpoint.read_variables(str(prefix))
+    with pytest.raises(UserError, match="cannot be read"):
+        tf1_checkpoint.read_variables(str(prefix))

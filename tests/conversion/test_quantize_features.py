@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m import quantize_features
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
+from yt8m.conversion import record_files
 from yt8m.conversion.frame_converter import FrameConverter
 from yt8m.data.detect import schema_of_record
 from yt8m.data.read_log import ReadLog
@@ -215,7 +215,7 @@ def convert_file(tmp_path):
     def run(path: Path, on_corrupt_shard: str = "skip") -> tuple[ReadLog, list[bytes] | None]:
         log, output = ReadLog(on_corrupt_shard), tmp_path / "new.tfrecord"
         with ProgressReport("Converting") as progress:
-            quantize_features.convert_file(str(path), str(output), make(GOOD), log, progress)
+            record_files.convert_file(str(path), str(output), make(GOOD), log, progress)
         assert not list(tmp_path.glob(".tmp*"))
         if not output.exists():
             return log, None
@@ -235,7 +235,7 @@ def test_a_bare_record_becomes_a_shard(convert_file, tmp_path):
     (tmp_path / "a.pb").write_bytes(GOOD)
     log, records = convert_file(tmp_path / "a.pb")
     assert (log.num_records, len(records)) == (1, 1)
-    assert quantize_features.look([str(tmp_path / "a.pb")]) == (schema_of_record(GOOD, "a"), 1)
+    assert record_files.look([str(tmp_path / "a.pb")]) == (schema_of_record(GOOD, "a"), 1)
 
 
 def test_a_damaged_shard_gives_its_other_records(convert_file, tmp_path):
@@ -281,9 +281,9 @@ def test_outputs_that_would_collide(tmp_path):
     folder.mkdir()
     paths = [str(folder / "x.tfrecord"), str(tmp_path / "b" / "x.tfrecord")]
     with pytest.raises(UserError, match="would both become"):
-        quantize_features.output_paths(paths, str(tmp_path / "new"))
+        record_files.output_paths(paths, str(tmp_path / "new"))
     with pytest.raises(UserError, match="would be overwritten"):
-        quantize_features.output_paths(paths[:1], str(folder / ".." / "a"))
-    assert quantize_features.output_paths(["c/y.pb"], str(folder)) == {
+        record_files.output_paths(paths[:1], str(folder / ".." / "a"))
+    assert record_files.output_paths(["c/y.pb"], str(folder)) == {
         "c/y.pb": str(folder / "y.tfrecord")
     }

@@ -66,7 +66,7 @@ def test_a_later_record_of_the_same_id_is_left_out(tmp_path):
     (batch,), names, index = cut(make(tmp_path, records, batch_size=2), 3)
     assert names == ["a:0", "a:5", "b:0"]
     assert batch["ids"].tolist() == [b"a", b"a", b"b"]
-    assert (index.num_videos, index.num_short, index.num_repeated) == (5, 1, 2)
+    assert (index.num_videos, index.num_short, index.known.num_repeated) == (5, 1, 2)
 
 
 @pytest.mark.parametrize("name", [b"a b", b"a,b", b"", b"a\n"])

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import tensorflow as tf
 import video_files
 
+from yt8m.base import temporaries
 from yt8m.base.errors import UserError
 from yt8m.data import detect
 from yt8m.data.reader import Reader
@@ -231,10 +233,11 @@ def test_what_is_half_done_counts_and_is_removed_later(tmp_path):
     (tmp_path / "log").mkdir()
     shard = Shard("train-00000-of-00002", tuple(item(f"{i}.mp4") for i in range(3)))
     other = Shard("train-00001-of-00002", (item("9.mp4"),))
-    (tmp_path / "log" / f".tmp-{shard.name}~ab12.jsonl").write_text('{"id": 1}\n{"id": 2}\n')
-    (tmp_path / "log" / f".tmp-{shard.name}~cd34.jsonl").write_text('{"id": 1}\n')
+    for lines in ('{"id": 1}\n{"id": 2}\n', '{"id": 1}\n'):
+        half_done = temporaries.name(str(tmp_path / "log" / f"{shard.name}.jsonl"))
+        Path(half_done).write_text(lines)
     (tmp_path / "log" / f"{other.name}.jsonl").write_text("{}\n")
-    (tmp_path / f".tmp-{shard.name}~ab12").write_text("half")
+    Path(temporaries.name(str(tmp_path / f"{shard.name}.tfrecord"))).write_text("half")
     assert shards.count_videos(str(tmp_path), [shard]) == 2
     assert shards.count_videos(str(tmp_path), [shard, other]) == 3
     shards.tell_measured(str(tmp_path))

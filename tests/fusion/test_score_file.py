@@ -118,7 +118,7 @@ def test_evaluation_refuses_what_does_not_fit():
 def test_a_file_is_read_as_it_was_written(tmp_path):
     ids, labels, scores = random_case(0)
     ids[2] = "Übung, 2\udcff.avi"
-    path = write(tmp_path / "new" / "a.npz", ids, labels, scores, num_videos=12)
+    path = write(tmp_path / "new" / "a.npz", ids, labels, scores, num_videos=1000)
     assert os.listdir(tmp_path / "new") == ["a.npz"]
     views = score_file.read(path)
     assert isinstance(views.stored, np.memmap)

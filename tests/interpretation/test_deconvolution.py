@@ -1,7 +1,6 @@
 """Projections of activations, against convolutions and pools written out in NumPy."""
 
 import itertools
-import types
 
 import keras
 import numpy as np
@@ -13,7 +12,7 @@ from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.sub_network import add_network
 from yt8m import deconvolution
 from yt8m.base.errors import UserError
-from yt8m.interpretation import backward_rules
+from yt8m.interpretation import backward_rules, unit_responses
 from yt8m.interpretation.units import Units, named_layers
 from yt8m.modeling.preprocessing import FrameMask, ScaleBytes
 
@@ -282,14 +281,14 @@ def test_what_overflows_is_refused():
 
 def test_the_strongest_units_and_videos_are_chosen():
     strengths = np.array([[1.0, 0, 3, 0], [2, 0, -1, 0], [2, 0, 4, 0.5]])
-    responses = deconvolution.Responses(strengths, np.zeros((3, 4), int), (1,))
+    responses = unit_responses.Responses(strengths, np.zeros((3, 4), int), (1,))
     assert responses.top_units(2) == [2, 0]
     assert responses.top_units(9) == [2, 0, 3]
     assert responses.top_videos(0, 2) == [1, 2]
     assert responses.top_videos(2, 9) == [2, 0]
     with pytest.raises(UserError, match="unit 1 is above 0 in none of the 3"):
         responses.top_videos(1, 1)
-    silent = deconvolution.Responses(-strengths[:, :2], np.zeros((3, 2), int), (1,))
+    silent = unit_responses.Responses(-strengths[:, :2], np.zeros((3, 2), int), (1,))
     with pytest.raises(UserError, match="No unit of --layer"):
         silent.top_units(1)
 
@@ -297,7 +296,7 @@ def test_the_strongest_units_and_videos_are_chosen():
 def test_the_other_backend_is_pointed_to_this_one(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     with pytest.raises(UserError, match="KERAS_BACKEND=tensorflow, which reads any run.*=jax"):
-        deconvolution.check_flags(types.SimpleNamespace(unit=None))
+        deconvolution.check_backend()
 
 
 def test_the_picture_shows_the_part_and_the_frames_that_count():

@@ -9,9 +9,8 @@ pytest.importorskip("cv2")
 
 import cv2
 
-from yt8m import occlusion
 from yt8m.base.errors import UserError
-from yt8m.interpretation import drawing, first_clips, occluding
+from yt8m.interpretation import drawing, first_clips, occluding, occlusion_maps
 
 CLIP_SIZE = (5, 9, 12)
 PLACES = [(0, 0, 0), (1, 2, 5), (3, 8, 11)]
@@ -95,17 +94,17 @@ def test_sizes_that_do_not_fit_are_refused():
 
 def test_the_class_is_the_likeliest_label_or_the_likeliest_of_all():
     scores = np.array([0.1, 0.2, 0.6, 0.1])
-    assert occlusion.choose_class(scores, np.array([0, 1, -1])) == 1
-    assert occlusion.choose_class(scores, np.array([-1, -1])) == 2
+    assert occlusion_maps.choose_class(scores, np.array([0, 1, -1])) == 1
+    assert occlusion_maps.choose_class(scores, np.array([-1, -1])) == 2
 
 
 def test_the_npz_holds_the_raw_map_and_where_it_is_from():
     places = occluding.grid(CLIP_SIZE, 4, (2, 4, 4), (1, 3, 4))
     drop = np.random.default_rng(2).normal(size=places.shape).astype(np.float32)
     clip = toy_clip() | {"ids": b"a/\xffb.mp4", "labels": np.array([1])}
-    result = occlusion.Result(clip, places, drop, "run", True, 0.75, "walk", 0.8)
-    settings = occlusion.Settings((2, 4, 4), (1, 3, 4), ("flow",), None, 4)
-    kept = np.load(io.BytesIO(occlusion.as_npz(result, settings)))
+    hiding = occlusion_maps.Hiding((2, 4, 4), (1, 3, 4), ("flow",), None, 4)
+    found = occlusion_maps.OcclusionMap(clip, hiding, places, drop, "run", True, 0.75, "walk", 0.8)
+    kept = np.load(io.BytesIO(found.as_npz()))
     np.testing.assert_array_equal(kept["drop"], drop)
     assert [kept[name].tolist() for name in ("times", "rows", "columns", "size")] == [
         [0, 1, 2],

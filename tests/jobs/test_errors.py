@@ -2,12 +2,10 @@
 
 import os
 import shutil
-import sys
 
 import pytest
 import tensorflow as tf
-from job_runner import expect_error, run_job, run_process, succeed
-from paths import HELPERS
+from job_runner import expect_error, run_job, succeed
 
 
 @pytest.fixture
@@ -225,14 +223,3 @@ def test_nan_in_the_records_is_not_blamed_on_the_model(shards, tmp_path):
 def test_an_output_on_a_bucket(run_dir, shards):
     flags = {"train_dir": run_dir, "input_data_pattern": shards / "frame" / "validate*.tfrecord"}
     expect_error("yt8m.inference", "local file", output_file="gs://bucket/out.csv", **flags)
-
-
-@pytest.mark.parametrize(
-    ("how", "code", "message"),
-    [("end", 0, ""), ("error", 1, "ERROR: No more."), ("bug", 1, "Traceback")],
-)
-def test_a_job_ends_while_a_reader_reads(how, code, message):
-    script = HELPERS / "job_that_leaves_a_reader.py"
-    result = run_process([sys.executable, str(script), how])
-    assert (result.returncode, result.stdout) == (code, "read\n"), result.stderr[-3000:]
-    assert message in result.stderr

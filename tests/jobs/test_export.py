@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import os
 import shutil
 import sys
 import tarfile
@@ -218,7 +219,8 @@ def test_the_limit_is_below_both_readings_of_1_gb():
 
 def test_an_export_that_fails_leaves_what_was_there(made, tmp_path, monkeypatch):
     run = runs.load(str(made["video"]))
-    (tmp_path / ".tmp-exported").mkdir()  # Of a job that was killed.
+    (tmp_path / ".tmp-00000000-1-0123456789abcdef-exported").mkdir()  # Of a job that was killed.
+    os.utime(tmp_path / ".tmp-00000000-1-0123456789abcdef-exported", (0, 0))
     export.export(run, str(tmp_path / "exported"), top_k=3)
     before = (tmp_path / "exported" / "export.json").read_bytes()
 

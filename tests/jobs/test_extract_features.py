@@ -4,7 +4,6 @@ import csv
 import json
 import subprocess
 import time
-import types
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ import tensorflow as tf
 from clip_files import write_clip, write_clips
 from job_runner import check, command, environment, expect_error, run_job, succeed
 
-from yt8m import extract_features
 from yt8m.extraction import shards
+from yt8m.extraction.settings import FeatureSettings
 from yt8m.extraction.shards import Item
 
 # A small network with random weights.
@@ -192,7 +191,7 @@ def test_goes_on_after_it_was_killed(clips, extracted, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    half_done = f".tmp-{last.name}~*"
+    half_done = f".tmp-*-{last.name}.tfrecord"
     is_there = folder / "log" / f"{first.name}.jsonl"
     try:
         wait_for(lambda: is_there.exists() and list(folder.glob(half_done)), process)
@@ -215,14 +214,15 @@ def test_goes_on_after_it_was_killed(clips, extracted, tmp_path):
     assert not list(folder.rglob(".tmp-*"))
 
 
-def test_workers_elsewhere_find_every_file(monkeypatch):
+def test_workers_elsewhere_find_every_file():
     """Those of a cluster are in another working directory."""
-    of_files = {"weights": "w.h5", "vggish_weights": "v.ckpt", "vggish_pca": "p.npz"}
-    others = {**NETWORK, "pca_dir": "", "seed": 0, "max_frames": 1, "batch_size": 1}
-    monkeypatch.setattr(extract_features.jobs, "refuse_flags", lambda *arguments: None)
-    found = extract_features._settings(types.SimpleNamespace(**others | of_files))
-    for name, path in of_files.items():
+    files = {"weights": "w.h5", "vggish_weights": "v.ckpt", "vggish_pca": "p.npz"}
+    found = FeatureSettings(**files).with_absolute_paths()
+    for name, path in files.items():
         assert getattr(found, name) == str(Path.cwd() / path)
+    for weights in ("none", "imagenet"):
+        settings = FeatureSettings(weights=weights)
+        assert settings.with_absolute_paths() == settings
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
-"""The tools that look inside a run of raw video, as a user starts them."""
+"""The jobs that look inside a run of raw video, as a user starts them."""
 
 import types
 
-import absl.flags
 import keras
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from yt8m.base.errors import UserError
 from yt8m.data.schema import Feature, Schema
 from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.settings import Clips, Flow
+from yt8m.inputs.settings import ClipSettings
 from yt8m.interpretation import first_clips
 from yt8m.modeling import keras_model, specs
 
@@ -57,6 +57,12 @@ def two_inputs(tmp_path_factory):
     return save_run(tmp_path_factory.mktemp("two") / "run", model, schema)
 
 
+def read(path):
+    """What an .npz holds."""
+    with np.load(path) as file:
+        return dict(file)
+
+
 def flags(clips, run, tmp_path, **others):
     return {
         "train_dir": run,
@@ -67,26 +73,23 @@ def flags(clips, run, tmp_path, **others):
     }
 
 
-def test_the_first_videos_are_read_as_the_flags_say(monkeypatch):
-    """In one view each; --num_workers processes also look into a data set's shards."""
-    args = types.SimpleNamespace(
-        num_videos=2, num_workers=3, cache_dir="kept", on_corrupt_shard="fail"
-    )
-    monkeypatch.setattr(absl.flags, "FLAGS", args)
-    listing, asked = clip_inputs.sources.Listing(["a", "b", "c"], (), ()), []
+def test_the_first_videos_are_read(monkeypatch):
+    """The processes that decode also look into a data set's shards."""
+    listing, asked = clip_inputs.listing.Listing(["a", "b", "c"], (), ()), []
     monkeypatch.setattr(
-        clip_inputs.sources, "read", lambda parts, log, number: asked.append(number) or listing
+        clip_inputs.listing, "read", lambda parts, log, number: asked.append(number) or listing
     )
-    monkeypatch.setattr(clip_inputs, "open_reader", lambda *arguments: arguments)
-    run = types.SimpleNamespace(config=types.SimpleNamespace(schema="schema"), train_dir="run")
-    first, *others = first_clips.open_videos(run, "tfds:single#test", 5)
+    monkeypatch.setattr(clip_inputs.ClipInput, "reader", lambda *arguments: arguments)
+    run = types.SimpleNamespace(config=types.SimpleNamespace(schema="schema"))
+    settings = ClipSettings(cache_dir="kept", num_workers=3, on_corrupt="fail")
+    source, first, log, _ = first_clips.open_videos(run, "tfds:single#test", 2, 5, settings)
     assert first.videos == ["a", "b"] and asked == [3]
-    settings = clip_inputs.Settings(1, 1, "kept", 3, "fail")
-    assert others[:3] == ["schema", 5, settings] and others[3].on_corrupt_shard == "fail"
-    args.num_workers = None
-    assert clip_inputs.number_of_workers() == workers.default_number()
+    assert source == clip_inputs.ClipInput("schema", 5, settings)
+    assert log.on_corrupt_shard == "fail"
+    first_clips.open_videos(run, "tfds:single#test", 2, 5, ClipSettings())
+    assert asked == [3, workers.default_number()]
     with pytest.raises(UserError, match="run takes raw video.*Received: shards"):
-        first_clips.open_videos(run, "shards", 5)
+        first_clips.open_videos(run, "shards", 2, 5, settings)
 
 
 def test_occlusion_maps_are_drawn_and_kept(clips, run, tmp_path):
@@ -98,7 +101,7 @@ def test_occlusion_maps_are_drawn_and_kept(clips, run, tmp_path):
         f"{name}.{kind}" for name in names for kind in ("npz", "png")
     ]
     for name, label in zip(names, ("left", "right"), strict=True):
-        kept = np.load(out / f"{name}.npz")
+        kept = read(out / f"{name}.npz")
         assert kept["times"].tolist() == [0, 2, 4, 6, 8]  # 4 frames each, and no padding.
         assert kept["rows"].tolist() == kept["columns"].tolist() == [0, 6, 10]
         assert kept["drop"].shape == (5, 3, 3)
@@ -113,7 +116,7 @@ def test_two_inputs_are_hidden_together_or_one_alone(clips, two_inputs, tmp_path
     drops = {}
     for hidden in ("all", "pixels", "flow"):
         succeed("yt8m.occlusion", **given, input=hidden)
-        kept = np.load(given["output_dir"] / "000-v_g00_c00.npz")
+        kept = read(given["output_dir"] / "000-v_g00_c00.npz")
         assert kept["inputs"].tolist() == (["pixels", "flow"] if hidden == "all" else [hidden])
         assert kept["class_name"] == "right"
         drops[hidden] = kept["drop"]

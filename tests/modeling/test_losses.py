@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m.modeling import losses
+from yt8m.modeling import losses, score_losses
 
 RANDOM = np.random.default_rng(11)
 LABELS = (RANDOM.uniform(size=(6, 9)) < 0.3).astype("float64")
@@ -62,7 +62,7 @@ def test_weights_say_which_classes_count():
     expected = each.sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
     value = losses.MeanCrossEntropy(0.1).call(LABELS, PROBABILITIES, weights.astype("float32"))
     np.testing.assert_allclose(value, expected, rtol=1e-5)
-    hinge = losses.Hinge(scores="probabilities")
+    hinge = score_losses.Hinge(scores="probabilities")
     each = np.maximum(0, 1 - (2 * LABELS - 1) * PROBABILITIES) * weights
     value = hinge.call(LABELS, PROBABILITIES, weights.astype("float32"))
     np.testing.assert_allclose(value, each.sum(axis=1), rtol=1e-5)

@@ -113,6 +113,7 @@ def test_losses_and_optimizers_speak_the_same_language():
     [
         (losses.from_spec, "cross_entropie", "Did you mean"),
         (losses.from_spec, "cross_entropy(smoothing=1)", "label_smoothing"),
+        (losses.from_spec, "cross_entropy(reduction='sum')", "is called 'reduction'"),
         (losses.from_spec, "cross_entropy(label_smoothing='a')", "wrong type"),
         (losses.from_spec, "cross_entropy(label_smoothing=2)", "[0, 1]"),
         (optimizers.from_spec, "adem", "Did you mean"),

@@ -246,6 +246,13 @@ def test_the_moving_average_of_the_weights_knows_what_learns():
         assert is_same == (mine.path not in learns), mine.path
 
 
+def test_an_optimizer_that_would_overwrite_the_weights_is_refused():
+    made = Trainer(toy(), 5, losses.CrossEntropy())
+    made.compile(keras.optimizers.Adam(use_ema=True))
+    with pytest.raises(ValueError, match="Make the optimizer with `optimizers.get`. Received: a A"):
+        averages.Weights(made)
+
+
 def test_all_layers_learn_by_default():
     model = toy()
     assert fine_tuning.apply(model, 0, 0.0) == {}

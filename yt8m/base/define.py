@@ -22,9 +22,10 @@ def integer(
     *,
     at_least: int | None = None,
     at_most: int | None = None,
+    required: bool = False,
 ) -> None:
     """Defines a flag that is an integer."""
-    flags.DEFINE_integer(name, default, text, at_least, at_most)
+    flags.DEFINE_integer(name, default, text, at_least, at_most, required=required)
 
 
 def number(

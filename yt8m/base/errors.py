@@ -3,3 +3,17 @@
 
 class UserError(Exception):
     """Bad input, a bad setting or a missing file: what, where, what was received, what to do."""
+
+
+def first_line(error: BaseException) -> str:
+    r"""The first line of what a library says of an error; the name of its class where it is silent.
+
+    >>> first_line(ValueError("no such thing\n  in frame 3"))
+    'no such thing'
+    >>> first_line(EOFError())
+    'EOFError'
+    """
+    text = getattr(error, "message", None) or str(error)  # TensorFlow's `str` may add a trace.
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])  # Its `str` has quotes around it.
+    return (text.strip().splitlines() or [type(error).__name__])[0]

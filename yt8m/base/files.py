@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from typing import Any
 
 from absl import logging
 
+from yt8m.base import temporaries
 from yt8m.base.errors import UserError
 
 try:
@@ -18,6 +21,7 @@ except ImportError:  # Windows has none.
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+_TRIES = 100
 
 
 @contextlib.contextmanager
@@ -63,26 +67,121 @@ def write_json(path: str, values: dict) -> None:
 
 
 @contextlib.contextmanager
-def atomic_file(path: str) -> Iterator[Any]:
-    """Opens a text file that appears under its name only when the block ends without an error.
+def atomic_file(path: str, mode: str = "w") -> Iterator[Any]:
+    """Opens a file that appears under its name only when the block ends without an error.
+
+    Args:
+        path: see `atomic_path`.
+        mode: `w` for text, which is written as UTF-8 with its line ends as they are, or `wb`.
 
     Raises:
         UserError: the file cannot be written.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".tmp-{name}")
+    how = {} if "b" in mode else {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with atomic_path(path) as temporary, open(temporary, mode, **how) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def atomic_path(path: str) -> Iterator[str]:
+    """Gives a path to write a file to, which becomes `path` when the block ends without an error.
+
+    Processes that write the same file at once do no harm: each writes one of its own, and the last
+    to end wins. A symbolic link stays, and what it names is replaced. What is there and is no
+    regular file, such as /dev/null or a named pipe, is written to as it is.
+
+    Args:
+        path: the file; its folder is made.
+
+    Yields:
+        A path beside it with the same extension, or `path` itself where it is no regular file.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     with writing(path):
-        if folder:
-            os.makedirs(folder, exist_ok=True)
-        file = open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="")
+        replaceable = _is_replaceable(path)
+    if not replaceable:
+        with writing(path):
+            yield path
+        return
+    with scratch_path(path) as temporary:
+        yield temporary
+        put(temporary, path)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str) -> Iterator[str]:
+    """Gives an empty folder to write to, which becomes `path` when the block ends without an error.
+
+    Args:
+        path: the folder; one that is there is replaced, and its content deleted. A link stays.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    with scratch_path(path) as temporary:
+        os.mkdir(temporary)
+        yield temporary
+        _put_folder(temporary, os.path.realpath(path))
+
+
+@contextlib.contextmanager
+def scratch_path(path: str) -> Iterator[str]:
+    """Gives a new path beside `path`: what is written there is gone when the block ends.
+
+    What jobs that were killed left beside `path` is removed on the first call of a process.
+
+    Raises:
+        UserError: an OSError inside the block, as one about `path`.
+    """
+    target = os.path.realpath(path)
+    temporary = temporaries.name(target)
     try:
         with writing(path):
-            with file:
-                yield file
-            os.replace(temporary, path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            temporaries.sweep(os.path.dirname(target))
+            yield temporary
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
+        temporaries.remove(temporary)
+
+
+def put(temporary: str, path: str) -> None:
+    """Puts a file of `scratch_path` in its place, as `atomic_path` does at its end."""
+    os.replace(temporary, os.path.realpath(path))
+
+
+def _is_replaceable(path: str) -> bool:
+    """Whether a regular file is at `path`, or nothing yet.
+
+    Raises:
+        OSError: a folder is there, or the path cannot be looked at.
+    """
+    try:
+        kind = os.stat(path).st_mode
+    except FileNotFoundError:
+        kind = stat.S_IFREG if os.path.basename(path) else stat.S_IFDIR
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return stat.S_ISREG(kind)
+
+
+def _put_folder(temporary: str, target: str) -> None:
+    """Puts a folder in the place of another one, which no system does in one step."""
+    for attempt in range(1, _TRIES + 1):
+        earlier = temporaries.name(target)
+        if os.path.isdir(target):
+            with contextlib.suppress(FileNotFoundError):  # Another process does the same.
+                os.replace(target, earlier)
+        try:
+            os.replace(temporary, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _TRIES:
+                raise
+        else:
+            return
+        finally:
+            temporaries.remove(earlier)
 
 
 @contextlib.contextmanager
@@ -122,12 +221,16 @@ def check_output_file(path: str) -> None:
     """
     if "://" in path:
         raise UserError(f"Cannot write {path}: name a local file, and copy it afterwards.")
-    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
+    if os.path.exists(path) and not os.path.isfile(path):  # Such as /dev/null.
+        if not os.access(path, os.W_OK):
+            raise UserError(f"Cannot write {path}: no permission.")
+        return
+    folder = os.path.dirname(os.path.realpath(path))
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
-    if os.path.isdir(path):
-        raise UserError(f"Cannot write {path}: it is a folder. Name a file.")
     if not os.access(folder, os.W_OK):
         raise UserError(f"Cannot write {path}: no permission to write in {folder}.")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
+import gc
 import importlib
 import os
 import signal
 import sys
+import threading
 import types
 from collections.abc import Callable
-from typing import NoReturn
 
 import keras
 import tensorflow as tf
 from absl import app, flags, logging
 
 from yt8m.base.errors import UserError
+
+# A reader that was left is waited for so long: it may be decoding a video.
+_READERS_SECONDS = 10.0
 
 
 def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
@@ -28,6 +31,7 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     define_flags()
     for name in set(flags.FLAGS) - others:  # Some of them by a function of another module.
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+    _show_usage(sys.modules["__main__"])
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
@@ -50,32 +54,57 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
             print("Interrupted.", file=sys.stderr)
             sys.exit(130)
 
-    code: object = 1
     try:
-        app.run(guarded)
-    except SystemExit as error:
+        app.run(guarded)  # It ends with an exception always, also where all is well.
+    except BaseException as error:  # noqa: BLE001 - the process ends here, with its traceback.
+        code = _report(error)
+        in_time = threading.Timer(_READERS_SECONDS, os._exit, (code,))
+        in_time.daemon = True
+        in_time.start()
+    if not _close_readers():
+        os._exit(code)
+    in_time.cancel()
+    sys.exit(code)
+
+
+def _show_usage(module: types.ModuleType) -> None:
+    """Puts how a job is started before its docstring, which is what absl prints for --help."""
+    name = module.__spec__.name if module.__spec__ else ""
+    package, _, job = name.partition(".")
+    command = f"yt8m {job}" if package == "yt8m" else f"python -m {name}"
+    if name:
+        module.__doc__ = f"usage: {command} [flags]\n\n{module.__doc__}"
+
+
+def _report(error: BaseException) -> int:
+    """Prints what ended a job, as Python would, and returns the exit status."""
+    code: object = 1
+    if isinstance(error, SystemExit):
         code = error.code
-    except BaseException:  # noqa: BLE001 - the process ends here, with its traceback.
-        sys.excepthook(*sys.exc_info())
-    _leave(code)
-
-
-def _leave(code: object) -> NoReturn:
-    """Ends the process with an exit status, as `sys.exit(code)`, but without Python's shutdown.
-
-    A reader that was left in the middle of its shards has threads that call Python. While Python
-    shuts down such a call ends in an abort, or never.
-    """
-    if code is not None and not isinstance(code, int):
-        print(code, file=sys.stderr)
-        code = 1
-    atexit._run_exitfuncs()
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
+    except BrokenPipeError:  # Nobody reads it any more: Python would try again, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or 1
-    os._exit(code or 0)
+    return int(code or 0)
+
+
+def _close_readers() -> bool:
+    """Ends what reads shards in the background, and says whether all of it has ended.
+
+    A reader that was left in the middle of its shards, as by an error, has threads that call
+    Python. While Python shuts down such a call ends in an abort, or never. TensorFlow waits for
+    these threads where an iterator is deleted; so the process may end as any other where none is
+    left. A job that still holds one ends without Python's shutdown.
+    """
+    gc.collect()  # An exception and the frames that it ended may hold each other.
+    kinds = {type(thing) for thing in gc.get_objects()}
+    return not any(issubclass(kind, tf.data.Iterator) for kind in kinds)
 
 
 def import_extra(module: str, extra: str) -> types.ModuleType:

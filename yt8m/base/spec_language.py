@@ -111,20 +111,6 @@ class Spec:
         return functools.partial(self.build, **settings)
 
 
-def complete(call: Call, cls: type, hidden: set[str]) -> Call:
-    """The call of a class under its own name, its defaults filled in where they are not None.
-
-    Args:
-        call: names the class in some spelling.
-        cls: the class.
-        hidden: parameters that a spec does not set.
-    """
-    parameters = inspect.signature(cls).parameters.values()
-    shown = [p for p in parameters if p.name not in hidden and p.default is not p.empty]
-    values = {p.name: call.arguments.get(p.name, p.default) for p in shown}
-    return Call(cls.__name__, {k: v for k, v in values.items() if v is not None})
-
-
 def check_names(what: str, received: Mapping[str, Any], valid: Mapping[str, Any]) -> None:
     """Raises ValueError for the first name received that is not among the valid ones."""
     for name in received:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m.base.errors import UserError
+from yt8m.data.ids import shown
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.synthetic import dequantize, quantize
 
@@ -21,7 +22,7 @@ _ID_KEYS = ("id", "video_id")
 
 
 class FrameConverter:
-    """Converts records of one schema, and counts what that costs.
+    """Converts records of one schema, and counts what is lost.
 
     Args:
         schema: of the records.
@@ -115,7 +116,7 @@ class FrameConverter:
         if self.schema.labels_key != "labels" and self.schema.labels_key in context:
             context["labels"].CopyFrom(context[self.schema.labels_key])
         name = b"".join(context[self.schema.id_key].bytes_list.value)
-        return f"(id {name.decode(errors='replace')})"
+        return f"(id {shown(name)})"
 
     def _shortest(self, arrays: dict[Feature, np.ndarray], where: str) -> int:
         """The number of frames that every feature of a record has."""

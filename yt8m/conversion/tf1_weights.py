@@ -144,7 +144,7 @@ def _shared(places: list[Place]) -> list[str]:
 
 
 def _learnt(model: keras.Model) -> list[keras.Variable]:
-    """The weights but for the states of random number generators."""
+    """The weights, without the states of random number generators."""
     return [weight for weight in model.weights if "seed_generator" not in weight.path]
 
 

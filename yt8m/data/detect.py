@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import tfrecord
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
 
@@ -131,7 +131,7 @@ def _rank(feature: Feature) -> tuple[int, str]:
 def _explain(path: str, error: tf.errors.OpError | None = None) -> str:
     """Why a shard shows no schema, in a few words."""
     if error is not None and not isinstance(error, tf.errors.DataLossError):
-        return f"{path}: {error.message.splitlines()[0]}"
+        return f"{path}: {first_line(error)}"
     with tf.io.gfile.GFile(path, "rb") as file:
         head = file.read(tfrecord.HEADER)
     if not head or (error is None and tfrecord.has_valid_header(head)):

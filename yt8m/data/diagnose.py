@@ -1,18 +1,28 @@
-"""Says which record does not fit, after the pipeline, which only knows that one did not."""
+"""What is wrong with the data: said after the pipeline, which only knows that something is.
+
+The pipeline detects it: TensorFlow's parsers, the checks in `records` and `segments`
+(`tf.debugging.Assert`), and what a reader does in Python while it reads. All end as an error of
+TensorFlow, which tells little of its cause; so Python that knows the cause notes it as the
+`failure` of the reader's log. The reader explains it, in its `explain`: by that failure, or where
+it reads shards by looking for the record, see `find_problem`. Whoever goes through batches does so
+inside `clear_errors`, which asks the reader.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import tensorflow as tf
-from absl import logging
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import tfrecord
-from yt8m.data.reader import Reader
+from yt8m.data.ids import shown
 from yt8m.data.schema import FRAME, Feature, Schema
-from yt8m.data.video.schema import CLIP
+
+if TYPE_CHECKING:
+    from yt8m.data.reader import Reader
 
 _DATA_ERRORS = (
     tf.errors.InvalidArgumentError,
@@ -21,23 +31,28 @@ _DATA_ERRORS = (
 )
 
 
+class Explains(Protocol):
+    """A reader that can say what is wrong with its data."""
+
+    def explain(self, reason: str) -> str | None:
+        """One sentence on what is wrong; None where the data is not to blame.
+
+        Args:
+            reason: what TensorFlow said.
+        """
+
+
 @contextlib.contextmanager
-def clear_errors(reader: Reader) -> Iterator[None]:
-    """Turns an error of TensorFlow over bad records into one sentence that names the record.
+def clear_errors(reader: Explains) -> Iterator[None]:
+    """Turns an error of TensorFlow over bad data into the reader's explanation.
 
     Raises:
-        UserError: a shard was damaged and the reader was told to fail on that, a video cannot be
-            read any more, or a record contradicts the schema. Errors of another origin pass
-            unchanged.
+        UserError: the reader can explain the error. Errors of another origin pass unchanged.
     """
     try:
         yield
     except _DATA_ERRORS as error:
-        if reader.log.failure:
-            raise UserError(reader.log.failure) from None
-        reason = (getattr(error, "message", None) or str(error)).strip().splitlines()[0]
-        logging.info("Looking for a record that does not fit the others, because of: %s", reason)
-        problem = None if reader.schema.kind == CLIP else find_problem(reader)
+        problem = reader.explain(first_line(error))
         if problem is None:
             raise
         raise UserError(problem) from None
@@ -65,7 +80,7 @@ def _problem(record: bytes, reader: Reader) -> str | None:
     keys = ", ".join(sorted([*context, *example.feature_lists.feature_list])) or "none"
     if schema.id_key not in context:
         return f"has no {schema.id_key}. Its keys: {keys}."
-    name = b"".join(context[schema.id_key].bytes_list.value).decode(errors="replace")
+    name = shown(b"".join(context[schema.id_key].bytes_list.value))
     for feature in schema.features:
         if feature.key not in held:
             level = f"{schema.kind}-level {feature.key}"

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import tfrecord
+from yt8m.data.ids import shown
 
 SKIP = "skip"
 FAIL = "fail"
@@ -23,7 +24,7 @@ class ReadLog:
         lost: damaged or unreadable shard -> the least number of records lost in it, in one pass.
         num_skipped_segments: rated segments past the frames that are read, over all passes.
         num_empty: videos without a frame, over all passes.
-        failure: what ended the job, under `fail`.
+        failure: why reading cannot go on, in a sentence; see `diagnose`.
 
     Args:
         on_corrupt_shard: `skip` warns of a damaged shard, once, and goes on with the records
@@ -64,8 +65,8 @@ class ReadLog:
                     used = num_records + len(rest)
                     self._report(name, _describe(name, used, found), len(found.offsets), used)
         except (tf.errors.OpError, OSError) as error:
-            message = (getattr(error, "message", None) or str(error)).splitlines()[0]
-            self._report(name, f"{name} cannot be read: {message}", lost=0, used=num_records)
+            message = f"{name} cannot be read: {first_line(error)}"
+            self._report(name, message, lost=0, used=num_records)
         with self._lock:
             self.num_records += num_records + len(rest)
         return np.array(rest, dtype=object), np.bool_(self.failure is None)
@@ -80,7 +81,7 @@ class ReadLog:
         """Counts videos without a frame, and warns of the first."""
         with self._lock:
             if not self.num_empty:
-                name = ids[0].decode(errors="replace")
+                name = shown(ids[0])
                 logging.warning("The video %r has no frames; models see nothing of it.", name)
             self.num_empty += len(ids)
         return np.int64(len(ids))

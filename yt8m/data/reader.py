@@ -2,6 +2,9 @@
 
 TensorFlow's TFRecordDataset reads; where it stops before the end of a shard, `tfrecord.salvage`
 reads on, so that a damaged record costs itself and not the rest of the shard.
+
+No function here has Python control flow over tensors: there is nothing to convert for AutoGraph,
+which would write a copy of each to the temporary folder.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from yt8m.base.errors import UserError
-from yt8m.data import records, tfrecord
+from yt8m.data import diagnose, records, tfrecord
 from yt8m.data.read_log import ReadLog
 from yt8m.data.schema import FRAME, Schema
 
@@ -74,11 +78,13 @@ class Reader:
             if value is not None and value < 1:
                 raise UserError(f"{name} must be positive. Received: {name}={value}.")
 
+    @tf.autograph.experimental.do_not_convert
     def sequential(self) -> tf.data.Dataset:
         """Every record once, in the order of the shards and of the records in them."""
         shards = tf.data.Dataset.from_tensor_slices(self.paths)
         return self._batches(shards.flat_map(self._read_shard))
 
+    @tf.autograph.experimental.do_not_convert
     def shuffled(
         self, seed: int, epoch: int = 0, num_epochs: int | None = 1, skip_batches: int = 0
     ) -> tf.data.Dataset:
@@ -140,6 +146,16 @@ class Reader:
     def _examples_a_record(self, first: list[bytes]) -> float:
         """How many rows of batches a record makes, on average over the first records."""
         return 1.0
+
+    def explain(self, reason: str) -> str | None:
+        """What is wrong with the shards: what the log knows, or the first record that is odd.
+
+        See `diagnose.Explains`.
+        """
+        if self.log.failure:
+            return self.log.failure
+        logging.info("Looking for a record that does not fit the others, because of: %s", reason)
+        return diagnose.find_problem(self)
 
     def _epoch(
         self, seed: int, epoch: tf.Tensor, skip_batches: tf.Tensor, buffer: int

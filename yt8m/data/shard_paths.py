@@ -6,7 +6,7 @@ import os
 
 import tensorflow as tf
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.data import tfrecord
 
 
@@ -46,7 +46,7 @@ def _glob(glob: str) -> list[str]:
         # A teacher's scores lie beside the shards.
         matches = sorted(m for m in tf.io.gfile.glob(glob) if not m.endswith(".npz"))
     except (tf.errors.OpError, OSError) as error:
-        raise UserError(f"Cannot list {glob}: {_first_line(error)}") from None
+        raise UserError(f"Cannot list {glob}: {first_line(error)}") from None
     if not matches:
         raise UserError(f"No file matches {glob}. Check the folder and the pattern.")
     if len(matches) == 1 and tf.io.gfile.isdir(matches[0]):
@@ -62,7 +62,7 @@ def _read_listing(path: str) -> list[str] | None:
         with tf.io.gfile.GFile(path, "rb") as file:
             head = file.read(1 << 16)
     except (tf.errors.OpError, OSError) as error:
-        raise UserError(f"Cannot read {path}: {_first_line(error)}") from None
+        raise UserError(f"Cannot read {path}: {first_line(error)}") from None
     if not head or b"\0" in head or tfrecord.has_valid_header(head):
         return None
     try:
@@ -82,8 +82,3 @@ def _read_listing(path: str) -> list[str] | None:
                 f"list of shards: no file matches its line {entry[:80]!r}."
             ) from None
     return paths or None
-
-
-def _first_line(error: Exception) -> str:
-    text = getattr(error, "message", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__

@@ -6,22 +6,21 @@ opposite centres and its shots use both, so most of what tells it cancels in the
 frames; a model that sees single frames, or clusters them, finds it. Label frequencies have a
 long tail.
 
-    python -m yt8m.data.synthetic --output_dir=data --kind=frame --num_videos=1000
+The job that writes them is `yt8m synthetic`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import runpy
 import string
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
-from absl import flags
 
-from yt8m.base import define
-from yt8m.base.errors import UserError
+from yt8m.base import files
 
 SEGMENT = "segment"
 KINDS = ("video", "frame", SEGMENT)
@@ -47,9 +46,8 @@ class World:
         background: the share of shots that are about no label.
         topics: class c is of topic c % topics, and the labels of a video are of one topic. With
             one topic, labels have nothing to do with each other.
-        lookalikes: so many classes in a row have the same centres, so that a frame does not tell
-            which of them it is; their topics differ where there are as many, and so do the other
-            labels of the video.
+        lookalikes: how many classes in a row have the same centres. A frame does not tell which of
+            them it is about; the other labels of the video do, where there are as many topics.
         seed: fixes the cluster centres.
     """
 
@@ -204,10 +202,9 @@ def write_shards(
     sizes = [len(part) for part in np.array_split(np.arange(num_videos), num_shards)]
     source = videos(world, num_videos, seed, first_id)
     for path, size in zip(paths, sizes, strict=True):
-        with tf.io.TFRecordWriter(path + ".tmp") as writer:
+        with files.atomic_path(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
             for _ in range(size):
                 writer.write(_record(next(source), kind, world, rng))
-        os.replace(path + ".tmp", path)
     return paths
 
 
@@ -263,57 +260,7 @@ def _floats(values) -> tf.train.Feature:
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
-def define_flags() -> None:
-    """Defines the flags of the command."""
-    define.path("output_dir", "Folder to write the shards to.")
-    define.choice("kind", "Kind of record.", "frame", KINDS)
-    define.integer("num_videos", "Videos over all shards.", 1000, at_least=1)
-    define.integer("num_shards", "Shards to write.", 4, at_least=1)
-    define.integer("num_classes", "Size of the vocabulary.", 50, at_least=1)
-    define.strings("feature_sizes", "Sizes of rgb and audio.", ["1024", "128"])
-    define.integer(
-        "topics", "Topics of the classes; the labels of a video are of one.", 1, at_least=1
-    )
-    define.integer("lookalikes", "Classes that look the same, of other topics each.", 1, at_least=1)
-    define.number("noise", "Standard deviation of a value around its centre.", 0.5, at_least=0)
-    define.string("prefix", "Beginning of the file names.", "train")
-    define.integer("seed", "Fixes the videos; another one for validation.", 0, at_least=0)
-    define.integer("first_id", "Number of the first video; makes ids.", 0, at_least=0)
-    define.integer("world_seed", "Fixes what the classes look like.", 0, at_least=0)
-
-
-def main() -> None:
-    """Writes shards as the flags say and prints where they are."""
-    args = flags.FLAGS
-    sizes = tuple(int(size) for size in args.feature_sizes)
-    if len(sizes) != 2 or min(sizes) < 1:
-        raise UserError(f"--feature_sizes takes the sizes of rgb and audio. Received: {sizes}.")
-    try:
-        world = World(
-            num_classes=args.num_classes,
-            feature_sizes=sizes,
-            topics=args.topics,
-            lookalikes=args.lookalikes,
-            noise=args.noise,
-            seed=args.world_seed,
-        )
-    except ValueError as error:
-        raise UserError(f"These flags make no videos: {error}") from None
-    with files.writing(args.output_dir):
-        paths = write_shards(
-            args.output_dir,
-            kind=args.kind,
-            num_videos=args.num_videos,
-            num_shards=args.num_shards,
-            prefix=args.prefix,
-            seed=args.seed,
-            first_id=args.first_id,
-            world=world,
-        )
-    print(f"Wrote {args.num_videos} videos to {len(paths)} shards: {paths[0]} ... {paths[-1]}")
-
-
 if __name__ == "__main__":
-    from yt8m.base import files, jobs
-
-    jobs.run(define_flags, main)
+    # `python -m yt8m.data.synthetic` was the command before the job stood beside the others, and
+    # stays one. The job imports this module, so this module cannot import the job.
+    runpy.run_module("yt8m.synthetic", run_name="__main__", alter_sys=True)

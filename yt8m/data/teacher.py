@@ -7,6 +7,7 @@ a class. Scores go by id and not by place, so damaged records or another order d
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -17,7 +18,8 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from yt8m.base.errors import UserError
+from yt8m.base import files, temporaries
+from yt8m.base.errors import UserError, first_line
 
 _FIELDS = ("ids", "classes", "scores", "num_classes")
 _PADDING = -1
@@ -76,7 +78,7 @@ class TeacherScores:
     def make(
         cls, ids: Iterable[bytes], classes: np.ndarray, scores: np.ndarray, num_classes: int
     ) -> TeacherScores:
-        """Of videos in any order; of one that comes twice the first counts.
+        """Of videos in any order; of one that comes twice the first counts, see `yt8m.data.ids`.
 
         Args:
             ids: one a video.
@@ -114,7 +116,7 @@ class TeacherScores:
         if not len(ids):
             raise UserError(
                 f"The teacher {name!r} knows no video of the {len(shards)} shard(s) from "
-                f"{shards[0]} on. Make its scores of these shards with `python -m yt8m.teach`."
+                f"{shards[0]} on. Make its scores of these shards with `yt8m teach`."
             )
         return cls(ids, np.concatenate(padded)[first], scores[first], num_classes)
 
@@ -124,19 +126,13 @@ class TeacherScores:
         Raises:
             UserError: it cannot be written.
         """
-        temporary = os.path.join(os.path.dirname(path), f".tmp-{os.path.basename(path)}")
-        fields = {field: getattr(self, field) for field in _FIELDS}
-        try:
-            if os.path.dirname(path):
-                tf.io.gfile.makedirs(os.path.dirname(path))
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, **fields)
-            with tf.io.gfile.GFile(temporary, "wb") as file:
-                file.write(buffer.getvalue())
-            tf.io.gfile.rename(temporary, path, overwrite=True)
-        except (tf.errors.OpError, OSError) as error:
-            reason = (getattr(error, "message", None) or str(error)).splitlines()[0]
-            raise UserError(f"Cannot write {path}: {reason}. Name another folder.") from None
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{field: getattr(self, field) for field in _FIELDS})
+        if "://" in path:
+            _write_to_bucket(path, buffer.getvalue())
+            return
+        with files.atomic_file(path, "wb") as file:
+            file.write(buffer.getvalue())
 
     def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the teacher says of the videos of a batch.
@@ -162,6 +158,20 @@ class TeacherScores:
         return batch | {"teacher_classes": found[0], "teacher_scores": found[1]}
 
 
+def _write_to_bucket(path: str, content: bytes) -> None:
+    """Does what `files.atomic_file` does, where only TensorFlow can write."""
+    temporary = temporaries.name(path)
+    try:
+        tf.io.gfile.makedirs(os.path.dirname(path))
+        with tf.io.gfile.GFile(temporary, "wb") as file:
+            file.write(content)
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except (tf.errors.OpError, OSError) as error:
+        with contextlib.suppress(tf.errors.OpError, OSError):
+            tf.io.gfile.remove(temporary)
+        raise UserError(f"Cannot write {path}: {first_line(error)}. Name another folder.") from None
+
+
 def _read(path: str, num_classes: int) -> TeacherScores:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
@@ -171,7 +181,7 @@ def _read(path: str, num_classes: int) -> TeacherScores:
     except tf.errors.NotFoundError:
         raise UserError(
             f"There is no {path}. Make the teacher's scores of these shards with "
-            "`python -m yt8m.teach`, or correct --teacher and --teacher_dir."
+            "`yt8m teach`, or correct --teacher and --teacher_dir."
         ) from None
     except (
         tf.errors.OpError,
@@ -181,8 +191,9 @@ def _read(path: str, num_classes: int) -> TeacherScores:
         EOFError,
         zipfile.BadZipFile,
     ) as error:
-        reason = (getattr(error, "message", None) or str(error)).splitlines()[0]
-        raise UserError(f"{path} cannot be read as a teacher's scores: {reason}.") from None
+        raise UserError(
+            f"{path} cannot be read as a teacher's scores: {first_line(error)}."
+        ) from None
     if int(part.num_classes) != num_classes:
         raise UserError(
             f"{path} is of a teacher with {int(part.num_classes)} classes, but this training has "

@@ -13,6 +13,7 @@ import numpy as np
 
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
+from yt8m.data.ids import as_bytes, as_text
 from yt8m.submissions import video_file
 
 # A location is the offset of a row and, in its low bits, the row's length.
@@ -82,7 +83,7 @@ def _quoted_row(line: bytes, following: Iterator[bytes]) -> tuple[bytes, int]:
             text = next(following, None)
 
     fields = next(csv.reader(texts()))
-    return fields[0].encode(errors="surrogateescape"), length
+    return as_bytes(fields[0]), length
 
 
 def fields(row: bytes) -> list[str]:
@@ -217,7 +218,7 @@ def _join(path: str, rows: dict[bytes, int], progress: ProgressReport) -> np.nda
     times = np.bincount(numbers)
     if times.max() > 1:
         twice = list(rows)[int(np.argmax(times > 1))]
-        raise UserError(f"{path} has two rows of {_decode(twice)!r}. Remove one.")
+        raise UserError(f"{path} has two rows of {as_text(twice)!r}. Remove one.")
     locations = np.full(len(rows), MISSING, np.uint64)
     locations[numbers] = np.frombuffer(found, np.uint64)
     return locations

@@ -11,6 +11,7 @@ from absl import logging
 from yt8m.base import files as files_lib
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
+from yt8m.data.ids import as_text
 from yt8m.ensembling.index import MISSING, SubmissionIndex, line_number
 from yt8m.ensembling.methods import Geometric, Mean, Method, Rank, ScoreRanks
 from yt8m.ensembling.pairs import read_pairs
@@ -199,7 +200,7 @@ class VideoEnsemble:
             for rows in self.index.blocks(_BLOCK_BYTES, _BLOCK_ROWS):
                 known = self._has_weight(rows, weights)
                 joined = self.join(rows[known], weights)
-                names = [ids[row].decode(errors="surrogateescape") for row in rows[known]]
+                names = [as_text(ids[row]) for row in rows[known]]
                 file.writelines(_lines(names, joined, joined.scores(weights), top_k))
                 left_out += len(rows) - len(names)
                 progress.advance(len(rows))

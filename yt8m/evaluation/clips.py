@@ -14,6 +14,7 @@ from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data import labels
 from yt8m.data.diagnose import clear_errors
+from yt8m.data.ids import as_text
 from yt8m.data.video.clip_reader import ClipReader
 from yt8m.evaluation import predicting
 from yt8m.fusion import score_file
@@ -108,7 +109,7 @@ def _scored_views(model: keras.Model, reader: ClipReader, task: str) -> Iterator
             predicting.check_finite(scores, batch, reader)
             if own is not None:
                 scores = scores * own[batch["task"]]
-            ids = [i.decode(errors="surrogateescape") for i in batch["ids"]]
+            ids = [as_text(video_id) for video_id in batch["ids"]]
             yield ids, batch["labels"], scores
             progress.advance(len(ids))
     reader.log.finish()

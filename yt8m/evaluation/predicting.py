@@ -14,6 +14,7 @@ import tensorflow as tf
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.diagnose import clear_errors
+from yt8m.data.ids import shown
 from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
 
@@ -32,7 +33,9 @@ def predictor(model: keras.Model) -> Predictor:
 def _tensorflow_predictor(model: keras.Model) -> Predictor:
     """Traces once, for batches of any size and length."""
     specs = {t.name: tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs}
-    function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs])
+    function = tf.function(
+        lambda inputs: model(inputs, training=False), autograph=False, input_signature=[specs]
+    )
     return lambda inputs: tf.nest.map_structure(lambda t: t.numpy(), function(inputs))
 
 
@@ -104,7 +107,7 @@ def check_finite(scores: np.ndarray, batch: dict[str, np.ndarray], reader: Reade
     wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if not len(wrong):
         return
-    video = batch["ids"][wrong[0]].decode(errors="replace")
+    video = shown(batch["ids"][wrong[0]])
     for name in reader.schema.feature_names:
         if not np.isfinite(batch[name][wrong[0]]).all():
             raise UserError(

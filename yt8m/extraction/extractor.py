@@ -42,7 +42,7 @@ class Extractor:
     """Makes features of videos, one after the other.
 
     Attributes:
-        settings: how.
+        settings: how features are made.
         networks: what makes frames and sound vectors.
         whitening: what is done to the vectors of frames.
     """
@@ -54,8 +54,8 @@ class Extractor:
     def features(self, path: str) -> Features:
         """The features of a video. Its frames are decoded as they are needed, a batch at a time.
 
-        Sound is taken from the moment of a frame on, and where there is too little of it left, so
-        are the frames behind left out.
+        Sound is taken from the moment of each frame on. Frames with too little sound behind them
+        are left out.
 
         Raises:
             VideoError: it cannot be decoded, or has no sound although that is wanted.

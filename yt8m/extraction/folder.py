@@ -69,7 +69,7 @@ def check_same_networks(pca_dir: str, features: dict[str, Any]) -> dict[str, Any
 
 
 def start(folder: str, description: dict[str, Any]) -> None:
-    """Makes a folder one of such features, or checks that it is.
+    """Begins an extraction in a folder, or checks that the folder holds the same features.
 
     A folder in which no shard was finished has nothing to lose, and is taken over.
 
@@ -143,7 +143,7 @@ def _size_and_time(path: str) -> tuple[int, int]:
 
 
 def shards_to_make(folder: str, planned: list[shards.Shard]) -> list[shards.Shard]:
-    """Which shards are not done. Removes those whose videos are all in others now.
+    """Which shards are not done. Removes shards whose videos are all in other shards now.
 
     Raises:
         UserError: there are features of videos that are in no planned shard.

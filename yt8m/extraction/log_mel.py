@@ -36,8 +36,7 @@ def spectrogram(samples: np.ndarray) -> np.ndarray:
         samples: (samples,) from -1 to 1, 16,000 a second.
 
     Returns:
-        (rows, 64) float32, a row each 10 ms; what is left of the sound behind the last full
-        window is in none.
+        (rows, 64) float32, a row every 10 ms; sound behind the last full window is left out.
 
     Raises:
         ValueError: the sound has another shape.
@@ -62,7 +61,7 @@ def examples(rows: np.ndarray, every: float) -> np.ndarray:
     Args:
         rows: (rows, 64), see `spectrogram`.
         every: seconds from the beginning of one example to that of the next. VGGish's own
-            examples follow each other each 0.96 seconds, without a gap.
+            examples follow each other every 0.96 seconds, without a gap.
 
     Returns:
         (examples, 96, 64), as many as lie wholly within the spectrogram.

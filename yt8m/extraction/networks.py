@@ -25,8 +25,8 @@ class Networks:
     Attributes:
         frames: (batch, height, width, 3) uint8 to (batch, frame_size) float32.
         frame_size: values of the vector of a frame.
-        digests: what the networks are known by: `weights`, and `vggish` and `vggish_pca` where
-            there are such.
+        digests: hashes that identify the networks: `weights`, and `vggish` and `vggish_pca` where
+            sound is taken.
         audio: examples (batch, 96, 64) to (batch, 128); None where sound is left out.
     """
 
@@ -41,7 +41,7 @@ def load(settings: FeatureSettings) -> Networks:
     """Builds the networks, once in a process.
 
     Raises:
-        UserError: a setting or a file is not as it should be.
+        UserError: there is no such network, or a file of weights cannot be used.
     """
     digests, audio = {}, None
     if settings.vggish_weights:
@@ -92,9 +92,9 @@ def predict(model: keras.Model, batch: np.ndarray) -> np.ndarray:
 
 
 def describe(settings: FeatureSettings, networks: Networks) -> dict:
-    """What decides the features, but for their whitening, as plain dictionaries.
+    """What decides the features, without their whitening, as plain dictionaries.
 
-    Weights are known by what is in them, wherever they lie.
+    Weights are identified by their content, not by their path.
     """
     digests = networks.digests
     audio = {name: digests.get(name) for name in ("vggish", "vggish_pca")}
@@ -131,7 +131,7 @@ def _check_graph(settings: FeatureSettings) -> None:
 
 
 def digest(parts: Iterable[np.ndarray | bytes]) -> str:
-    """A name for the very contents of arrays, or of bytes."""
+    """A hash of the content of arrays, or of bytes."""
     found = hashlib.sha256()
     for part in parts:
         found.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())

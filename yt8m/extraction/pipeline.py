@@ -49,7 +49,7 @@ def is_local(options: PipelineOptions) -> bool:
 
 
 class MakeShards(beam.PTransform):
-    """The names of shards to the shards.
+    """Makes shards, named by the elements.
 
     Args:
         settings: of the features.
@@ -68,10 +68,10 @@ class MakeShards(beam.PTransform):
 
 
 class MeasureVideos(beam.PTransform):
-    """The paths of videos to a file of the moments of the vectors of some of their frames.
+    """Writes a file of the moments of the vectors of some frames of videos, named by their paths.
 
     Args:
-        settings, num_threads: as of `MakeShards`.
+        settings, num_threads: as in `MakeShards`.
         folder: where it tells how many videos it measured.
         of_pairs: see `whitening.Moments`.
         output_file: an .npz; none is written where no video can be decoded.
@@ -157,7 +157,7 @@ class _MeasureVideo(_UsesNetworks):
 
 
 class _Merge(beam.CombineFn):
-    """Moments of many videos to those of all; None of none."""
+    """Adds up the moments of many videos; None where there are none."""
 
     def create_accumulator(self) -> Moments | None:
         return None

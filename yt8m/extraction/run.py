@@ -65,7 +65,7 @@ def extract(request: Request) -> Summary:
     """Makes the shards that are not there yet.
 
     Raises:
-        UserError: something is not as it should be.
+        UserError: the manifest, a file of the networks or the folder cannot be used.
     """
     with _Workers.of(request) as where:
         return _extract(request, where, manifest.read(request.input_manifest))
@@ -116,7 +116,7 @@ class _Workers:
     @classmethod
     @contextlib.contextmanager
     def of(cls, request: Request) -> Iterator[_Workers]:
-        """As a request says."""
+        """The processes that a request asks for."""
         cores = workers.default_number()
         # On two cores one process is as fast as two: TensorFlow uses both, and starts once.
         number = request.num_workers or min(max(1, cores // 2), _MOST_WORKERS)
@@ -166,7 +166,7 @@ def _describe_values(request: Request, given: Whitening | None, frame_size: int)
 
 
 def _numbers(request: Request, splits: dict[str, list[Item]]) -> dict[str, int]:
-    """How many shards each split has: as the flag says, as before, or as its videos ask for."""
+    """How many shards each split has: the number asked for, that of before, or the default."""
     before = folder_lib.read(request.output_dir)
     is_begun = before is not None and shards.finished(request.output_dir)
     known = before["num_shards"] if is_begun else {}

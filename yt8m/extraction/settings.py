@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from typing import Any
 
 from yt8m import runs
@@ -71,6 +72,13 @@ class FeatureSettings:
     def every(self) -> float:
         """Seconds from one frame to the next."""
         return 1 / self.frames_per_second
+
+    def with_absolute_paths(self) -> FeatureSettings:
+        """The same settings for workers elsewhere, whose working directory is another."""
+        names = ("weights", "vggish_weights", "vggish_pca")
+        paths = {name: getattr(self, name) for name in names}
+        paths = {n: path for n, path in paths.items() if path not in ("", NO_WEIGHTS, IMAGENET)}
+        return dataclasses.replace(self, **{n: os.path.abspath(p) for n, p in paths.items()})
 
 
 # What features of two extractions must share for a model of the one to take the other's.

@@ -13,20 +13,19 @@ import json
 import math
 import os
 import socket
-import uuid
 from collections.abc import Iterable
 
 import tensorflow as tf
 
-from yt8m.base import files
-from yt8m.base.errors import UserError
+from yt8m.base import files, temporaries
+from yt8m.base.errors import UserError, first_line
+from yt8m.data.ids import as_bytes
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.extraction.extractor import Extractor, Features
 
 LOG = "log"
-TEMPORARY = ".tmp-"
-_MEASURED = f"{TEMPORARY}measured-"
-_MOMENTS = f"{TEMPORARY}moments-"
+_MEASURED = f"{temporaries.PREFIX}measured-"
+_MOMENTS = f"{temporaries.PREFIX}moments-"
 _SUFFIX = ".tfrecord"
 _TODO = ".todo.json"
 _DONE = ".jsonl"
@@ -103,7 +102,7 @@ def in_order(items: Iterable[Item]) -> list[Item]:
 
 
 def _place(item: Item) -> int:
-    digest = hashlib.sha256(item.id.encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha256(as_bytes(item.id)).digest()
     return int.from_bytes(digest[:8], "big")
 
 
@@ -128,7 +127,7 @@ def _listed(folder: str) -> list[str]:
 
 
 def _is_log(name: str) -> bool:
-    return name.endswith(_DONE) and not name.startswith(TEMPORARY)
+    return name.endswith(_DONE) and not name.startswith(temporaries.PREFIX)
 
 
 def read_log(folder: str, name: str) -> list[dict]:
@@ -195,7 +194,7 @@ def remove_leftovers(folder: str) -> None:
     for place in (folder, os.path.join(folder, LOG)):
         os.makedirs(place, exist_ok=True)
         for name in os.listdir(place):
-            if name.startswith(TEMPORARY):
+            if name.startswith(temporaries.PREFIX):
                 os.remove(os.path.join(place, name))
 
 
@@ -205,11 +204,12 @@ def count_videos(folder: str, todo: Iterable[Shard]) -> int:
     for entry in _listed(folder):
         if not entry.endswith(_DONE):
             continue
-        name = entry.removesuffix(_DONE).removeprefix(TEMPORARY).partition("~")[0]
+        target = temporaries.target_name(entry)
+        name = (target or entry).removesuffix(_DONE)
         if name not in wanted:
             continue
         lines = wanted[name]
-        if entry.startswith(TEMPORARY):
+        if target:
             with contextlib.suppress(FileNotFoundError):
                 with open(os.path.join(folder, LOG, entry), "rb") as file:
                     lines = file.read().count(b"\n")
@@ -254,29 +254,23 @@ def write(folder: str, name: str, extractor: Extractor) -> None:
         UserError: a file cannot be written.
     """
     shard = read_todo(folder, name)
-    # Another worker may be given the same shard, where one is slow: each writes files of its own.
-    unique = f"{TEMPORARY}{name}~{uuid.uuid4().hex}"
-    temporary = os.path.join(folder, unique)
-    log_path = _log_path(folder, unique, _DONE)
     path, records = shard_path(folder, name), 0
     try:
-        with files.writing(path), open(log_path, "w", encoding="utf-8") as log:
-            with tf.io.TFRecordWriter(temporary) as writer:
-                for item in shard.items:
-                    record, line = _extract(item, extractor)
-                    if record is not None:
-                        writer.write(record)
-                        records += 1
-                    _write_line(log, line)
-            _write_line(log, {"records": records, "size": os.path.getsize(temporary)})
-            _put(temporary, path, keep=records > 0)
-            os.replace(log_path, _log_path(folder, name, _DONE))
+        # Another worker may be given the same shard, where one is slow: each has its own files.
+        # The log appears last, and while it is written it says how many videos were looked at.
+        with files.atomic_file(_log_path(folder, name, _DONE)) as log:
+            with files.scratch_path(path) as temporary:
+                with tf.io.TFRecordWriter(temporary) as writer:
+                    for item in shard.items:
+                        record, line = _extract(item, extractor)
+                        if record is not None:
+                            writer.write(record)
+                            records += 1
+                        _write_line(log, line)
+                _write_line(log, {"records": records, "size": os.path.getsize(temporary)})
+                _put(temporary, path, keep=records > 0)
     except tf.errors.OpError as error:
-        raise UserError(f"Cannot write {path}: {error.message.splitlines()[0]}") from None
-    finally:
-        for leftover in (temporary, log_path):
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(leftover)
+        raise UserError(f"Cannot write {path}: {first_line(error)}") from None
     with contextlib.suppress(FileNotFoundError):
         os.remove(_log_path(folder, name, _TODO))
 
@@ -284,7 +278,7 @@ def write(folder: str, name: str, extractor: Extractor) -> None:
 def _put(temporary: str, path: str, keep: bool) -> None:
     """The new shard in place of the old one; none where it would be empty."""
     if keep:
-        os.replace(temporary, path)
+        files.put(temporary, path)
         return
     with contextlib.suppress(FileNotFoundError):
         os.remove(path)
@@ -319,7 +313,7 @@ def _extract(item: Item, extractor: Extractor) -> tuple[bytes | None, dict]:
 
 def make_record(item: Item, features: Features) -> bytes:
     """A video as a serialised frame-level record, as those of YouTube-8M."""
-    name = item.id.encode("utf-8", "surrogateescape")
+    name = as_bytes(item.id)
     context = {
         "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[name])),
         "labels": tf.train.Feature(int64_list=tf.train.Int64List(value=item.labels)),

@@ -1,4 +1,4 @@
-"""What came of an extraction, from its logs."""
+"""The result of an extraction, read from its logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Summary:
 
     Attributes:
         num_classes: of the labels.
-        num_videos, num_frames, num_shards: that there are.
+        num_videos, num_frames, num_shards: how many there are.
         problems: the id of each video that was left out -> why.
         notes: what was lost where values became bytes, a sentence each.
     """

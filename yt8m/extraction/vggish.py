@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.extraction import log_mel
 
 SIZE = 128
@@ -75,7 +75,7 @@ def fill(model: keras.Model, path: str) -> None:
         else:
             _fill_from_checkpoint(model, path)
     except Exception as error:  # noqa: BLE001  Keras, h5py and TensorFlow raise many kinds.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        reason = first_line(error).rstrip(".")
         raise UserError(
             f"{path} holds no weights of VGGish ({reason}). Name the published vggish_model.ckpt, "
             "or weights that Keras wrote of the same network."

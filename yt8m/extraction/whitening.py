@@ -10,11 +10,10 @@ Where `eigenvecs.npy` has one axis, (size,), it is a diagonal: each value is sca
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -70,7 +69,7 @@ class Whitening:
         """
         arrays = (self.eigenvals[:, None], self.eigenvecs, self.mean[:, None])
         for name, values in zip(FILES, arrays, strict=True):
-            with _whole_file(os.path.join(folder, name)) as temporary:
+            with files.atomic_path(os.path.join(folder, name)) as temporary:
                 np.save(temporary, values.astype(np.float32))
 
 
@@ -151,7 +150,7 @@ class Moments:
         Raises:
             UserError: it cannot be written.
         """
-        with _whole_file(path) as temporary:
+        with files.atomic_path(path) as temporary:
             np.savez(temporary, count=self.count, total=self.total, products=self.products)
 
     @classmethod
@@ -205,20 +204,6 @@ def fit(moments: Moments, components: int) -> Whitening:
     values, vectors = np.linalg.eigh(covariance * scale**2)
     order = np.argsort(values)[::-1][:components]
     return Whitening(mean, np.maximum(values[order], 0), vectors.T[order] * scale)
-
-
-@contextlib.contextmanager
-def _whole_file(path: str) -> Iterator[str]:
-    """Gives a name to write to, which becomes `path` when the block ends without an error."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".tmp-{name}")
-    with files.writing(path):
-        try:
-            yield temporary
-            os.replace(temporary, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(temporary)
 
 
 def _read(path: str) -> np.ndarray:

@@ -7,10 +7,13 @@ import zipfile
 
 import numpy as np
 
-# The header that a ZIP file has before the name of a member: the lengths of that name and of an
-# extra field, which follow it, are at 26.
-_HEADER = 30
-_LENGTHS = 26
+# What a ZIP file has before the name of a member (APPNOTE 4.3.7); its last two fields are the
+# lengths of that name and of an extra field, which follow it.
+_HEADER = struct.Struct("<26xHH")
+_HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def map_array(path: str, archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -29,14 +32,23 @@ def map_array(path: str, archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """
     info = archive.getinfo(name)
     with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        if info.compress_type != zipfile.ZIP_STORED or version != (1, 0):
+        read_header = _HEADER_READERS.get(np.lib.format.read_magic(member))
+        if info.compress_type == zipfile.ZIP_STORED and read_header is not None:
+            shape, fortran, dtype = read_header(member)
+            length = member.tell()
             member.seek(0)
-            return np.lib.format.read_array(member, allow_pickle=False)
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
-        start = member.tell()
+            offset = _offset(path, info, member.read(length))
+            if offset is not None and not dtype.hasobject:
+                order = "F" if fortran else "C"
+                return np.memmap(path, dtype, "r", offset + length, shape, order)
+        member.seek(0)
+        return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def _offset(path: str, info: zipfile.ZipInfo, beginning: bytes) -> int | None:
+    """Where the content of a member begins in the file; None where it does not begin there so."""
     with open(path, "rb") as file:
-        file.seek(info.header_offset + _LENGTHS)
-        between = sum(struct.unpack("<HH", file.read(4)))
-    offset = info.header_offset + _HEADER + between + start
-    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+        file.seek(info.header_offset)
+        offset = info.header_offset + _HEADER.size + sum(_HEADER.unpack(file.read(_HEADER.size)))
+        file.seek(offset)
+        return offset if file.read(len(beginning)) == beginning else None

@@ -26,7 +26,7 @@ from typing import BinaryIO
 import numpy as np
 
 from yt8m.base import files
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.fusion import npz
 from yt8m.metrics.inputs import as_probabilities
 from yt8m.metrics.views import ViewEvaluation, as_class_ids, mean_of_views, widened
@@ -74,19 +74,19 @@ class ScoreWriter:
         self.num_clips = num_clips
         self.num_crops = num_crops
         self.classes = tuple(classes)
-        folder, name = os.path.split(path)
-        self._folder = folder or os.curdir
-        self._whole = os.path.join(folder, f".tmp-{name}")
-        self._part = os.path.join(folder, f".tmp-{name}.scores")
         self._ids: list[str] = []
         self._labels: list[np.ndarray] = []
+        self._open = contextlib.ExitStack()
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> ScoreWriter:
-        with files.writing(self.path):
-            os.makedirs(self._folder, exist_ok=True)
-            self._check_space()
-            self._file = open(self._part, "wb")
+        with self._open:
+            part = self._open.enter_context(files.scratch_path(f"{self.path}.npy"))
+            with files.writing(self.path):
+                self._check_space(os.path.dirname(part))
+                self._file = self._open.enter_context(open(part, "w+b"))
+                self._write_header(self.num_videos)
+            self._open = self._open.pop_all()
         return self
 
     def __exit__(
@@ -95,15 +95,9 @@ class ScoreWriter:
         error: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        try:
-            with files.writing(self.path):
-                self._file.close()
-                if kind is None:
-                    self._finish()
-        finally:
-            for path in (self._whole, self._part):
-                with contextlib.suppress(FileNotFoundError):
-                    os.remove(path)
+        with self._open:
+            if kind is None:
+                self._finish()
 
     def add(self, ids: Sequence[str], labels: np.ndarray, scores: np.ndarray) -> None:
         """Adds some videos.
@@ -137,14 +131,14 @@ class ScoreWriter:
         self._ids += ids
         self._labels.append(class_ids)
 
-    def _check_space(self) -> None:
+    def _check_space(self, folder: str) -> None:
         """Fails where the disk has no room for the file and for the part that it is made of."""
         views = self.num_videos * self.num_clips * self.num_crops
         needed = 2 * 4 * views * len(self.classes)
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(folder).free
         if needed > free:
             raise UserError(
-                f"The scores of {views} views need {needed / 1e9:.1f} GB in {self._folder} while "
+                f"The scores of {views} views need {needed / 1e9:.1f} GB in {folder} while "
                 f"they are written, which has {free / 1e9:.1f} GB left. Make room or name another "
                 "folder."
             )
@@ -158,19 +152,20 @@ class ScoreWriter:
             "labels": np.concatenate([widened(labels, width) for labels in self._labels]),
             "classes": np.array(self.classes, str),
         }
-        shape = (len(self._ids), self.num_clips, self.num_crops, len(self.classes))
+        with files.atomic_path(self.path) as whole:
+            self._write_header(len(self._ids))
+            self._file.flush()
+            with open(whole, "wb") as file:
+                np.savez(file, **fields)
+            with zipfile.ZipFile(whole, "a") as archive:
+                archive.write(self._file.name, _SCORES)
+
+    def _write_header(self, num_videos: int) -> None:
+        """Writes what a .npy file has before its values; NumPy leaves room for any first size."""
+        shape = (num_videos, self.num_clips, self.num_crops, len(self.classes))
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        with zipfile.ZipFile(self._whole, "w") as archive:
-            for name, values in fields.items():
-                with archive.open(f"{name}.npy", "w") as member:
-                    np.lib.format.write_array(member, values, allow_pickle=False)
-            with (
-                archive.open(_SCORES, "w", force_zip64=True) as member,
-                open(self._part, "rb") as part,
-            ):
-                np.lib.format.write_array_header_1_0(member, header)
-                shutil.copyfileobj(part, member, 1 << 20)
-        os.replace(self._whole, self.path)
+        self._file.seek(0)
+        np.lib.format.write_array_header_1_0(self._file, header)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -314,7 +309,7 @@ def read(path: str) -> ViewScores:
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
     except (ValueError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        reason = str(error.args[0] if error.args else error).splitlines()[0].rstrip(".")
+        reason = first_line(error).rstrip(".")
         raise UserError(
             f"{path} is damaged, or is no file of the scores of views: {reason}. Evaluate again to "
             "write it."

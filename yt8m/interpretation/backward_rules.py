@@ -70,8 +70,8 @@ def _guided(operation: tf.Operation, above: tf.Tensor) -> tf.Tensor:
 def _switches(operation: tf.Operation, above: tf.Tensor) -> tf.Tensor:
     """Sends each value back to where the maximum of its window was first seen.
 
-    On some machines TensorFlow's own gradient of a pool over three axes gives it to every place
-    that has the maximum: in a window of zeros, of which there are many behind ReLU, to them all.
+    On some machines TensorFlow's own gradient of a pool over three axes gives the value to every
+    place that has the maximum: in a window of zeros, of which there are many behind ReLU, to all.
     """
     x, maxima = operation.inputs[0], operation.outputs[0]
     kernel, strides = operation.get_attr("ksize"), operation.get_attr("strides")

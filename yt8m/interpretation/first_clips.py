@@ -1,4 +1,4 @@
-"""The flags of the tools that look inside a run of raw video, and the clips that they show it."""
+"""The clips with which a run of raw video is looked at: one of each of the first videos."""
 
 from __future__ import annotations
 
@@ -8,49 +8,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from absl import flags
 
 from yt8m import runs
-from yt8m.base import define, files, jobs
+from yt8m.base import files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
+from yt8m.data.ids import as_text
 from yt8m.data.video.schema import CLIP
-from yt8m.inputs import flags as input_flags
+from yt8m.inputs.settings import ClipSettings
 
 # One clip as a model takes it: its inputs without a batch axis, and `ids`, `labels` and `task`.
 Clip = dict[str, Any]
 _LONGEST_NAME = 60
 
 
-def define_flags(num_videos: int) -> None:
-    """Defines the flags that these tools share.
-
-    Args:
-        num_videos: how many videos they look at by default.
-    """
-    define.path("train_dir", "Folder of the run, which takes raw video.")
-    define.string(
-        "input_data_pattern",
-        "Videos: a manifest, such as clips.csv#validate, or a data "
-        "set, such as tfds:ucf101/ucf101_1#test.",
-        required=True,
-    )
-    define.path("output_dir", "Folder for the pictures.")
-    define.integer(
-        "num_videos",
-        "Look at the first so many videos; at a clip in the middle of each.",
-        num_videos,
-        at_least=1,
-    )
-    input_flags.define_data_flags(batch_size=16)
-    input_flags.define_decoding_flags()
-
-
 def load_run(train_dir: str) -> runs.Run:
     """Loads a run of raw video.
 
     Raises:
-        UserError: it is none, or takes shards.
+        UserError: the folder holds no run, or one that takes shards.
     """
     schema = runs.read_config(train_dir).schema
     if schema.kind != CLIP:
@@ -61,13 +37,17 @@ def load_run(train_dir: str) -> runs.Run:
     return runs.load(train_dir)
 
 
-def open_videos(run: runs.Run, pattern: str, batch_size: int):
-    """A reader of one clip of each of the first --num_videos videos, as the flags say.
+def open_videos(
+    run: runs.Run, pattern: str, num_videos: int, batch_size: int, settings: ClipSettings
+):
+    """A reader of the first videos of a pattern.
 
     Args:
         run: of raw video.
         pattern: manifests or data sets.
+        num_videos: how many videos are taken, from the first.
         batch_size: clips a batch.
+        settings: how videos are decoded. The one view of its defaults is the middle of a video.
 
     Returns:
         A `ClipReader`.
@@ -76,8 +56,8 @@ def open_videos(run: runs.Run, pattern: str, batch_size: int):
         UserError: the pattern names shards, or its videos do not fit or cannot be read.
     """
     data = jobs.import_extra("yt8m.inputs.clips", "video")
-    source = data.ClipInput.of_run(run.config, batch_size, input_flags.clip_settings())
-    return source.open(pattern, num_videos=flags.FLAGS.num_videos)
+    source = data.ClipInput.of_run(run.config, batch_size, settings)
+    return source.open(pattern, num_videos=num_videos)
 
 
 def batches(reader) -> Iterator[dict[str, np.ndarray]]:
@@ -100,7 +80,7 @@ def each_clip(reader) -> Iterator[Clip]:
 
 def name_of(clip: Clip) -> str:
     """What the video of a clip is called."""
-    return clip["ids"].decode(errors="surrogateescape")
+    return as_text(clip["ids"])
 
 
 def file_name(number: int, video: str) -> str:
@@ -115,13 +95,5 @@ def write_bytes(path: str, content: bytes) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".tmp-{name}")
-    with files.writing(path):
-        try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-            os.replace(temporary, path)
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)
+    with files.atomic_file(path, "wb") as file:
+        file.write(content)

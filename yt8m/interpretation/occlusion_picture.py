@@ -7,32 +7,30 @@ import numpy as np
 
 from yt8m.interpretation import drawing, inputs
 from yt8m.interpretation.first_clips import name_of
+from yt8m.interpretation.occlusion_maps import OcclusionMap
 
 _SIDE = 200
 _LEAST_LIMIT = 1e-4
 
 
-def write(
-    path: str, model: keras.Model, result, hidden: tuple[str, ...], shown_frames: int
-) -> None:
+def write(path: str, model: keras.Model, found: OcclusionMap, shown_frames: int) -> None:
     """Writes a picture of frames from top to bottom, and beside each one the map over it.
 
     Args:
         path: the .png.
         model: of the run.
-        result: see `yt8m.occlusion.Result`.
-        hidden: names of the inputs that were hidden.
+        found: what hiding parts of a clip did.
         shown_frames: how many frames to show, evenly spread, at most all.
 
     Raises:
         UserError: the file cannot be written.
     """
-    spread = result.places.spread(result.drop)
+    spread = found.places.spread(found.drop)
     limit = max(float(np.abs(spread).max()), _LEAST_LIMIT)
-    num_frames = int(result.clip["num_frames"])
+    num_frames = int(found.clip["num_frames"])
     shown = np.unique(np.linspace(0, num_frames - 1, min(shown_frames, num_frames)).round())
     shown = shown.astype(int)
-    images = {name: inputs.images(model, result.clip, name) for name in inputs.names(result.clip)}
+    images = {name: inputs.images(model, found.clip, name) for name in inputs.names(found.clip)}
     columns = [_column(name, [_large(image[t]) for t in shown]) for name, image in images.items()]
     ground = next(iter(images.values()))
     over = [drawing.heat(_large(ground[t]), _large(spread[t]), limit) for t in shown]
@@ -40,7 +38,7 @@ def write(
     columns = [_column("", numbers), *columns, _column("map", over)]
     columns.append(drawing.below([drawing.paper(drawing.LINE, 1), drawing.colour_bar(limit, 300)]))
     body = drawing.beside(columns)
-    heading = drawing.lines(_title(result, hidden), body.shape[1])
+    heading = drawing.lines(_title(found), body.shape[1])
     drawing.write_png(path, drawing.margin(drawing.below([heading, body])))
 
 
@@ -59,16 +57,18 @@ def _number(frame: int, height: int) -> np.ndarray:
     return np.pad(label, ((0, height - len(label)), (0, 0), (0, 0)), constant_values=255)
 
 
-def _title(result, hidden: tuple[str, ...]) -> list[str]:
-    frames, height, width = result.places.size
-    kind = "its label" if result.is_label else "not its label"
-    if (result.clip["labels"] < 0).all():
+def _title(found: OcclusionMap) -> list[str]:
+    frames, height, width = found.places.size
+    kind = "its label" if found.is_label else "not its label"
+    if (found.clip["labels"] < 0).all():
         kind = "no label is known"
     texts = [
-        name_of(result.clip),
-        f"{result.class_name} ({kind}): probability {result.probability:.3f}",
+        name_of(found.clip),
+        f"{found.class_name} ({kind}): probability {found.probability:.3f}",
     ]
-    if result.predicted != result.class_name:
-        texts.append(f"likeliest is {result.predicted}: {result.predicted_probability:.3f}")
-    texts.append(f"hidden in {' and '.join(hidden)}: {height} x {width}, frames: {frames}")
+    if found.predicted != found.class_name:
+        texts.append(f"likeliest is {found.predicted}: {found.predicted_probability:.3f}")
+    texts.append(
+        f"hidden in {' and '.join(found.hiding.inputs)}: {height} x {width}, frames: {frames}"
+    )
     return [*texts, "red: then the probability falls; blue: it rises"]

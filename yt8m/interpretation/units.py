@@ -76,6 +76,18 @@ class Units:
         values, *_ = self._strongest.get_concrete_function().structured_outputs
         self.number = values.shape[1]
 
+    def check(self, unit: int) -> None:
+        """Fails where the layer has no such unit.
+
+        Raises:
+            UserError: it has none.
+        """
+        if unit >= self.number:
+            raise UserError(
+                f"The layer {self.name} has {self.number} units, from 0 to {self.number - 1}. "
+                f"Received: --unit={unit}."
+            )
+
     def strongest(
         self, batch: dict[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:

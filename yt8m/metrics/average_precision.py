@@ -42,6 +42,13 @@ def average_precision(
 
     Raises:
         ValueError: see `grouped_average_precision`.
+
+    Example:
+        >>> import numpy as np
+        >>> from yt8m import metrics
+        >>> scores, labels = np.array([0.9, 0.8, 0.3]), np.array([True, False, True])
+        >>> round(metrics.average_precision(scores, labels), 4)  # (1/1 + 2/3) / 2
+        0.8333
     """
     if num_positives is None:
         num_positives = int(np.count_nonzero(labels))
@@ -76,6 +83,14 @@ def grouped_average_precision(
     Raises:
         ValueError: on shapes that differ, NaN scores, a group out of range, a cut that is not
             positive, or a group with more positives than `num_positives`.
+
+    Example:
+        >>> import numpy as np
+        >>> from yt8m import metrics
+        >>> scores, labels = np.array([0.9, 0.8, 0.7]), np.array([True, False, True])
+        >>> groups = np.array([0, 1, 1])
+        >>> metrics.grouped_average_precision(scores, labels, groups, [1, 1]).tolist()
+        [1.0, 0.5]
     """
     num_positives = np.asarray(num_positives, np.int64)
     if cut is not None and cut < 1:

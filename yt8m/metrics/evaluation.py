@@ -40,6 +40,16 @@ class Evaluation:
 
     Raises:
         ValueError: if num_classes or top_k is not positive, or map_full_bytes is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> from yt8m import metrics
+        >>> evaluation = metrics.Evaluation(num_classes=3)
+        >>> evaluation.update(np.array([[0.9, 0.2, 0.1]]), np.array([[1, 0, 0]]))
+        >>> evaluation.update(np.array([[0.8, 0.7, 0.3]]), np.array([[0, 1, 0]]))
+        >>> result = evaluation.result()
+        >>> result["hit_at_1"], round(result["gap"], 4)  # (1/1 + 2/3) / 2
+        (0.5, 0.8333)
     """
 
     def __init__(self, num_classes: int, top_k: int = 20, map_full_bytes: int = 2**30):

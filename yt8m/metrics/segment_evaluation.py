@@ -39,6 +39,18 @@ class SegmentEvaluation:
 
     Raises:
         ValueError: if num_classes or cut is not positive.
+
+    Example:
+        Two segments, of which the first is rated for the classes 0 and 2, the second for 0:
+
+        >>> import numpy as np
+        >>> from yt8m import metrics
+        >>> evaluation = metrics.SegmentEvaluation(num_classes=3)
+        >>> scores = np.array([[0.9, 0.5, 0.2], [0.4, 0.1, 0.8]])
+        >>> evaluation.update(scores, labels=[[0, 2], [0, -1]], label_scores=[[0, 1], [1, 0]])
+        >>> result = evaluation.result()
+        >>> result["map_at_k"], result["num_ratings"]  # Class 0: 1/2; class 2: 1/1.
+        (0.75, 3)
     """
 
     def __init__(self, num_classes: int, cut: int = CUT):
@@ -235,7 +247,13 @@ class SegmentEvaluation:
 
 
 def is_positive(label_scores: np.ndarray) -> np.ndarray:
-    """Whether ratings say that the class is there: those of YouTube-8M are 1 or 0."""
+    """Whether ratings say that the class is there: those of YouTube-8M are 1 or 0.
+
+    Example:
+        >>> import numpy as np
+        >>> is_positive(np.array([1.0, 0.0])).tolist()
+        [True, False]
+    """
     return np.asarray(label_scores) > 0.5
 
 
@@ -249,6 +267,12 @@ def merge_ratings(pairs: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, 
     Returns:
         pairs: (distinct pairs,), ascending.
         positive: (distinct pairs,), bool, whether any rating of the pair is positive.
+
+    Example:
+        >>> import numpy as np
+        >>> pairs, positive = merge_ratings(np.array([7, 4, 7]), np.array([False, False, True]))
+        >>> pairs.tolist(), positive.tolist()
+        ([4, 7], [False, True])
     """
     distinct, pair_of = np.unique(pairs, return_inverse=True)
     merged = np.zeros(len(distinct), bool)

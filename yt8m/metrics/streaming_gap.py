@@ -36,6 +36,14 @@ class StreamingGAP(keras.metrics.Metric):
 
     Raises:
         ValueError: if top_k or num_bins is not positive.
+
+    Example:
+        >>> from yt8m import metrics
+        >>> gap = metrics.StreamingGAP()
+        >>> gap.update_state([[1, 0, 0]], [[0.9, 0.2, 0.1]])
+        >>> gap.update_state([[0, 1, 0]], [[0.8, 0.7, 0.3]])
+        >>> round(float(gap.result()), 3)
+        0.833
     """
 
     def __init__(

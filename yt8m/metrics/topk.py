@@ -19,6 +19,13 @@ def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
     Raises:
         ValueError: if k is not positive, or scores is not a matrix of floats, or holds NaN.
+
+    Example:
+        >>> import numpy as np
+        >>> from yt8m import metrics
+        >>> values, classes = metrics.top_k(np.array([[0.1, 0.7, 0.2, 0.7]]), k=3)
+        >>> values.tolist(), classes.tolist()
+        ([[0.7, 0.7, 0.2]], [[1, 3, 2]])
     """
     scores = np.asarray(scores)
     if k < 1:

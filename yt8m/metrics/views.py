@@ -28,6 +28,17 @@ class ViewEvaluation:
     Args:
         num_classes: the size of the vocabulary.
         top_k: length of the lists that GAP and mAP pool.
+
+    Example:
+        One video, of which two clips of one crop each were seen:
+
+        >>> import numpy as np
+        >>> from yt8m.metrics import views
+        >>> evaluation = views.ViewEvaluation(num_classes=2)
+        >>> evaluation.update(np.array([[[[0.9, 0.1]], [[0.4, 0.6]]]]), labels=np.array([[0]]))
+        >>> result = evaluation.result()
+        >>> result["clip_hit_at_1"], result["video_hit_at_1"]
+        (0.5, 1.0)
     """
 
     def __init__(self, num_classes: int, top_k: int = 20):
@@ -118,6 +129,15 @@ def whole_videos(
     Raises:
         ValueError: views of two videos stand where those of one should be, or the last video has
             too few.
+
+    Example:
+        >>> import numpy as np
+        >>> from yt8m.metrics import views
+        >>> labels, scores = np.array([[3], [3]]), np.array([[0.9, 0.1], [0.4, 0.6]])
+        >>> batches = [(["a", "a"], labels, scores)]
+        >>> for ids, labels, scores in views.whole_videos(batches, num_clips=2, num_crops=1):
+        ...     print(ids, labels.tolist(), scores.shape)
+        ['a'] [[3]] (1, 2, 1, 2)
     """
     views = num_clips * num_crops
     ids: list[str] = []
@@ -145,7 +165,14 @@ def whole_videos(
 
 
 def mean_of_views(scores: np.ndarray) -> np.ndarray:
-    """(videos, clips, crops, classes) to (videos, classes) float32, summed in float64."""
+    """(videos, clips, crops, classes) to (videos, classes) float32, summed in float64.
+
+    Example:
+        >>> import numpy as np
+        >>> from yt8m.metrics import views
+        >>> views.mean_of_views(np.array([[[[1.0, 0.0]], [[0.5, 0.25]]]])).tolist()
+        [[0.75, 0.125]]
+    """
     videos, clips, crops, classes = scores.shape
     views = scores.reshape(videos, clips * crops, classes)
     return views.mean(axis=1, dtype=np.float64).astype(np.float32)
@@ -162,6 +189,13 @@ def as_class_ids(labels: np.ndarray, num_videos: int, num_classes: int) -> np.nd
 
     Raises:
         ValueError: on another shape or type, or a class outside the vocabulary.
+
+    Example:
+        >>> import numpy as np
+        >>> from yt8m.metrics import views
+        >>> labels = np.array([[True, False, True], [False, True, False]])
+        >>> views.as_class_ids(labels, num_videos=2, num_classes=3).tolist()
+        [[0, 2], [1, -1]]
     """
     labels = np.asarray(labels)
     if labels.ndim != 2 or len(labels) != num_videos:
@@ -188,5 +222,12 @@ def as_class_ids(labels: np.ndarray, num_videos: int, num_classes: int) -> np.nd
 
 
 def widened(labels: np.ndarray, width: int) -> np.ndarray:
-    """Class ids with more columns of padding."""
+    """Class ids with more columns of padding.
+
+    Example:
+        >>> import numpy as np
+        >>> from yt8m.metrics import views
+        >>> views.widened(np.array([[5, 2]]), width=3).tolist()
+        [[5, 2, -1]]
+    """
     return np.pad(labels, [(0, 0), (0, width - labels.shape[1])], constant_values=_PADDING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.base.spec_language import Spec
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.video.schema import ClipSchema
@@ -61,7 +61,7 @@ def build(
     try:
         outputs = spec.partial()(*_arguments(inputs, schema, normalize), num_classes)
     except ValueError as error:
-        raise UserError(f"The model {spec} cannot be built: {_first_line(error)}") from error
+        raise UserError(f"The model {spec} cannot be built: {first_line(error)}") from error
     if not isinstance(outputs, dict):
         outputs = {PROBABILITIES: outputs}
     return keras.Model(inputs, outputs, name=spec.name)
@@ -160,7 +160,3 @@ def _wrong_input(spec: Spec, schema: Schema | ClipSchema) -> str:
         f"The model {spec.name} takes {' and '.join(spec.inputs)}, but the records are {schema}. "
         f"{remedy}."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,11 +11,9 @@ import inspect
 import keras
 from keras import ops
 
-from yt8m.base import spec_language
-from yt8m.modeling.score_losses import Hinge as Hinge
-from yt8m.modeling.score_losses import PairwiseRanking as PairwiseRanking
-from yt8m.modeling.score_losses import Softmax as Softmax
-from yt8m.modeling.score_losses import Warp as Warp
+from yt8m.base.catalogue import Catalogue
+from yt8m.base.spec_language import Call
+from yt8m.modeling import score_losses
 
 _CLIPPED = 1e-7  # How near to 0 and 1 Keras lets a probability come in a cross-entropy.
 
@@ -76,6 +74,12 @@ class CrossEntropy(_ProbabilityLoss):
     Reference:
         `CrossEntropyLoss` of the google/youtube-8m starter code, which fixes epsilon at 1e-5;
         `alpha` is that of Miech, Laptev and Sivic's code, https://arxiv.org/abs/1706.06905.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.CrossEntropy()
+        >>> round(float(loss([[1, 0, 0]], [[0.8, 0.1, 0.2]])), 3)  # -log 0.8 - log 0.9 - log 0.8
+        0.552
     """
 
     def __init__(
@@ -125,6 +129,12 @@ class MeanCrossEntropy(_ProbabilityLoss):
 
     Raises:
         ValueError: `label_smoothing` is not in [0, 1].
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.MeanCrossEntropy()
+        >>> round(float(loss([[1, 0, 0]], [[0.8, 0.1, 0.2]])), 3)
+        0.184
     """
 
     def __init__(
@@ -149,47 +159,72 @@ def label_weighted(loss: keras.losses.Loss) -> bool:
     """Whether a loss is a sum or a mean over the classes, each of which may have a weight.
 
     Such a loss takes `call(y_true, y_pred, label_weights)`: weights of the shape of the labels, 1
-    where a class counts and 0 where it does not. Rated segments are trained so, where only some
-    classes of a segment are known. Ranking losses and a softmax compare a video's classes with
-    each other, and so need all of them.
+    where a class counts and 0 where it does not. Rated segments need such a loss, because only
+    some classes of a segment are known. Ranking losses and a softmax compare the classes of a
+    video with each other, and need all of them.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.label_weighted(losses.get("hinge")), losses.label_weighted(losses.get("warp"))
+        (True, False)
     """
     return "label_weights" in inspect.signature(loss.call).parameters
 
 
 def compares_within_task(loss: keras.losses.Loss) -> bool:
-    """Whether a loss can leave out the classes of other tasks, see `trainer.Trainer`.
+    """Whether a loss can leave out the classes of other tasks, see `targets.LabelReader`.
 
-    It is of each class by itself, or the cross-entropy of probabilities that are made to sum to
-    one over what is not 0.
+    A loss of each class by itself can. So can a softmax of log-probabilities, in which a class of
+    probability 0 has no share.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.compares_within_task(losses.get("softmax", scores="log_probabilities"))
+        True
+        >>> losses.compares_within_task(losses.get("softmax", scores="logits"))
+        False
     """
     return label_weighted(loss) or (
-        isinstance(loss, Softmax) and loss.scores == "log_probabilities"
+        isinstance(loss, score_losses.Softmax) and loss.scores == "log_probabilities"
     )
 
 
 def takes_soft_labels(loss: keras.losses.Loss) -> bool:
-    """Whether labels between 0 and 1 mean a probability to a loss, as distillation needs it."""
+    """Whether a loss takes labels between 0 and 1 for probabilities, which distillation needs.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.takes_soft_labels(losses.get("cross_entropy"))
+        True
+        >>> losses.takes_soft_labels(losses.get("hinge"))
+        False
+    """
     return isinstance(loss, _ProbabilityLoss)
 
 
-def _normalise(name: str) -> str:
-    return name.lower().replace("_", "").removesuffix("loss")
-
-
-def _classes() -> dict[str, type[keras.losses.Loss]]:
-    """Finds the losses of this module, also imported ones: normalised name -> class."""
-    return {
-        _normalise(name): value
-        for name, value in globals().items()
-        if inspect.isclass(value)
-        and issubclass(value, keras.losses.Loss)
-        and not name.startswith("_")
-    }
+_CATALOGUE = Catalogue(
+    "loss",
+    (
+        CrossEntropy,
+        MeanCrossEntropy,
+        score_losses.Hinge,
+        score_losses.PairwiseRanking,
+        score_losses.Softmax,
+        score_losses.Warp,
+    ),
+    hidden=frozenset({"name", "reduction"}),
+)
 
 
 def names() -> list[str]:
-    """Returns the names that `get` knows, sorted."""
-    return sorted(cls.__name__ for cls in _classes().values())
+    """Returns the names that `get` knows, sorted.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.names()
+        ['CrossEntropy', 'Hinge', 'MeanCrossEntropy', 'PairwiseRanking', 'Softmax', 'Warp']
+    """
+    return _CATALOGUE.names()
 
 
 def get(name: str, **hyperparameters) -> keras.losses.Loss:
@@ -205,17 +240,18 @@ def get(name: str, **hyperparameters) -> keras.losses.Loss:
 
     Raises:
         ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.get("cross_entropy", label_smoothing=0.1).label_smoothing
+        0.1
     """
-    classes = _classes()
-    if _normalise(name) not in classes:
-        raise ValueError(spec_language.unknown("loss", name, [*classes, *names()], shown=names()))
-    cls = classes[_normalise(name)]
-    known = dict.fromkeys(key for key in inspect.signature(cls).parameters if key != "name")
-    spec_language.check_names(f"hyperparameter of loss {cls.__name__}", hyperparameters, known)
+    cls = _CATALOGUE.find(name)
+    _CATALOGUE.check(cls, hyperparameters, besides={"reduction"})
     return cls(**hyperparameters)
 
 
-def from_spec(text: str) -> spec_language.Call:
+def from_spec(text: str) -> Call:
     """Parses and checks the spec of a loss, such as `cross_entropy(label_smoothing=0.1)`.
 
     Returns:
@@ -223,20 +259,26 @@ def from_spec(text: str) -> spec_language.Call:
 
     Raises:
         ValueError: as `get`, or the text is no spec.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> losses.from_spec("cross_entropy(label_smoothing=0.1)")
+        CrossEntropy(label_smoothing=0.1, epsilon=1e-05, alpha=0.5)
     """
-    call = spec_language.parse(text)
-    try:
-        loss = get(call.name, **call.arguments)
-    except TypeError as error:
-        raise ValueError(f"The loss {text!r} has a value of a wrong type: {error}.") from None
-    return spec_language.complete(call, type(loss), hidden={"name", "reduction"})
+    return _CATALOGUE.from_spec(text, get)
 
 
-def for_evaluation(call: spec_language.Call) -> keras.losses.Loss:
-    """Makes the loss that tells how good probabilities are: the one trained with, unsmoothed.
+def for_evaluation(call: Call) -> keras.losses.Loss:
+    """Makes the loss to evaluate with: the loss of the training, without label smoothing.
 
     Args:
-        call: the loss trained with, as `from_spec` returns it.
+        call: the loss of the training, as `from_spec` returns it.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> trained_with = losses.from_spec("cross_entropy(label_smoothing=0.1)")
+        >>> losses.for_evaluation(trained_with).label_smoothing
+        0.0
     """
     arguments = dict(call.arguments)
     arguments.pop("label_smoothing", None)

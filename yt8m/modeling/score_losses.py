@@ -71,6 +71,12 @@ class Hinge(_ScoreLoss):
 
     Reference:
         `HingeLoss` of the google/youtube-8m starter code, with `scores="probabilities"`.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.get("hinge", scores="probabilities")
+        >>> round(float(loss([[1, 0]], [[0.8, 0.1]])), 3)  # (1 - 0.8) + (1 + 0.1)
+        1.3
     """
 
     def __init__(
@@ -112,6 +118,12 @@ class Softmax(_ScoreLoss):
         Gong et al., Deep convolutional ranking for multilabel image annotation,
         https://arxiv.org/abs/1312.4894; `SoftmaxLoss` of the google/youtube-8m starter code, with
         `scores="probabilities"`.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.get("softmax", scores="log_probabilities")
+        >>> round(float(loss([[1, 0, 0]], [[0.7, 0.2, 0.1]])), 3)  # -log 0.7
+        0.357
     """
 
     def __init__(
@@ -157,6 +169,12 @@ class PairwiseRanking(_ScoreLoss):
     Reference:
         Gong et al., Deep convolutional ranking for multilabel image annotation,
         https://arxiv.org/abs/1312.4894.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.get("pairwise_ranking", scores="probabilities")
+        >>> round(float(loss([[1, 0, 0]], [[0.7, 0.2, 0.1]])), 3)  # (0.3 + 0.2) + (0.3 + 0.1)
+        0.9
     """
 
     def __init__(
@@ -180,7 +198,7 @@ class Warp(_ScoreLoss):
     For each video the sum of `L(r) max(0, 1 - f+ + f-)` over all pairs, as in `PairwiseRanking`,
     with `L(r) = 1 + 1/2 + ... + 1/r` and r the rank of the label among the other classes: one more
     than the number of them with a strictly higher probability. Counting from one keeps the margin
-    of a label that ranks first, whose weight would else be 0. The rank is exact, where the
+    of a label that ranks first, whose weight would be 0 otherwise. The rank is exact, where the
     original estimates it from samples, and a constant for the gradient.
 
     The pairs are never made, see `PairwiseRanking`; the ranks take one more sort. Measured alike,
@@ -202,6 +220,12 @@ class Warp(_ScoreLoss):
     Reference:
         Weston, Bengio and Usunier, WSABIE: scaling up to large vocabulary image annotation, 2011;
         for many labels Gong et al., https://arxiv.org/abs/1312.4894.
+
+    Example:
+        >>> from yt8m.modeling import losses
+        >>> loss = losses.get("warp", scores="probabilities")
+        >>> round(float(loss([[1, 0]], [[0.3, 0.7]])), 3)  # The label ranks second: (1 + 1/2) * 1.4
+        2.1
     """
 
     def __init__(
@@ -234,8 +258,8 @@ def _weighted_pairs(scores, weights):
     place to place by (negatives so far) * (the step down), so that it is a running sum of terms
     that are not negative: nothing cancels, and float32 suffices.
 
-    The loss is linear in the scores but for its kinks. So the gradient is known, and is given to
-    the backend as a linear term of value 0 rather than derived through the sort.
+    Except at its kinks, the loss is linear in the scores. Its gradient is therefore known, and the
+    backend gets it as a linear term of value 0 instead of deriving it through the sort.
 
     Args:
         scores: (..., classes).

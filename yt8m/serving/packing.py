@@ -6,7 +6,6 @@ import gzip
 import os
 import re
 import tarfile
-import tempfile
 import zipfile
 
 import keras
@@ -40,17 +39,16 @@ def pack(path: str, train_dir: str, method: str = quantization.FLOAT32) -> int:
     Raises:
         UserError: it is above 1 GB (10^9 bytes), or cannot be written.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    name = re.sub(r"(\.tgz|\.tar\.gz)$", "", os.path.basename(path)) or "run"
     with (
-        files_lib.writing(path),
-        tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder) as temporary,
+        files_lib.atomic_path(path) as archive,
+        files_lib.scratch_path(f"{os.path.realpath(path)}.keras") as rounded,
     ):
         model = os.path.join(train_dir, runs.MODEL)
         if method == quantization.FLOAT16:
-            model = _rounded_copy(train_dir, os.path.join(temporary, runs.MODEL))
+            model = _rounded_copy(train_dir, rounded)
         files = {runs.CONFIG: os.path.join(train_dir, runs.CONFIG), runs.MODEL: model}
-        archive = os.path.join(temporary, name)
-        _write_archive(archive, re.sub(r"(\.tgz|\.tar\.gz)$", "", name) or "run", files)
+        _write_archive(archive, name, files)
         size = os.path.getsize(archive)
         if size > MAX_BYTES:
             raise UserError(
@@ -58,7 +56,6 @@ def pack(path: str, train_dir: str, method: str = quantization.FLOAT32) -> int:
                 "competition allows, so it was not written. Pass --float16, or train a smaller "
                 "model."
             )
-        os.replace(archive, path)
     return size
 
 
@@ -73,17 +70,16 @@ def _rounded_copy(train_dir: str, path: str) -> str:
     """Writes the run's model with its weights rounded to float16, without the time of writing."""
     model = runs.load(train_dir).model
     round_weights(model, quantization.FLOAT16)
-    saved = f"{path}.new.keras"
-    model.save(saved)
-    with (
-        zipfile.ZipFile(os.path.join(train_dir, runs.MODEL)) as original,
-        zipfile.ZipFile(saved) as source,
-        zipfile.ZipFile(path, "w") as target,
-    ):
-        for name in sorted(source.namelist()):
-            data = (original if name == _METADATA else source).read(name)
-            target.writestr(zipfile.ZipInfo(name, _NO_TIME), data)
-    os.remove(saved)
+    with files_lib.scratch_path(path) as saved:
+        model.save(saved)
+        with (
+            zipfile.ZipFile(os.path.join(train_dir, runs.MODEL)) as original,
+            zipfile.ZipFile(saved) as source,
+            zipfile.ZipFile(path, "w") as target,
+        ):
+            for name in sorted(source.namelist()):
+                data = (original if name == _METADATA else source).read(name)
+                target.writestr(zipfile.ZipInfo(name, _NO_TIME), data)
     return path
 
 

@@ -159,11 +159,13 @@ def _signatures(
     if schema.kind == FRAME:
         specs[NUM_FRAMES] = tf.TensorSpec([None], tf.int32, NUM_FRAMES)
     records = tf.TensorSpec([None], tf.string, SERIALIZED)
-    from_records = tf.function(serialized).get_concrete_function(serialized=records)
+    from_records = tf.function(serialized, autograph=False).get_concrete_function(
+        serialized=records
+    )
     return {
         "serving_default": from_records,
         SERIALIZED: from_records,
-        FEATURES: tf.function(features).get_concrete_function(**specs),
+        FEATURES: tf.function(features, autograph=False).get_concrete_function(**specs),
     }
 
 
@@ -184,7 +186,7 @@ def _signatures_of_clips(
         for name in schema.inputs
     }
     specs[NUM_FRAMES] = tf.TensorSpec([None], tf.int32, NUM_FRAMES)
-    function = tf.function(features).get_concrete_function(**specs)
+    function = tf.function(features, autograph=False).get_concrete_function(**specs)
     return {"serving_default": function, FEATURES: function}
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 
 from yt8m.base import files
@@ -59,26 +57,6 @@ def writing(path: str, parts: set[str], sign: str) -> Iterator[str]:
     Raises:
         UserError: it cannot be written, or there is something that would be lost.
     """
-    temporary = _temporary(path)
-    with files.writing(path):
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.makedirs(temporary)
-    try:
+    with files.atomic_folder(path) as temporary:
         yield temporary
         _check_replaceable(path, parts, sign)
-        with files.writing(path):
-            final = os.path.realpath(path)
-            if os.path.isdir(final):
-                earlier = tempfile.mkdtemp(prefix=".tmp-", dir=os.path.dirname(final))
-                os.replace(final, earlier)
-                os.replace(temporary, final)
-                shutil.rmtree(earlier, ignore_errors=True)
-            else:
-                os.replace(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _temporary(path: str) -> str:
-    folder, name = os.path.split(os.path.realpath(path))
-    return os.path.join(folder, f".tmp-{name}")

@@ -7,6 +7,7 @@ import keras
 from yt8m import metrics
 from yt8m.base import files
 from yt8m.base.errors import UserError
+from yt8m.data.ids import FirstRecords
 from yt8m.data.video.clip_reader import ClipReader
 from yt8m.evaluation.clips import scored
 from yt8m.metrics import views
@@ -41,11 +42,10 @@ def write_submission(path: str, model: keras.Model, reader: ClipReader, top_k: i
 
 def _check_ids(reader: ClipReader) -> None:
     """Fails where two rows would be told apart by nothing: a video of two tasks."""
-    known: set[str] = set()
+    known = FirstRecords()
     for item in reader.items:
-        if item.id in known:
+        if not known.add(item.id):
             raise UserError(
                 f"{item.id} is in the data of two tasks, and would stand in the file twice. "
                 "Predict for one task at a time."
             )
-        known.add(item.id)

@@ -12,6 +12,7 @@ from absl import logging
 from yt8m.base import files
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
+from yt8m.data.ids import FirstRecords, as_text
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME
 from yt8m.data.segments import SEGMENT_FRAMES
@@ -24,21 +25,20 @@ from yt8m.submissions.top_segments import TopSegments
 class SegmentIndex:
     """Which segment of which video each number is: about 160 bytes a video.
 
-    A video counts once: a later record of the same id is left out, as a segment may stand only
-    once in a line of a submission.
+    A video counts once, as a segment may stand only once in a line of a submission. A record
+    without a segment is none of its video.
 
     Attributes:
         num_videos: videos that were added, of whatever length.
         num_short: those of them that are shorter than a segment.
-        num_repeated: those of them that came before.
+        known: tells those that came before from the others.
     """
 
     num_videos: int = 0
     num_short: int = 0
-    num_repeated: int = 0
+    known: FirstRecords = dataclasses.field(default_factory=FirstRecords)
 
     def __post_init__(self):
-        self._known: set[str] = set()
         self._ids: list[str] = []
         self._firsts: list[int] = []
         self._num_segments = 0
@@ -63,14 +63,13 @@ class SegmentIndex:
         """
         counts = np.asarray(num_frames, np.int64) // SEGMENT_FRAMES
         for row, name in enumerate(ids):
-            video_id = name.decode(errors="surrogateescape")
+            video_id = as_text(name)
             if not counts[row]:
                 self.num_short += 1
-            elif video_id in self._known:
-                self.num_repeated += 1
-                counts[row] = 0
-            else:
+            elif self.known.add(video_id):
                 self._add(video_id, int(counts[row]))
+            else:
+                counts[row] = 0
         self.num_videos += len(ids)
         return counts
 
@@ -80,7 +79,6 @@ class SegmentIndex:
                 f"The id {video_id!r} cannot stand in a submission of segments, where spaces and "
                 "commas part one id from the next. Rename or remove its record."
             )
-        self._known.add(video_id)
         self._ids.append(video_id)
         self._firsts.append(self._num_segments)
         self._num_segments += count
@@ -234,9 +232,4 @@ def _report(index: SegmentIndex) -> None:
             index.num_videos,
             SEGMENT_FRAMES,
         )
-    if index.num_repeated:
-        logging.warning(
-            "%d of %d videos have the id of an earlier one; they are left out.",
-            index.num_repeated,
-            index.num_videos,
-        )
+    index.known.warn()

@@ -10,6 +10,7 @@ from absl import logging
 from yt8m import metrics
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
+from yt8m.data.ids import as_text
 from yt8m.data.ratings import RatingReader
 from yt8m.data.schema import FRAME, Schema
 from yt8m.evaluation import predicting
@@ -23,7 +24,7 @@ class Ratings:
     """The ratings of shards: 17 bytes a rating, twice that while they are read, and the ids.
 
     A class that is rated more than once in a segment of one record counts once, as positive if
-    any rating is. As everywhere else, a record that comes twice counts twice.
+    any rating is. As in all metrics, a record that comes twice counts twice.
 
     Attributes:
         ids: of the videos with a rating.
@@ -54,7 +55,7 @@ class Ratings:
             rated, videos = np.unique(rows, return_inverse=True)
             videos = (videos + len(ids)).astype(np.int32)
             parts.append((videos, starts, classes.astype(np.int32), hits))
-            ids += [name.decode(errors="surrogateescape") for name in batch["ids"][rated]]
+            ids += [as_text(video_id) for video_id in batch["ids"][rated]]
         videos, starts, classes, hits = (np.concatenate(p) for p in zip(*parts, strict=True))
         order = np.argsort(classes, kind="stable")
         ends = np.cumsum(np.bincount(classes, minlength=reader.num_classes))

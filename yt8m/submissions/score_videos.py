@@ -8,6 +8,7 @@ from absl import logging
 from yt8m import metrics
 from yt8m.base.errors import UserError
 from yt8m.data import labels
+from yt8m.data.ids import as_text
 from yt8m.data.reader import Reader
 from yt8m.evaluation import predicting
 from yt8m.submissions.predictions import Predictions
@@ -29,9 +30,7 @@ def score(predictions: Predictions, reader: Reader, top_k: int) -> metrics.Evalu
     classes = np.concatenate([predictions.classes, nothing])
     scores = np.concatenate([predictions.scores, np.zeros(nothing.shape, np.float32)])
     for batch in predicting.batches(reader, "Scoring"):
-        rows = np.array(
-            [predictions.row.get(i.decode(errors="surrogateescape"), empty) for i in batch["ids"]]
-        )
+        rows = np.array([predictions.row.get(as_text(i), empty) for i in batch["ids"]])
         missing += int((rows == empty).sum())
         seen += len(rows)
         truth = labels.multi_hot_array(batch["labels"], reader.num_classes)

@@ -34,7 +34,7 @@ class History:
         self._folder = os.path.join(train_dir, runs.CHECKPOINTS)
 
     def average(self, variables: list[keras.Variable], step: int) -> None:
-        """Adds the variables' values, as those of `step`, and assigns the mean to them."""
+        """Keeps the variables' values as those of `step`, and assigns the mean to the variables."""
         values = [keras.ops.convert_to_numpy(variable) for variable in variables]
         self._write(values, step)
         kept = self._steps()[-self.length :]
@@ -45,13 +45,16 @@ class History:
             variable.assign((value / count).astype(value.dtype))
 
     def forget_after(self, step: int) -> None:
-        """Deletes what later steps left, as training goes on from `step`."""
+        """Deletes the weights of later steps, where training goes on from `step`."""
         for other in self._steps():
             if other > step:
                 os.remove(self._path(other))
 
     def _add(self, values: list[np.ndarray], step: int) -> bool:
-        """Adds what a step left to `values`; a file that cannot be read is named and left out."""
+        """Adds the weights of a step to `values`, and says whether their file could be read.
+
+        A warning names a file that cannot be read.
+        """
         path = self._path(step)
         try:
             with open(path, "rb") as stored, np.load(stored) as file:
@@ -64,11 +67,8 @@ class History:
         return True
 
     def _write(self, values: list[np.ndarray], step: int) -> None:
-        with files.writing(self._folder):
-            os.makedirs(self._folder, exist_ok=True)
-            temporary = os.path.join(self._folder, ".tmp-weights.npz")
+        with files.atomic_path(self._path(step)) as temporary:
             np.savez(temporary, **{f"w{i}": value for i, value in enumerate(values)})
-            os.replace(temporary, self._path(step))
 
     def _steps(self) -> list[int]:
         names = os.listdir(self._folder) if os.path.isdir(self._folder) else []
@@ -83,39 +83,43 @@ class Weights:
     """The model that is evaluated and saved: the trained weights, or an average of them.
 
     An exponential moving average over steps, where the optimizer keeps one; the mean over the
-    last evaluations, where `history` is given; or the mean of moving averages, where both are.
+    last evaluations, where `history` is given; with both, the mean of moving averages.
 
     Args:
-        trainer: the compiled trainer; whether its optimizer keeps an average decides.
-        history: what holds the weights of the last evaluations, or None.
+        trainer: the compiled trainer, whose optimizer may keep an average.
+        history: holds the weights of the last evaluations; None for no mean over them.
+
+    Raises:
+        ValueError: the optimizer keeps an average, and is not of `optimizers.get`.
     """
 
     def __init__(self, trainer: Trainer, history: History | None = None):
-        optimizer = trainer.optimizer
-        self._use_ema = getattr(optimizer, "inner_optimizer", optimizer).use_ema
+        self._optimizer = getattr(trainer.optimizer, "inner_optimizer", trainer.optimizer)
+        if self._optimizer.use_ema and not hasattr(self._optimizer, "write_average"):
+            raise ValueError(
+                "Keras would overwrite the trained weights with their average at the end of each "
+                "`fit`. Make the optimizer with `optimizers.get`. "
+                f"Received: a {type(self._optimizer).__name__} with use_ema=True."
+            )
         self._history = history
         self._average = None
-        if self._use_ema or history is not None:
+        if self._optimizer.use_ema or history is not None:
             self._average = keras.models.clone_model(trainer.model)
         self.model = keras_model.classifier(self._average or trainer.model)
-        # Keras ends every `fit` by overwriting the weights with their average. Training goes on
-        # from the weights themselves, so the average is taken here and only here.
-        self._write_average = optimizer.finalize_variable_values
-        optimizer.finalize_variable_values = lambda trainable_variables: None
 
     def update(self, trainer: Trainer, step: int) -> keras.Model:
         """Brings the model up to date and returns it.
 
-        Values are copied: with JAX an assignment shares the buffer, and the next step of training
-        or of prediction gives its buffers up.
+        Values are copied, because on JAX an assignment shares the buffer, and the next step of
+        training or of prediction frees the buffers that it takes.
         """
         if self._average is None:
             return self.model
         for mine, theirs in zip(self._average.variables, trainer.model.variables, strict=True):
             mine.assign(ops.copy(theirs))
-        if self._use_ema:
+        if self._optimizer.use_ema:
             trained = self._trained(trainer)
-            self._write_average(trained)
+            self._optimizer.write_average(trained)
             for mine in trained:
                 mine.assign(ops.copy(mine))
         if self._history is not None:
@@ -125,12 +129,13 @@ class Weights:
     def _trained(self, trainer: Trainer) -> list[keras.Variable]:
         """The variables that the optimizer has averages of, in its order.
 
-        The trainer knows which: a clone takes its layers for trainable that are inside others.
+        The trainer knows which these are. A clone does not: layers inside other layers are
+        trainable there, also where they were frozen.
         """
         pairs = zip(self._average.variables, trainer.model.variables, strict=True)
         return [mine for mine, theirs in pairs if theirs.trainable]
 
     def resume(self, step: int) -> None:
-        """Forgets what was evaluated after the step that training goes on from."""
+        """Deletes the weights of evaluations after the step from which training goes on."""
         if self._history is not None:
             self._history.forget_after(step)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 
 import keras
 import numpy as np
@@ -13,7 +12,7 @@ from absl import logging
 
 from yt8m import runs
 from yt8m.base import files
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 
 _WEIGHTS = "state.weights.h5"
 _STATE = "state.json"
@@ -27,22 +26,14 @@ def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> No
         train_dir: the run.
         trainer: the compiled model that trains; its weights and its optimizer's are written.
         state: JSON values; `state["step"]` names the checkpoint.
-        keep: older checkpoints than this many are deleted.
+        keep: how many checkpoints stay; older ones are deleted.
     """
     folder = os.path.join(train_dir, runs.CHECKPOINTS)
     final = os.path.join(folder, f"step-{state['step']:09d}")
-    temporary = os.path.join(folder, f".tmp-{state['step']}")
-    with files.writing(folder):
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.makedirs(temporary)
+    with files.atomic_folder(final) as temporary:
         trainer.save_weights(os.path.join(temporary, _WEIGHTS))
         files.write_json(os.path.join(temporary, _STATE), state | {_RANDOM: _random_state(trainer)})
-        if os.path.exists(final):
-            os.replace(final, tempfile.mkdtemp(prefix=".tmp-old-", dir=folder))
-        os.replace(temporary, final)
-        for name in os.listdir(folder):
-            if name.startswith(".tmp-"):
-                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+    with files.writing(folder):
         for old in _list(train_dir)[:-keep]:
             shutil.rmtree(old)
 
@@ -50,10 +41,10 @@ def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> No
 def restore(train_dir: str, trainer: keras.Model) -> dict | None:
     """Loads the last checkpoint into the trainer.
 
-    One that cannot be read is named, and the one before it is taken.
+    Where it cannot be read, a warning names it, and the checkpoint before it is taken.
 
     Returns:
-        What `save` got as `state`; None if there is no checkpoint.
+        The `state` that `save` was given; None if there is no checkpoint.
 
     Raises:
         UserError: there are checkpoints, but none can be read.
@@ -63,8 +54,7 @@ def restore(train_dir: str, trainer: keras.Model) -> dict | None:
         try:
             return _restore(checkpoint, trainer)
         except (OSError, ValueError, KeyError) as error:
-            reason = (str(error).splitlines() or [""])[0]
-            logging.warning("The checkpoint %s cannot be read: %s", checkpoint, reason)
+            logging.warning("The checkpoint %s cannot be read: %s", checkpoint, first_line(error))
     if checkpoints:
         raise UserError(
             f"No checkpoint in {os.path.dirname(checkpoints[-1])} can be read; the last is "
@@ -88,7 +78,7 @@ def _restore(checkpoint: str, trainer: keras.Model) -> dict:
 
 
 def _random_state(trainer: keras.Model) -> list[list[int]]:
-    """Where the random generators of dropout and the like are; Keras' weight files lack them."""
+    """The states of random generators, such as those of dropout. Keras' weight files lack them."""
     return [variable.numpy().tolist() for variable in _generators(trainer)]
 
 

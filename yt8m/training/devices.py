@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 
 CHOICES = ("auto", "none", "mirrored", "tpu", "data_parallel")
 HELP = (
@@ -26,8 +26,8 @@ class Devices:
     """The devices to train on.
 
     Attributes:
-        count: over how many a batch is split.
-        scope: makes the context in which the model and the optimizer are made.
+        count: the number of devices over which a batch is split.
+        scope: returns the context in which the model and the optimizer are to be made.
     """
 
     count: int = 1
@@ -43,7 +43,7 @@ def set_up(choice: str) -> Devices:
     backend = keras.config.backend()
     if _BACKEND_OF.get(choice, backend) != backend:
         raise UserError(
-            f"--distribute={choice} needs the {_BACKEND_OF[choice]} backend of Keras, this is "
+            f"--distribute={choice} needs the {_BACKEND_OF[choice]} backend of Keras, and this is "
             f"{backend}. Set KERAS_BACKEND={_BACKEND_OF[choice]}, or choose another."
         )
     devices = _tensorflow(choice) if backend == "tensorflow" else _jax(choice)
@@ -66,7 +66,7 @@ def _tensorflow(choice: str) -> Devices:
         try:
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
         except (ValueError, tf.errors.OpError) as error:
-            reason = (str(error).splitlines() or [""])[0]
+            reason = first_line(error)
             raise UserError(f"--distribute=tpu finds no TPU: {reason}") from None
         strategy = tf.distribute.TPUStrategy(resolver)
     elif choice == "mirrored" or (choice == "auto" and len(_gpus()) > 1):

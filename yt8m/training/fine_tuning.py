@@ -13,9 +13,9 @@ _SHOWN = 5
 def apply(model: keras.Model, top_layers: int, lower_rate: float) -> dict[str, float]:
     """Lets the last layers learn at the full rate, and those below at a lower one or not at all.
 
-    Layers are counted from the output, as `layer_graph.ranks` does. A layer that does not learn is
-    no longer trainable: its batch norms use and keep their moving statistics, and its gradients
-    are not computed.
+    Layers are counted from the output, see `layer_graph.ranks`. A layer that does not learn is no
+    longer trainable: its batch norms use and keep their moving statistics, and its gradients are
+    not computed.
 
     Args:
         model: functional, built, not trained yet.
@@ -24,8 +24,8 @@ def apply(model: keras.Model, top_layers: int, lower_rate: float) -> dict[str, f
             train them.
 
     Returns:
-        The share of the learning rate by the path of a variable, for `optimizers.get`; variables
-        that are not in it learn at the full rate or not at all.
+        The share of the learning rate by the path of a variable, for `optimizers.get`. A variable
+        without a share learns at the full rate, or not at all.
 
     Raises:
         ValueError: an argument is out of its range, `lower_rate` is given without `top_layers`,
@@ -88,6 +88,6 @@ def _report(top: list[keras.Layer], lower: list[keras.Layer], lower_rate: float)
         f"those below at {lower_rate:g} of it" if lower_rate else "those below keep their values"
     )
     logging.info(
-        "At the full rate learn %s%s; %s (%d layers with weights).",
+        "%s%s learn at the full rate; %s (%d layers with weights).",
         more, ", ".join(names[-_SHOWN:]), below, len(lower),
     )  # fmt: skip

@@ -86,6 +86,7 @@ def _resume(train_dir: str, trainer: Trainer, watched: str) -> Position:
     return position
 
 
+@tf.autograph.experimental.do_not_convert
 def _train_epoch(
     trainer: Trainer, data: TrainingData, seed: int, position: Position, callback: RunCallback
 ) -> None:

@@ -3,17 +3,15 @@
 import inspect
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 from keras import ops
 
-from yt8m.base import spec_language
+from yt8m.base.catalogue import Catalogue
+from yt8m.base.spec_language import Call
+from yt8m.training.rates import with_rates
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
-
-# Arguments of Keras optimizers that `get` sets from arguments of its own.
-_OWN = {"self", "learning_rate", "name", "kwargs", "clipnorm", "use_ema", "ema_momentum"}
 
 
 @keras.saving.register_keras_serializable(package="yt8m")
@@ -36,6 +34,12 @@ class StaircaseDecay(Schedule):
     Reference:
         `--learning_rate_decay` and `--learning_rate_decay_examples` of the google/youtube-8m
         starter code (`tf.train.exponential_decay` with `staircase=True`).
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> schedule = optimizers.StaircaseDecay(0.1, decay=0.5, decay_examples=100, batch_size=10)
+        >>> [round(float(schedule(step)), 3) for step in (0, 9, 10, 20)]
+        [0.1, 0.1, 0.05, 0.025]
     """
 
     def __init__(
@@ -106,106 +110,70 @@ def staircase_decay(
 
     Raises:
         ValueError: an argument is out of its range.
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> schedule = optimizers.staircase_decay(0.01, 0.95, 4_000_000, batch_size=1024)
+        >>> [round(float(schedule(step)), 4) for step in (3906, 3907)]
+        [0.01, 0.0095]
     """
     return StaircaseDecay(base_learning_rate, decay, decay_examples, batch_size)
 
 
-def _normalise(name: str) -> str:
-    return name.lower().replace("_", "").removesuffix("optimizer")
+def _keras_optimizers() -> tuple[type[keras.optimizers.Optimizer], ...]:
+    """The optimizers that this version of Keras has.
 
-
-def _classes() -> dict[str, type[keras.optimizers.Optimizer]]:
-    """Finds Keras' optimizers: normalised name -> class.
-
-    Those that have no `learning_rate` wrap other optimizers and are not for users to choose.
+    Those without a `learning_rate` wrap other optimizers, and are not for users to choose.
     """
-    return {
-        _normalise(name): value
-        for name, value in vars(keras.optimizers).items()
-        if inspect.isclass(value)
-        and issubclass(value, keras.optimizers.Optimizer)
-        and value is not keras.optimizers.Optimizer
-        and "learning_rate" in inspect.signature(value).parameters
-    }
+    public = [value for value in vars(keras.optimizers).values() if inspect.isclass(value)]
+    return tuple(
+        cls
+        for cls in public
+        if issubclass(cls, keras.optimizers.Optimizer)
+        and cls is not keras.optimizers.Optimizer
+        and "learning_rate" in inspect.signature(cls).parameters
+    )
+
+
+# Hidden are the parameters that `get` sets from arguments of its own, and `name`.
+_CATALOGUE = Catalogue(
+    "optimizer",
+    _keras_optimizers(),
+    hidden=frozenset({"learning_rate", "name", "kwargs", "clipnorm", "use_ema", "ema_momentum"}),
+)
 
 
 def names() -> list[str]:
-    """Returns the names that `get` knows, sorted."""
-    return sorted(cls.__name__ for cls in _classes().values())
+    """Returns the names that `get` knows, sorted.
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> {"Adam", "AdamW", "SGD"} <= set(optimizers.names())
+        True
+    """
+    return _CATALOGUE.names()
 
 
-def _find(name: str) -> type[keras.optimizers.Optimizer]:
-    classes = _classes()
-    if _normalise(name) not in classes:
-        raise ValueError(
-            spec_language.unknown("optimizer", name, [*classes, *names()], shown=names())
-        )
-    return classes[_normalise(name)]
+def _keeping_weights(
+    cls: type[keras.optimizers.Optimizer],
+) -> type[keras.optimizers.Optimizer]:
+    """The class of optimizers that keep an average, and leave the weights to whoever trains.
 
-
-def _check_hyperparameters(cls: type[keras.optimizers.Optimizer], received: Mapping[str, Any]):
-    known = sorted(set(inspect.signature(cls).parameters) - _OWN)
-    what = f"hyperparameter of optimizer {cls.__name__}"
-    spec_language.check_names(what, received, dict.fromkeys(known))
-
-
-class _RatePerVariable:
-    """Mixed into a Keras optimizer, gives each variable a multiple of the learning rate.
-
-    Keras hands one learning rate to every `update_step`, and takes it also for the weight decay:
-    both get the variable's own here. An optimizer of this kind is not saved with a model; a
-    checkpoint holds the same variables as without rates.
+    Keras ends each `fit` by overwriting the weights with their average. A run is trained by one
+    `fit` an epoch, and each goes on from the weights themselves.
     """
 
-    _rates: Mapping[str, float] = {}  # By path; a variable that is not named has 1.
-    _decayed_at = 1.0
+    class KeepingWeights(cls):
+        def finalize_variable_values(self, var_list):
+            """Leaves the weights as they are."""
 
-    def build(self, variables):
-        """Makes the optimizer's variables, and finds the rate of each trained one."""
-        unknown = sorted(set(self._rates) - {variable.path for variable in variables})
-        if unknown:
-            raise ValueError(
-                "The rates of an optimizer must be of variables that it trains. "
-                f"Received: rates of {', '.join(unknown)}."
-            )
-        super().build(variables)
-        self._rate_of_index = [self._rates.get(variable.path, 1.0) for variable in variables]
+        def write_average(self, variables):
+            """Assigns the average of the weights to variables, in the order of training."""
+            super().finalize_variable_values(variables)
 
-    def update_step(self, gradient, variable, learning_rate):
-        """Updates one variable at its own rate."""
-        if isinstance(self, keras.optimizers.Adafactor):
-            # It takes no more than 1 / sqrt(step). The rate is a share of what that leaves.
-            step = ops.cast(self.iterations + 1, "float32")
-            learning_rate = ops.minimum(learning_rate, 1 / ops.sqrt(step))
-        super().update_step(gradient, variable, learning_rate * self._rate_of(variable))
-
-    def _apply_weight_decay(self, variables):
-        for rate in sorted({self._rate_of(variable) for variable in variables}):
-            self._decayed_at = rate
-            super()._apply_weight_decay([v for v in variables if self._rate_of(v) == rate])
-        self._decayed_at = 1.0
-
-    def _get_current_learning_rate(self):
-        learning_rate = super()._get_current_learning_rate()
-        return learning_rate if self._decayed_at == 1 else learning_rate * self._decayed_at
-
-    def _rate_of(self, variable) -> float:
-        return self._rate_of_index[self._get_variable_index(variable)]
-
-
-def _with_rates(
-    cls: type[keras.optimizers.Optimizer], rates: Mapping[str, float]
-) -> type[keras.optimizers.Optimizer]:
-    """The class of optimizers that learns at `rates`; the class itself where all are 1."""
-    for path, rate in rates.items():
-        if not 0 < rate <= 1:
-            raise ValueError(
-                "The rate of a variable must be above 0 and at most 1. "
-                f"Received: rates[{path!r}]={rate}."
-            )
-    if all(rate == 1 for rate in rates.values()):
-        return cls
-    return type(cls.__name__, (_RatePerVariable, cls), {"_rates": dict(rates)})
+    # Keras saves an optimizer by these two, and so saves it as the class it extends.
+    KeepingWeights.__name__, KeepingWeights.__module__ = cls.__name__, cls.__module__
+    return KeepingWeights
 
 
 def get(
@@ -227,6 +195,8 @@ def get(
             this L2 norm, as in the starter code; 0 leaves gradients alone. With several replicas
             Keras clips what each replica computed, before they are summed.
         ema_momentum: momentum of the moving average of the weights that Keras keeps; 0 for none.
+            `fit` does not overwrite the weights with the average: `write_average(variables)` of
+            the optimizer assigns it to the variables of a model.
         rates: multipliers of the learning rate, above 0 and at most 1, by the path of a variable
             (see `fine_tuning.apply`); variables without one have 1. The weight decay of a variable
             is multiplied, too, as Keras makes it a share of the learning rate.
@@ -237,8 +207,14 @@ def get(
 
     Raises:
         ValueError: the name or a hyperparameter is unknown, or a value is out of its range.
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> optimizer = optimizers.get("adamw", 0.01, clip_gradient_norm=1.0, weight_decay=0.004)
+        >>> optimizer.clipnorm, optimizer.weight_decay
+        (1.0, 0.004)
     """
-    cls = _find(name)
+    cls = _CATALOGUE.find(name)
     if clip_gradient_norm < 0:
         raise ValueError(
             "clip_gradient_norm must be 0 or more. "
@@ -246,15 +222,16 @@ def get(
         )
     if not 0 <= ema_momentum < 1:
         raise ValueError(f"ema_momentum must be in [0, 1). Received: ema_momentum={ema_momentum}.")
-    _check_hyperparameters(cls, hyperparameters)
+    _CATALOGUE.check(cls, hyperparameters)
     if clip_gradient_norm:
         hyperparameters["clipnorm"] = clip_gradient_norm
     if ema_momentum:
         hyperparameters.update(use_ema=True, ema_momentum=ema_momentum)
-    return _with_rates(cls, rates or {})(learning_rate, **hyperparameters)
+        cls = _keeping_weights(cls)
+    return with_rates(cls, rates or {})(learning_rate, **hyperparameters)
 
 
-def from_spec(text: str) -> spec_language.Call:
+def from_spec(text: str) -> Call:
     """Parses and checks the spec of an optimizer, such as `adamw(weight_decay=0.01)`.
 
     Returns:
@@ -262,12 +239,11 @@ def from_spec(text: str) -> spec_language.Call:
 
     Raises:
         ValueError: as `get`, or the text is no spec.
+
+    Example:
+        >>> from yt8m.training import optimizers
+        >>> call = optimizers.from_spec("sgd(momentum=0.9)")
+        >>> call.name, call.arguments["momentum"], call.arguments["nesterov"]
+        ('SGD', 0.9, False)
     """
-    call = spec_language.parse(text)
-    cls = _find(call.name)
-    _check_hyperparameters(cls, call.arguments)
-    try:
-        get(call.name, 1.0, **call.arguments)
-    except TypeError as error:
-        raise ValueError(f"The optimizer {text!r} has a value of a wrong type: {error}.") from None
-    return spec_language.complete(call, cls, hidden=_OWN)
+    return _CATALOGUE.from_spec(text, lambda name, **settings: get(name, 1.0, **settings))

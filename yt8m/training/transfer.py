@@ -24,25 +24,26 @@ def initialize(
 ) -> int:
     """Gives the weights of a run to a model that has some of the same layers.
 
-    Weights go by their name, such as `net_vlad/assignment/kernel`. One that the source lacks, or
-    that has another shape there, such as a classifier over other classes, keeps its value, and is
-    named in a warning.
+    A weight is found by its name, such as `net_vlad/assignment/kernel`. A weight keeps its value,
+    and a warning names it, where the source lacks it or has it in another shape, such as a
+    classifier over other classes.
 
-    A part of the model that is a model itself, such as the temporal stream of `two_stream`, is
-    also taken from a run of that stream alone, and a stream from a run of both: from the model or
-    the part of it that has all the weights of the part, those of the last layer aside.
+    A part of the model that is a model itself, such as the temporal stream of `two_stream`, may
+    also come from a run of that stream alone, and a stream may come from a run of both. It is
+    taken from the model, or the part of a model, that has all of its weights except those of the
+    last layer.
 
     Where nothing else differs, the first convolution may be over other channels than the red,
-    green and blue of the source: a network of images begins one of optical flow, and each of its
-    channels gets the mean of the three.
+    green and blue of the source. A network of optical flow thus begins as one of images, and each
+    of its channels gets the mean of the three.
 
     Args:
         model: the model to train, functional, as it was built: no layer is frozen yet.
         source: the run to take weights from.
-        normalize: how the features of `model` are scaled; other scaling than the source's is
-            warned of.
+        normalize: how the features of `model` are scaled. A warning is logged where those of the
+            source were scaled otherwise.
         schema: what `model` learns from. Where its classes have other names than the source's, the
-            classifier is not taken, though it may be of the same size; None knows no names.
+            classifier is not taken, even if it has the same size. None if the names are unknown.
 
     Returns:
         The number of variables that were taken.
@@ -55,21 +56,21 @@ def initialize(
         ConvNets, https://arxiv.org/abs/1507.02159, section 3.
     """
     mine, theirs = layer_graph.parts(model), layer_graph.parts(source.model)
-    there = _of_same_name(mine[""], theirs[""])
+    namesakes = _of_same_name(mine[""], theirs[""])
     given = {
-        id(variable): there[id(variable)]
+        id(variable): namesakes[id(variable)]
         for variable in model.weights
-        if id(variable) in there and there[id(variable)].shape == variable.shape
+        if id(variable) in namesakes and namesakes[id(variable)].shape == variable.shape
     }
     for part, other in _pairs(mine, theirs, set(given), _last_weights(model), source.train_dir):
-        there |= _of_same_name(mine[part], theirs[other])
+        namesakes |= _of_same_name(mine[part], theirs[other])
         given |= _matches(mine[part], theirs[other])
     if _other_classes(source, schema):
         given = {k: v for k, v in given.items() if k not in _last_weights(model)}
     for variable in model.weights:
         if id(variable) in given:
             variable.assign(_adapted(given[id(variable)], variable))
-    _report(model, source, _rest(mine, there, set(given)), len(given))
+    _report(model, source, _not_taken(mine, namesakes, set(given)), len(given))
     trained_with = source.config.preprocessing.get("normalize", normalize)
     if trained_with != normalize:
         logging.warning(
@@ -85,6 +86,7 @@ def _other_classes(source: Run, schema: Schema | ClipSchema | None) -> bool:
 
 
 def _of_same_name(mine: _Weights, theirs: _Weights) -> dict[int, keras.Variable]:
+    """The weights of the source by the ids of mine that have the same name."""
     return {id(variable): theirs[name] for name, variable in mine.items() if name in theirs}
 
 
@@ -101,7 +103,10 @@ def _pairs(
     last: set[int],
     where: str,
 ) -> list[tuple[str, str]]:
-    """The parts that lack more than their last layer, outer ones first, each with its source."""
+    """The parts to take from a part of the source, outer ones first, each with that part.
+
+    These are the parts that lack more than their last layer so far.
+    """
     pairs = []
     settled = settled | last
     for part, weights in mine.items():
@@ -121,7 +126,7 @@ def _pairs(
 
 
 def _fits(mine: _Weights, theirs: _Weights, last: set[int]) -> bool:
-    """Whether all weights of a part are there, but for those of the last layer."""
+    """Whether the source has all weights of a part, except those of the last layer."""
     matches = set(_matches(mine, theirs))
     missing = {id(variable) for variable in mine.values()} - matches
     return bool(matches - last) and missing <= last
@@ -137,7 +142,7 @@ def _matches(mine: _Weights, theirs: _Weights) -> dict[int, keras.Variable]:
 
 
 def _other_channels(mine: _Weights, theirs: _Weights) -> list[str]:
-    """The convolutions that are over red, green and blue there, and over other channels here."""
+    """The convolutions over other channels, which are over red, green and blue in the source."""
     return [name for name in mine if name in theirs and _is_rgb_of(theirs[name], mine[name])]
 
 
@@ -152,17 +157,17 @@ def _is_rgb_of(given: keras.Variable, variable: keras.Variable) -> bool:
 
 
 def _adapted(given: keras.Variable, variable: keras.Variable) -> np.ndarray:
-    """The value of a weight, over the channels of another one."""
+    """The value of a weight of the source, its channels made those of `variable`."""
     value = keras.ops.convert_to_numpy(given)
     if value.shape == tuple(variable.shape):
         return value
     return np.repeat(value.mean(axis=-2, keepdims=True), variable.shape[-2], axis=-2)
 
 
-def _rest(
-    mine: dict[str, _Weights], there: dict[int, keras.Variable], given: set[int]
+def _not_taken(
+    mine: dict[str, _Weights], namesakes: dict[int, keras.Variable], given: set[int]
 ) -> list[str]:
-    """What is not taken: parts of which nothing is, and single weights."""
+    """What is not taken, a line each: whole parts, and single weights of other parts."""
     lines, told = [], set(given)
     for part, weights in mine.items():
         ids = {id(variable) for variable in weights.values()}
@@ -171,8 +176,9 @@ def _rest(
             told |= ids
     for name, variable in mine[""].items():
         if id(variable) not in told:
-            shape = tuple(there[id(variable)].shape) if id(variable) in there else "none"
-            lines.append(f"{name} {tuple(variable.shape)} (there: {shape})")
+            source = namesakes.get(id(variable))
+            shape = "none" if source is None else tuple(source.shape)
+            lines.append(f"{name} {tuple(variable.shape)} (in the source: {shape})")
     return lines
 
 
@@ -181,28 +187,30 @@ def _title(part: str) -> str:
 
 
 def _report_part(part: str, chosen: str, mine: _Weights, theirs: _Weights, where: str) -> None:
-    logging.info("Of %s, %s is taken for %s.", where, _title(chosen), _title(part))
+    logging.info("From %s, %s is taken for %s.", where, _title(chosen), _title(part))
     for name in _other_channels(mine, theirs):
+        weight = "/".join(filter(None, (part, name)))
         logging.info(
-            "%s, over red, green and blue there, has their mean for each of its %d channels.",
-            "/".join(filter(None, (part, name))), mine[name].shape[-2],
-        )  # fmt: skip
+            "%s is over red, green and blue in the source: "
+            "each of its %d channels gets their mean.",
+            weight,
+            mine[name].shape[-2],
+        )
 
 
-def _report(model: keras.Model, source: Run, rest: list[str], taken: int) -> None:
+def _report(model: keras.Model, source: Run, not_taken: list[str], count: int) -> None:
     """Says what was taken and what was not.
 
     Raises:
         UserError: nothing was.
     """
-    shown = "; ".join(rest[:_SHOWN])
-    if not taken:
+    shown = "; ".join(not_taken[:_SHOWN])
+    if not count:
         raise UserError(
-            f"--init_from={source.train_dir} holds {source.config.model}, which has no weight of "
-            f"this model: of {shown}. Name a run of the same model."
+            f"--init_from={source.train_dir} holds {source.config.model}, which has none of the "
+            f"weights of this model: {shown}. Name a run of the same model."
         )
-    count = len(model.weights)
-    logging.info("%d of %d variables are from %s.", taken, count, source.train_dir)
-    if rest:
-        more = f" and {len(rest) - _SHOWN} more" if len(rest) > _SHOWN else ""
+    logging.info("%d of %d variables are from %s.", count, len(model.weights), source.train_dir)
+    if not_taken:
+        more = f" and {len(not_taken) - _SHOWN} more" if len(not_taken) > _SHOWN else ""
         logging.warning("Not in %s, and so new: %s%s.", source.train_dir, shown, more)

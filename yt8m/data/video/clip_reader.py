@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m.base.errors import UserError
+from yt8m.data.ids import as_bytes
 from yt8m.data.records import PADDING_LABEL
 from yt8m.data.video import clips as clips_lib
 from yt8m.data.video import workers
@@ -119,6 +120,10 @@ class ClipReader:
 
         return self._dataset(generate)
 
+    def explain(self, reason: str) -> str | None:
+        """What is wrong with a video that cannot be used any more, see `diagnose.Explains`."""
+        return self.log.failure
+
     def _drawn(self, seed: int, epoch: int, skipped: int) -> Iterator[tuple[Item, dict]]:
         """A clip of each video, in the order of an epoch, after the first `skipped`."""
         order = np.random.default_rng((seed, epoch)).permutation(len(self.items))[skipped:]
@@ -171,7 +176,7 @@ class ClipReader:
                     {name: values[number] for name, values in views.items()}
                     | {
                         "labels": self._labels(item),
-                        "ids": np.bytes_(item.id.encode(errors="surrogateescape")),
+                        "ids": np.bytes_(as_bytes(item.id)),
                         "task": np.int32(item.task),
                     }
                 )

@@ -25,7 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from yt8m.base import temporaries
+from yt8m.base import files
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video import workers
@@ -161,8 +161,6 @@ def precompute(
 ) -> None:
     """Fills the cache with the flow of many videos, and shows the progress.
 
-    What jobs that were killed have left there is removed first.
-
     Args:
         sizes: of each video the (height, width) that its frames are resized to.
         cache_dir: see `cached`.
@@ -173,8 +171,6 @@ def precompute(
     Raises:
         UserError: the cache cannot be written.
     """
-    files = (file_of(path, cache_dir, flow, size) for path, size in sizes.items())
-    temporaries.remove_abandoned({os.path.dirname(file) for file in files})
     tasks = ((path, cache_dir, flow, size) for path, size in sizes.items())
     results = workers.ordered(_fill, tasks, num_workers)
     with (
@@ -247,10 +243,8 @@ def _write(path: str, target: str, flow: Flow, size: tuple[int, int]) -> None:
     """
     wanted = _description(path, flow, size)
     directions = max(_directions(flow), _directions_there(target, wanted))
-    temporary = temporaries.name(target)
     try:
-        with _writing(target):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+        with files.scratch_path(target) as temporary:
             with open(temporary, "wb") as file:
                 table = []
                 for data in _computed(path, flow, size, directions):
@@ -262,10 +256,9 @@ def _write(path: str, target: str, flow: Flow, size: tuple[int, int]) -> None:
                 sizes = len(tail) - len(text), len(text)
                 file.write(tail + _FOOTER.pack(*sizes, zlib.crc32(tail), _MAGIC))
             if _directions_there(target, wanted) <= directions:
-                os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
+                files.put(temporary, target)
+    except UserError as error:
+        raise UserError(f"{error} Or name another folder for the flow (--cache_dir).") from None
 
 
 def _computed(path: str, flow: Flow, size: tuple[int, int], directions: int) -> Iterator[bytes]:
@@ -318,15 +311,3 @@ def _reading(path: str) -> Iterator:
             yield file
     except OSError:
         raise _DamagedError from None
-
-
-@contextlib.contextmanager
-def _writing(path: str) -> Iterator[None]:
-    """Turns an error of the file system into one sentence; `files.writing` would import Keras."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"Cannot write {path}: {error.strerror or error}. Check the folder, its permissions "
-            "and the disk, or name another folder for the flow (--cache_dir)."
-        ) from None

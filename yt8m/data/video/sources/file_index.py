@@ -19,6 +19,8 @@ import loky
 from absl import logging
 from loky.process_executor import BrokenProcessPool
 
+from yt8m.base import files
+from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video import workers
 from yt8m.data.video.frames import decoding
@@ -233,20 +235,13 @@ class _Cache:
     def _save(self) -> None:
         if not self._path:
             return
-        folder = os.path.dirname(self._path)
-        temporary = os.path.join(folder, f".tmp-{os.getpid()}-{CACHE}")
         content = {"format": _FORMAT, "decoder": av.__version__, "videos": self._videos}
         try:
-            os.makedirs(folder, exist_ok=True)
-            with open(temporary, "w", encoding="utf-8") as file:
+            with files.atomic_file(self._path) as file:
                 json.dump(content, file)
-            os.replace(temporary, self._path)
-        except OSError as error:
-            logging.warning("No index is kept: cannot write %s: %s.", self._path, error.strerror)
+        except UserError as error:
+            logging.warning("No index is kept. %s", error)
             self._path = ""
-        finally:
-            with contextlib.suppress(OSError):
-                os.remove(temporary)
         self._saved_at = time.monotonic()
 
 

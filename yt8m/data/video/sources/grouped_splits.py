@@ -2,15 +2,66 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+
+from absl import logging
 
 from yt8m.base.errors import UserError
 from yt8m.data.video.sources.manifest import Video
 
 _SHOWN = 5
 _NO_LABEL = ""
+
+
+def parse_fractions(values: list[str]) -> dict[str, float]:
+    """The part of each split, from values such as `train:0.7`.
+
+    Args:
+        values: of the flag --splits.
+
+    Raises:
+        UserError: a value has another form, a name comes twice, or the parts are no whole.
+    """
+    fractions: dict[str, float] = {}
+    for value in values:
+        name, _, number = (part.strip() for part in value.partition(":"))
+        try:
+            fraction = float(number)
+        except ValueError:
+            fraction = math.nan
+        if not name or name in fractions or not 0 < fraction <= 1:
+            raise UserError(
+                "--splits takes different names with a part above 0, such as "
+                f"train:0.7,validate:0.3. Received: {','.join(values)}."
+            )
+        fractions[name] = fraction
+    if fractions and not math.isclose(sum(fractions.values()), 1, abs_tol=1e-6):
+        raise UserError(
+            f"The parts of --splits must add up to 1. Received: {','.join(values)}, which add up "
+            f"to {sum(fractions.values()):g}."
+        )
+    return fractions
+
+
+def split(videos: list[Video], fractions: Mapping[str, float], seed: int) -> list[Video]:
+    """The videos with new splits; warns of classes that a split lacks.
+
+    Args:
+        videos: with their labels and groups.
+        fractions: how much of the videos a split takes, by its name.
+        seed: of the order of groups of the same size.
+
+    Raises:
+        UserError: a split would be empty.
+    """
+    splits = deal(videos, fractions, seed)
+    for sentence in lacking(videos, splits):
+        logging.warning("%s.", sentence)
+    return [dataclasses.replace(video, split=splits[video.group]) for video in videos]
 
 
 def deal(videos: list[Video], fractions: Mapping[str, float], seed: int) -> dict[str, str]:

@@ -79,7 +79,7 @@ class Listing:
                 raise UserError(
                     f"The group {video.group!r} is in the training data ({mine.where}) and in the "
                     f"data to evaluate on ({video.where}): videos of one source would be on both "
-                    "sides. Split by groups, for example with `python -m yt8m.make_manifest`."
+                    "sides. Split by groups, for example with `yt8m make_manifest`."
                 )
 
 

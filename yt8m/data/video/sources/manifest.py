@@ -68,6 +68,19 @@ def names(videos: Iterable[Video]) -> tuple[str, ...]:
     return tuple(sorted({label for video in videos for label in video.labels}))
 
 
+def summary(videos: list[Video]) -> str:
+    """How many videos, groups and classes there are, in all and on a line for each split."""
+    lines = [_count(videos)]
+    for split in dict.fromkeys(video.split for video in videos if video.split):
+        lines.append(f"  {split}: {_count([video for video in videos if video.split == split])}")
+    return "\n".join(lines)
+
+
+def _count(videos: list[Video]) -> str:
+    groups = len({video.group for video in videos})
+    return f"{len(videos)} videos, {groups} groups, {len(names(videos))} classes"
+
+
 def select(videos: list[Video], split: str) -> list[Video]:
     """The videos of a split.
 

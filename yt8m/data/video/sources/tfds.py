@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video import workers
 from yt8m.data.video.clips import About
@@ -154,7 +154,7 @@ def _find(name: str) -> Any:
         raise UserError(_why_not_found(tfds, name, parsed.name, parts, folder)) from None
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{name} in {folder} cannot be read: {str(error).splitlines()[0]} Prepare it again."
+            f"{name} in {folder} cannot be read: {first_line(error)} Prepare it again."
         ) from None
     if builder.info.file_format.value != "tfrecord":
         raise UserError(
@@ -193,7 +193,7 @@ def _command(name: str, dataset: str, config: str | None) -> str:
     if dataset != "ucf101" or not ours:
         return f"tfds build {name}"
     folders = "--video_dir=UCF-101 --lists_dir=ucfTrainTestlist"
-    return f"python -m yt8m.prepare_ucf101 {folders} --split={ours[1]}"
+    return f"yt8m prepare_ucf101 {folders} --split={ours[1]}"
 
 
 def _features(builder: Any) -> tuple[record_index.Keys, list[str]]:
@@ -241,7 +241,7 @@ def _chosen(builder: Any, split: str) -> list[Any]:
         return splits[split or next(iter(splits))].file_instructions
     except (ValueError, KeyError) as error:
         raise UserError(
-            f"#{split} is no split: {str(error).splitlines()[0].rstrip('.')}. {valid}; a part of "
+            f"#{split} is no split: {first_line(error).rstrip('.')}. {valid}; a part of "
             "one is written train[:80%] or train[100:200]."
         ) from None
 

@@ -38,7 +38,7 @@ def read(lists: str, split: int, video_dir: str) -> tuple[list[Video], list[str]
         in the folder as id; and the clips of the lists that are not in the folder.
 
     Raises:
-        UserError: a list cannot be read, a line of it is not as it should be, or no clip is there.
+        UserError: a list cannot be read, a line of it has another form, or no clip is there.
     """
     classes = _read_classes(os.path.join(lists, "classInd.txt"))
     paths = _find(video_dir)

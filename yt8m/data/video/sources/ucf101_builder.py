@@ -17,7 +17,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from yt8m.base import files
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video import workers
 from yt8m.data.video.frames import record_frames
@@ -158,9 +158,7 @@ def _write(builder: Ucf101) -> None:
         ):
             builder.download_and_prepare(download_dir=unused)
     except tf.errors.OpError as error:
-        raise UserError(
-            f"Cannot write {builder.data_dir}: {error.message.splitlines()[0]}"
-        ) from None
+        raise UserError(f"Cannot write {builder.data_dir}: {first_line(error)}") from None
 
 
 def _examples(

@@ -1,0 +1,53 @@
+"""Jobs end soon, and with the right exit status, whatever their readers are doing."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from job_runner import HANGS, environment, run_process
+from paths import HELPERS
+
+LEAVING = [sys.executable, str(HELPERS / "job_that_leaves_a_reader.py")]
+
+
+@pytest.mark.parametrize(
+    ("how", "reader", "code", "message"),
+    [
+        ("end", "none", 0, ""),
+        ("end", "left", 0, ""),
+        ("end", "kept", 0, ""),
+        ("error", "left", 1, "ERROR: No more."),
+        ("bug", "left", 1, "ZeroDivisionError"),
+        ("status", "none", 1, "A message."),
+        ("terminated", "left", 128 + signal.SIGTERM, ""),
+        ("terminated", "kept", 128 + signal.SIGTERM, ""),
+    ],
+)
+def test_a_job_ends_while_a_reader_reads(how, reader, code, message):
+    result = run_process([*LEAVING, how, reader])
+    # Only a reader that nobody can close costs Python's shutdown.
+    expected = "read\n" + "end of Python\n" * (reader != "kept")
+    assert (result.returncode, result.stdout) == (code, expected), result.stderr[-3000:]
+    assert message in result.stderr
+    assert result.stderr.count("Traceback") == (how == "bug")
+
+
+def test_a_job_that_is_stopped_does_not_wait_for_a_reader_that_takes_long():
+    result = run_process([*LEAVING, "terminated", "slow"])
+    assert (result.returncode, result.stdout) == (128 + signal.SIGTERM, "read\n")
+
+
+def test_a_job_whose_output_nobody_reads_fails_without_a_word_about_python():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write) as pipe:
+        process = subprocess.Popen(
+            [*LEAVING, "pipe", "left"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            env=environment(PYTHONUNBUFFERED=""),
+        )
+    _, errors = process.communicate(timeout=HANGS)
+    assert process.returncode == 1 and b"BrokenPipe" not in errors
