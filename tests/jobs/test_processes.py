@@ -153,7 +153,7 @@ def occlusion(shards, run_dir, folder):
 
 
 def deconvolution(shards, run_dir, folder):
-    return inspect(shards, run_dir, folder) | {"layer": "conv1", "unit": 0}
+    return inspect(shards, run_dir, folder) | {"layer": "sub_network/conv2d", "unit": 0}
 
 
 def synthetic(shards, run_dir, folder):
