@@ -156,7 +156,7 @@ def test_config_round_trip():
 
 
 @pytest.mark.parametrize(("argument", "value"), [("top_k", 0), ("num_bins", -1)])
-def test_refuses(argument, value):
+def test_sizes_that_are_not_positive_are_refused(argument, value):
     with pytest.raises(ValueError, match=rf"{argument} must be positive\. Received: {argument}="):
         StreamingGAP(**{argument: value})
 
@@ -199,7 +199,7 @@ print(float(metric.result()))
 """
 
 
-def test_on_jax(predictions, tmp_path, jax_process):
+def test_jax_computes_it_without_tensorflow(predictions, tmp_path, jax_process):
     scores, labels = predictions(400, 300)
     np.savez(tmp_path / "data.npz", scores=scores, labels=labels)
     found = float(jax_process.run(_JAX, tmp_path / "data.npz"))

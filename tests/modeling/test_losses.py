@@ -192,7 +192,7 @@ def test_names_are_matched_loosely(name):
         ),
     ],
 )
-def test_errors(arguments, message):
+def test_a_loss_that_cannot_be_made_is_refused(arguments, message):
     with pytest.raises(ValueError) as error:
         losses.get(**arguments)
     assert message in str(error.value)
@@ -219,7 +219,7 @@ np.savez(sys.argv[2], **out)
 """
 
 
-def test_jax_without_tensorflow(tmp_path, jax_process):
+def test_jax_computes_losses_and_schedules_as_tensorflow_does(tmp_path, jax_process):
     """Losses and schedule agree across backends, and JAX trains with them."""
     steps = [0, 3910, 3911, 2_100_000_000, 2_147_483_647]
     np.savez(tmp_path / "in.npz", y=LABELS, p=PROBABILITIES, steps=steps)

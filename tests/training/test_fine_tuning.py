@@ -214,7 +214,7 @@ def trained(values):
     return {v.path: np.asarray(v) for v in model.weights}
 
 
-def test_jax_without_tensorflow(tmp_path, jax_process):
+def test_jax_fine_tunes_as_tensorflow_does(tmp_path, jax_process):
     random = np.random.default_rng(8)
     values = {v.path: random.uniform(0.5, 1, v.shape).astype("float32") for v in toy().weights}
     np.savez(tmp_path / "in.npz", **values)
@@ -270,7 +270,7 @@ def test_all_layers_learn_by_default():
         (0, 0.1, "needs top_layers above 0. Received: top_layers=0, lower_rate=0.1."),
     ],
 )
-def test_errors(top_layers, lower_rate, message):
+def test_layers_and_rates_that_cannot_be_are_refused(top_layers, lower_rate, message):
     with pytest.raises(ValueError, match=message):
         fine_tuning.apply(toy(), top_layers, lower_rate)
 

@@ -67,7 +67,7 @@ def test_its_step_is_that_of_the_trainer(example, tmp_path):
         np.testing.assert_array_equal(received, expected, err_msg=expected.path)
 
 
-def test_it_learns(example, tmp_path, capsys):
+def test_the_example_of_a_step_learns(example, tmp_path, capsys):
     keras.utils.set_random_seed(0)
     example.train(str(tmp_path), num_epochs=2)
     first, second = re.findall(r"GAP ([\d.]+)", capsys.readouterr().out)
