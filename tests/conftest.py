@@ -1,11 +1,20 @@
-"""The goldens, for every test that asks for them."""
+"""What tests of several folders ask for: the goldens, and a process on JAX."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from jax_process import JaxProcess
 from paths import find_golden
+
+
+@pytest.fixture(scope="session")
+def jax_process() -> Iterator[JaxProcess]:
+    """A process on JAX without TensorFlow that runs scripts, see `JaxProcess.run`."""
+    pytest.importorskip("jax")
+    with JaxProcess() as process:
+        yield process
 
 
 def _find(name: str) -> Path:

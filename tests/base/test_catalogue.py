@@ -52,7 +52,7 @@ def test_a_spec_gets_the_defaults_that_are_something():
         ("blue(", "A spec looks like name"),
     ],
 )
-def test_errors(spec, message):
+def test_a_class_that_cannot_be_made_is_refused(spec, message):
     with pytest.raises(ValueError) as error:
         SHAPES.from_spec(spec, make)
     assert message in str(error.value)

@@ -20,5 +20,5 @@ from yt8m.base.errors import first_line
     ],
     ids=repr,
 )
-def test_first_line(error, expected):
+def test_the_first_line_of_an_error_is_taken(error, expected):
     assert first_line(error) == expected

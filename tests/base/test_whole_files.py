@@ -35,7 +35,7 @@ def test_what_is_written_beside_has_the_extension_and_is_hidden(tmp_path):
     assert names(tmp_path) == ["model.keras"]
 
 
-def test_bytes(tmp_path):
+def test_a_binary_file_holds_the_bytes_written(tmp_path):
     with files.atomic_file(str(tmp_path / "a"), "wb") as file:
         file.write(b"\xff\n")
     assert (tmp_path / "a").read_bytes() == b"\xff\n"

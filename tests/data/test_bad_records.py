@@ -141,13 +141,13 @@ def test_a_record_without_an_id(kind, record, message, tmp_path):
     assert received.startswith(f"Record 1 of {path} {message}")
 
 
-def test_shuffled(tmp_path):
+def test_a_bad_record_is_named_in_shuffled_shards(tmp_path):
     records = [video("good")] * 20 + [means(labels=[77])]
     reader = make_reader([write(tmp_path / "a.tfrecord", records)])
     assert "Record 20 of" in fail(reader, reader.shuffled(seed=0))
 
 
-def test_behind_damage(tmp_path):
+def test_a_bad_record_behind_damage_is_named(tmp_path):
     """What is salvaged from a damaged shard may not fit either."""
     path = write(tmp_path / "a.tfrecord", [video("good")] * 4 + [means(labels=[77]), video("good")])
     flip(path, starts_of(path)[1] + HEADER)

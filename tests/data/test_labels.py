@@ -40,7 +40,7 @@ def test_both_give_the_matrix(name, dtype):
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="compiles with tf.function")
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("shape", [(None, None), (8, 5)], ids=["any shape", "one shape"])
-def test_compiled(shape, jit_compile):
+def test_multi_hot_compiles_for_any_shape(shape, jit_compile):
     spec = tf.TensorSpec(shape, tf.int32)
     compiled = tf.function(
         lambda labels: multi_hot(labels, 50), input_signature=[spec], jit_compile=jit_compile

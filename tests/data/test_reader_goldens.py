@@ -42,7 +42,7 @@ def matrix(indices: np.ndarray, values: np.ndarray, rows: int) -> np.ndarray:
     return dense
 
 
-def test_video_level(golden, golden_shard):
+def test_videos_are_read_as_by_the_original(golden, golden_shard):
     expected = golden("reader_video")
     (batch,) = read(golden_shard("reader_video"), batch_size=6)
     np.testing.assert_array_equal(batch["ids"].astype("S"), expected["video_ids"])
@@ -53,7 +53,7 @@ def test_video_level(golden, golden_shard):
     np.testing.assert_array_equal(multi_hot_array(batch["labels"], NUM_CLASSES), labels)
 
 
-def test_frame_level(golden, golden_shard):
+def test_frames_are_read_as_by_the_original(golden, golden_shard):
     expected = golden("reader_frame")
     (batch,) = read(golden_shard("reader_frame"), batch_size=5, max_frames=300)
     np.testing.assert_array_equal(batch["ids"].astype("S"), expected["video_ids"])
@@ -94,7 +94,7 @@ def test_all_frames(golden_shard):
     assert batch["rgb"].shape == (5, 330, 1024)
 
 
-def test_segments(golden, golden_shard):
+def test_segments_are_read_as_by_the_original(golden, golden_shard):
     expected = golden("reader_segment")
     (batch,) = read(golden_shard("reader_segment"), SegmentReader, batch_size=99)
     np.testing.assert_array_equal(batch["ids"].astype("S"), expected["video_ids"])

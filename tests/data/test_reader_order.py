@@ -142,12 +142,12 @@ def test_endless_epochs(paths):
     assert endless == rows(reader.shuffled(seed=4, num_epochs=4, skip_batches=2))
 
 
-def test_no_epochs(paths):
+def test_no_epochs_give_no_records(paths):
     assert rows(make_reader(paths).shuffled(seed=4, num_epochs=0)) == []
 
 
 @pytest.mark.parametrize("mode", ["sequential", "shuffled"])
-def test_drop_remainder(mode, paths):
+def test_a_last_batch_that_is_not_full_is_dropped_where_asked(mode, paths):
     def read(drop_remainder):
         reader = make_reader(paths, batch_size=7, drop_remainder=drop_remainder)
         return rows(reader.sequential() if mode == "sequential" else reader.shuffled(seed=1))

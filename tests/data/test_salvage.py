@@ -46,7 +46,7 @@ def test_each_single_byte(shard):
         assert found.offsets == [starts[hit]], offset
 
 
-def test_each_cut(shard):
+def test_a_shard_cut_anywhere_gives_its_whole_records(shard):
     starts = record_starts(shard)
     for size in range(len(shard)):
         whole = np.searchsorted(starts, size, side="right") - 1

@@ -13,7 +13,7 @@ MEDIAPIPE = Schema(FRAME, (Feature("rgb", 4, "float32", "RGB/feature/floats"),),
 
 
 @pytest.mark.parametrize("schema", [FRAME_SCHEMA, VIDEO_SCHEMA, MEDIAPIPE])
-def test_survives_json(schema):
+def test_a_schema_survives_json(schema):
     text = json.dumps(schema.to_json())
     assert Schema.from_json(json.loads(text)) == schema
     assert json.dumps(Schema.from_json(json.loads(text)).to_json()) == text
@@ -49,7 +49,7 @@ def test_select_knows_features_by_key_too():
         (("audio",), (128,), r"audio has 128 values, but the records hold audio \(uint8\[2\]\)"),
     ],
 )
-def test_select_refuses(names, sizes, message):
+def test_features_that_cannot_be_selected_are_refused(names, sizes, message):
     with pytest.raises(UserError, match=message):
         FRAME_SCHEMA.select(names, sizes)
 

@@ -121,7 +121,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_recognises(kind, tmp_path):
+def test_the_schema_of_each_kind_of_record_is_detected(kind, tmp_path):
     record, schema, num_classes = KINDS[kind]
     assert detect([write(tmp_path / "a.tfrecord", [record])]) == schema
     assert schema.default_num_classes() == num_classes

@@ -285,7 +285,7 @@ def test_missing_videos_and_files_of_weight_0_are_counted(tmp_path, caplog):
     assert "1 videos are left out" in caplog.text
 
 
-def test_input_files(tmp_path, monkeypatch):
+def test_input_files_are_found_in_order_and_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("b1.csv", "b0.csv", "a.csv", "[odd].csv"):
         (tmp_path / name).write_text("")
@@ -329,11 +329,11 @@ def test_kinds_must_not_mix(tmp_path):
         (["0", "0"], "all be 0"),
     ],
 )
-def test_bad_weights(texts, part):
+def test_weights_that_cannot_be_are_refused(texts, part):
     with pytest.raises(UserError, match=part):
         parse_weights(texts, ["a", "b"])
 
 
-def test_weights():
+def test_weights_are_parsed_and_scaled():
     assert parse_weights(None, ["a", "b"]).tolist() == [1, 1]
     assert parse_weights(["0.25", " 0.5"], ["a", "b"]).tolist() == [0.5, 1]

@@ -118,7 +118,7 @@ def test_classes_of_files_of_weight_0_are_left_out(tmp_path, caplog):
         ("", "has no rows"),
     ],
 )
-def test_bad_files(text, part, tmp_path):
+def test_a_malformed_submission_of_segments_is_named(text, part, tmp_path):
     (tmp_path / "bad.csv").write_text("Class,Segments\n" + text)
     with pytest.raises(UserError, match=part):
         SegmentEnsemble([str(tmp_path / "bad.csv")], "mean", NUM_CLASSES)

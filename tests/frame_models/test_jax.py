@@ -1,13 +1,10 @@
 """Every model answers on JAX what it answers on TensorFlow, and shows the same inside."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import model_contract
 import numpy as np
-from paths import HELPERS, ROOT
+from paths import HELPERS
 
 from yt8m.modeling import intermediates
 
@@ -30,17 +27,10 @@ def answers(folder: pathlib.Path) -> dict[str, np.ndarray]:
     return here
 
 
-def test_jax_agrees(tmp_path):
-    """In one process, without TensorFlow: to import Keras there takes as long as the models do."""
+def test_jax_agrees(tmp_path, jax_process):
     here = answers(tmp_path)
-    script = HELPERS / "run_with_jax.py"
-    process = subprocess.run(
-        [sys.executable, script, tmp_path / "given.npz", tmp_path / "results.npz"],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
+    script = (HELPERS / "run_with_jax.py").read_text()
+    jax_process.run(script, tmp_path / "given.npz", tmp_path / "results.npz")
     there = dict(np.load(tmp_path / "results.npz"))
     assert there.pop("backend") == "jax"
     assert here.keys() == there.keys()

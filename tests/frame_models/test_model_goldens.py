@@ -1,14 +1,10 @@
 """Layers and models against the original programs, on TensorFlow and on JAX."""
 
 import json
-import os
-import subprocess
-import sys
 
 import golden_cases
 import numpy as np
 import pytest
-from paths import ROOT
 
 
 def golden(name: str) -> dict[str, np.ndarray]:
@@ -19,23 +15,9 @@ def golden(name: str) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def on_jax() -> dict[str, dict[str, float]]:
-    """The errors of every golden on JAX, from one process."""
-    environment = {
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(ROOT),
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",  # Compiles faster.
-    }
-    process = subprocess.run(
-        [sys.executable, golden_cases.__file__],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert process.returncode == 0, process.stderr
-    answer = json.loads(process.stdout)
+def on_jax(jax_process) -> dict[str, dict[str, float]]:
+    """The errors of every golden on JAX."""
+    answer = json.loads(jax_process.run("import golden_cases; golden_cases.main()"))
     assert answer["backend"] == "jax"
     return answer["errors"]
 

@@ -92,7 +92,7 @@ def segment_files(shards, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["mean", "geometric", "rank"])
-def test_segments(method, segment_files, shards):
+def test_weights_fitted_on_ratings_score_as_promised(method, segment_files, shards):
     pattern, output = shards / "segment" / "validate*.tfrecord", segment_files / "out" / "out.csv"
     printed = succeed(
         "yt8m.ensemble",

@@ -248,7 +248,7 @@ def test_a_class_of_one_group_is_missed_and_said():
 
 @pytest.mark.realdata
 @pytest.mark.skipif(not REAL.exists(), reason="the real clips are not beside the repository")
-def test_real_clips(run, tmp_path):
+def test_real_clips_are_split_by_group_and_class(run, tmp_path):
     given = {"input_manifest": REAL / "manifest.csv", "splits": "train:0.7,validate:0.3"}
     assert "60 videos, 12 groups, 2 classes" in run(**given, output_file=tmp_path / "a.csv")
     videos = manifest.read(str(tmp_path / "a.csv"))

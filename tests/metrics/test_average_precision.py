@@ -126,7 +126,7 @@ def test_without_positives_or_pairs():
         (([0.1, 0.2], [True, True], None, [2], 0), "cut=0"),
     ],
 )
-def test_refuses(arguments, message):
+def test_pairs_and_groups_that_do_not_fit_are_refused(arguments, message):
     scores, labels, groups, *rest = arguments
     groups = groups if groups is None else np.array(groups)
     with pytest.raises(ValueError, match=message):

@@ -292,7 +292,7 @@ def test_refuses_and_stays_as_it_was(scores, labels, loss, message):
         ([[0.1, 0.2]], [[1.0, 2.0]], "dtype=float64"),
     ],
 )
-def test_refuses_lists(values, classes, message):
+def test_lists_of_the_best_classes_that_do_not_fit_are_refused(values, classes, message):
     evaluation = Evaluation(4)
     before = pickle.dumps(evaluation)
     with pytest.raises(ValueError, match=message):

@@ -177,7 +177,7 @@ def test_a_rated_pair_takes_six_bytes():
         ({"losses": np.zeros(3)}, r"losses must be of shape \(2,\)"),
     ],
 )
-def test_refuses(change, message):
+def test_ratings_that_do_not_fit_are_refused(change, message):
     good = {
         "scores": np.zeros((2, 3)),
         "labels": np.zeros((2, 1), int),

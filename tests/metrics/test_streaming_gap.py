@@ -156,7 +156,7 @@ def test_config_round_trip():
 
 
 @pytest.mark.parametrize(("argument", "value"), [("top_k", 0), ("num_bins", -1)])
-def test_refuses(argument, value):
+def test_sizes_that_are_not_positive_are_refused(argument, value):
     with pytest.raises(ValueError, match=rf"{argument} must be positive\. Received: {argument}="):
         StreamingGAP(**{argument: value})
 
@@ -199,28 +199,22 @@ print(float(metric.result()))
 """
 
 
-def _in_a_process(script, backend, folder, scores, labels):
-    """Runs a script on saved (scores, labels), and returns the number it prints."""
-    np.savez(folder / "data.npz", scores=scores, labels=labels)
-    done = subprocess.run(
-        [sys.executable, "-c", script, folder / "data.npz"],
-        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return float(done.stdout)
-
-
-def test_on_jax(predictions, tmp_path):
-    pytest.importorskip("jax")
+def test_jax_computes_it_without_tensorflow(predictions, tmp_path, jax_process):
     scores, labels = predictions(400, 300)
-    found = _in_a_process(_JAX, "jax", tmp_path, scores, labels)
+    np.savez(tmp_path / "data.npz", scores=scores, labels=labels)
+    found = float(jax_process.run(_JAX, tmp_path / "data.npz"))
     assert found == pytest.approx(_exact(scores, labels), abs=1e-3)
 
 
 def test_replicas_add_up(predictions, tmp_path):
     scores, labels = predictions(400, 300)
-    found = _in_a_process(_REPLICAS, "tensorflow", tmp_path, scores, labels)
-    assert found == pytest.approx(_stream(StreamingGAP(), scores, labels), abs=1e-6)
+    np.savez(tmp_path / "data.npz", scores=scores, labels=labels)
+    done = subprocess.run(
+        [sys.executable, "-c", _REPLICAS, tmp_path / "data.npz"],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(_stream(StreamingGAP(), scores, labels), abs=1e-6)

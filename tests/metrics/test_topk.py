@@ -61,6 +61,6 @@ def test_leaves_its_input_alone():
         (np.array([[0.0, 1.0], [0.0, np.nan]]), 1, r"NaN in row 1"),
     ],
 )
-def test_refuses(scores, k, message):
+def test_scores_without_an_order_or_a_wrong_k_are_refused(scores, k, message):
     with pytest.raises(ValueError, match=message):
         top_k(scores, k)

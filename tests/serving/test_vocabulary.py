@@ -34,11 +34,11 @@ def read(tmp_path):
     return make
 
 
-def test_youtube8m(read):
+def test_reads_the_vocabulary_of_youtube8m(read):
     assert read(YOUTUBE8M) == ["Game", "/m/0dxrf", "Concert, live"]
 
 
-def test_audioset(read):
+def test_reads_the_vocabulary_of_audioset(read):
     expected = ["Speech", "Male speech, man speaking", "Enfant \u00e0 l'\u00e9cole"]
     assert read(AUDIOSET) == expected
     assert read(b"\xef\xbb\xbf" + AUDIOSET.replace("\n", "\r\n").encode()) == expected
@@ -77,13 +77,13 @@ def test_classes_without_a_line_or_a_name(read):
         "no text",
     ],
 )
-def test_malformed(text, message, read, tmp_path):
+def test_a_malformed_vocabulary_is_named(text, message, read, tmp_path):
     with pytest.raises(UserError, match=message) as error:
         read(text)
     assert str(tmp_path / "vocabulary.csv") in str(error.value)
 
 
-def test_no_file(tmp_path):
+def test_a_vocabulary_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.csv: No such file"):
         vocabulary.read(str(tmp_path / "none.csv"), 3)
 

@@ -77,7 +77,7 @@ def test_a_file_of_videos_is_refused(tmp_path):
         read(write(tmp_path, "VideoId,LabelConfidencePairs\na,1 0.5\n"))
 
 
-def test_label_ids(tmp_path):
+def test_label_ids_are_read_and_sorted(tmp_path):
     path = write(tmp_path, "\ufeffIndex\r\n7\r\n\r\n3\r\n 5\r\n")
     np.testing.assert_array_equal(segment_classes.read_label_ids(path, 8), [3, 5, 7])
 

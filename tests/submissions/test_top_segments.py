@@ -51,7 +51,7 @@ def test_any_finite_score_has_its_rank(pending):
     assert stream(scores, 11, 4) == best(scores, 11)
 
 
-def test_nothing_came():
+def test_no_segment_gives_an_empty_list():
     assert TopSegments(3, 10).best(1).tolist() == []
 
 

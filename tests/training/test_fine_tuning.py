@@ -1,15 +1,11 @@
 """Which layers learn and how fast: their order in a model, and what a training then changes."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
-from paths import HELPERS, ROOT
 from toy_records import FRAMES, frame_batch
 
 from yt8m.modeling import keras_model, layer_graph, losses, specs
@@ -199,7 +195,7 @@ def test_lower_layers_learn_by_their_share():
 ON_JAX = """
 import sys
 import numpy as np
-sys.modules["tensorflow"] = None
+sys.path.insert(0, sys.argv[3])
 from test_fine_tuning import trained
 np.savez(sys.argv[2], **trained(dict(np.load(sys.argv[1]))))
 """
@@ -218,19 +214,12 @@ def trained(values):
     return {v.path: np.asarray(v) for v in model.weights}
 
 
-def test_jax_without_tensorflow(tmp_path):
+def test_jax_fine_tunes_as_tensorflow_does(tmp_path, jax_process):
     random = np.random.default_rng(8)
     values = {v.path: random.uniform(0.5, 1, v.shape).astype("float32") for v in toy().weights}
     np.savez(tmp_path / "in.npz", **values)
-    folders = (ROOT, HELPERS, pathlib.Path(__file__).parent)
-    paths = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
-    process = subprocess.run(
-        [sys.executable, "-c", ON_JAX, tmp_path / "in.npz", tmp_path / "out.npz"],
-        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"} | paths,
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
+    folder = pathlib.Path(__file__).parent
+    jax_process.run(ON_JAX, tmp_path / "in.npz", tmp_path / "out.npz", folder)
     there, here = np.load(tmp_path / "out.npz"), trained(values)
     assert set(there) == set(here)
     for name, value in here.items():
@@ -281,7 +270,7 @@ def test_all_layers_learn_by_default():
         (0, 0.1, "needs top_layers above 0. Received: top_layers=0, lower_rate=0.1."),
     ],
 )
-def test_errors(top_layers, lower_rate, message):
+def test_layers_and_rates_that_cannot_be_are_refused(top_layers, lower_rate, message):
     with pytest.raises(ValueError, match=message):
         fine_tuning.apply(toy(), top_layers, lower_rate)
 

@@ -140,7 +140,7 @@ def test_zero_switches_off():
         ),
     ],
 )
-def test_errors(arguments, message):
+def test_an_optimizer_that_cannot_be_made_is_refused(arguments, message):
     with pytest.raises(ValueError) as error:
         optimizers.get(learning_rate=0.1, **arguments)
     assert message in str(error.value)

@@ -1,12 +1,12 @@
 """The example of a training step does what the trainer does."""
 
 import importlib.util
-import pathlib
 import re
 
 import keras
 import numpy as np
 import pytest
+from paths import ROOT
 
 from yt8m import metrics
 from yt8m.data import detect, synthetic
@@ -15,7 +15,7 @@ from yt8m.modeling import keras_model, losses, specs
 from yt8m.training import optimizers
 from yt8m.training.trainer import Trainer
 
-PATH = pathlib.Path(__file__).parents[2] / "docs" / "examples" / "training_step.py"
+PATH = ROOT / "docs" / "examples" / "training_step.py"
 # A model with batch norms, dropout, and a penalty on its weights.
 SPEC = "netvlad(clusters=4, hidden=8, head=mlp(hidden=8, dropout=0.3, head=moe(mixtures=2)))"
 
@@ -67,7 +67,7 @@ def test_its_step_is_that_of_the_trainer(example, tmp_path):
         np.testing.assert_array_equal(received, expected, err_msg=expected.path)
 
 
-def test_it_learns(example, tmp_path, capsys):
+def test_the_example_of_a_step_learns(example, tmp_path, capsys):
     keras.utils.set_random_seed(0)
     example.train(str(tmp_path), num_epochs=2)
     first, second = re.findall(r"GAP ([\d.]+)", capsys.readouterr().out)

@@ -98,7 +98,7 @@ def test_a_task_may_begin_like_another():
         ("tfds:ucf101#train[:80%]", [Part("tfds:ucf101", "train[:80%]")]),
     ],
 )
-def test_patterns(text, parts):
+def test_a_pattern_is_split_into_its_parts(text, parts):
     assert parse(text) == parts
 
 

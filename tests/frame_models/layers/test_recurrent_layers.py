@@ -172,6 +172,6 @@ def test_errors_say_what_was_received(cell, arguments, message):
 
 
 @pytest.mark.parametrize("arguments", [{"units": 0}, {"units": 1, "cell": "rnn"}], ids=str)
-def test_layer_refuses(arguments):
+def test_arguments_of_the_layer_that_cannot_be_are_refused(arguments):
     with pytest.raises(ValueError, match="Received: "):
         RecurrentLayer(**arguments)

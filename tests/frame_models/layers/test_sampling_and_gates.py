@@ -151,7 +151,7 @@ def inputs():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_models_refuse(build, arguments, message):
+def test_hyperparameters_that_cannot_be_are_refused(build, arguments, message):
     frames, mask = inputs()
     with pytest.raises(ValueError, match=message):
         with keras.StatelessScope(initialize_variables=False):

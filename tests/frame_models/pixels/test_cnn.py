@@ -216,7 +216,7 @@ def test_settings_that_are_refused(settings, message):
         model_of(2, **settings)
 
 
-def test_pooling():
+def test_the_pooling_over_space_is_what_its_name_says():
     by_pooling = {
         pooling: model_of(
             2, 64, backbone="karpathy", width=1 / 16, pooling=pooling, temporal=vectors

@@ -206,7 +206,7 @@ def test_a_pool_that_rounds_up_takes_the_last_window():
     ],
     ids=["fusion", "one weight", "negative", "zeros", "several answers", "norms", "rounding"],
 )
-def test_bad_settings(settings, message):
+def test_settings_of_a_two_stream_model_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         make_two(**settings)
 

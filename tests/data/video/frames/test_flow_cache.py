@@ -225,7 +225,7 @@ def test_a_video_that_changes_while_it_is_read(video, tmp_path):
         source.forward(5)
 
 
-def test_several_at_once(video, tmp_path, monkeypatch):
+def test_several_that_compute_a_flow_at_once_agree(video, tmp_path, monkeypatch):
     iterate, together = decoding.iterate, threading.Barrier(4)
 
     def waiting(path, size=None):
@@ -306,7 +306,7 @@ def test_a_video_that_ends_early_leaves_no_file(video, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_precompute(tmp_path, num_workers, monkeypatch):
+def test_precompute_keeps_flows_and_reports_bad_videos(tmp_path, num_workers, monkeypatch):
     videos = [write_video(tmp_path / f"{i}.mp4", 3 + i, seed=i) for i in range(3)]
     broken, cache = str(tmp_path / "broken.mp4"), str(tmp_path / "cache")
     with open(broken, "w") as file:

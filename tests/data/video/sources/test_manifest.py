@@ -54,7 +54,7 @@ def test_a_manifest_without_splits_with_a_byte_order_mark_and_windows_line_ends(
     assert video.group == video.path
 
 
-def test_home_folders(write, monkeypatch, tmp_path):
+def test_a_tilde_is_the_home_folder(write, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     write("path,label,group\n~/a.mp4,x,g\n")
     (video,) = manifest.read("~/list.csv")

@@ -280,7 +280,7 @@ def test_a_layer_that_cannot_be_inflated_is_named(layer, named):
     [{"time_kernel": 0}, {"edges": "wrap"}, {"time_strides": True}, {"space_only": ("nothing",)}],
     ids=str,
 )
-def test_bad_settings(settings):
+def test_settings_of_an_inflation_that_cannot_be_are_refused(settings):
     with pytest.raises(ValueError, match="Received: "):
         inflate(two_convolutions(layers.Conv2D(4, 3), layers.ReLU()), **settings)
 

@@ -29,7 +29,7 @@ def run_examples(module) -> doctest.TestResults:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples(name, capsys):
+def test_examples_of_a_module_give_what_they_show(name, capsys):
     failed, _ = run_examples(importlib.import_module(name))
     assert not failed, capsys.readouterr().out
 
