@@ -77,7 +77,8 @@ def atomic_file(path: str, mode: str = "w") -> Iterator[Any]:
     Raises:
         UserError: the file cannot be written.
     """
-    how = {} if "b" in mode else {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    text = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    how: dict[str, Any] = {} if "b" in mode else text
     with atomic_path(path) as temporary, open(temporary, mode, **how) as file:
         yield file
 

@@ -78,12 +78,12 @@ def _show_usage(module: types.ModuleType) -> None:
 
 def _report(error: BaseException) -> int:
     """Prints what ended a job, as Python would, and returns the exit status."""
-    code: object = 1
+    code = 1
     if isinstance(error, SystemExit):
-        code = error.code
-        if code is not None and not isinstance(code, int):
-            print(code, file=sys.stderr)
-            code = 1
+        if error.code is None or isinstance(error.code, int):
+            code = error.code or 0
+        else:
+            print(error.code, file=sys.stderr)
     else:
         sys.excepthook(type(error), error, error.__traceback__)
     try:
@@ -91,7 +91,7 @@ def _report(error: BaseException) -> int:
     except BrokenPipeError:  # Nobody reads it any more: Python would try again, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or 1
-    return int(code or 0)
+    return code
 
 
 def _close_readers() -> bool:
