@@ -17,6 +17,14 @@ def jax_process() -> Iterator[JaxProcess]:
         yield process
 
 
+@pytest.fixture(scope="session")
+def jax_jobs() -> Iterator[JaxProcess]:
+    """A process that runs jobs on JAX, see `JaxProcess.run_job`."""
+    pytest.importorskip("jax")
+    with JaxProcess(tensorflow=True) as process:
+        yield process
+
+
 def _find(name: str) -> Path:
     path = find_golden(name)
     if path is None:

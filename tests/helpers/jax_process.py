@@ -1,4 +1,4 @@
-"""A process on JAX in which TensorFlow cannot be imported, shared by the tests of a worker.
+"""A process on JAX that is shared by the tests of a worker.
 
 To start it takes longer than most of what it is asked to do.
 """
@@ -17,9 +17,14 @@ from paths import HELPERS, ROOT
 
 
 class JaxProcess:
-    """Runs scripts one after the other. Starts with the first; a context manager that ends it."""
+    """Runs scripts one after the other. Starts with the first; a context manager that ends it.
 
-    def __init__(self) -> None:
+    Args:
+        tensorflow: whether TensorFlow can be imported there, as jobs do to read their data.
+    """
+
+    def __init__(self, tensorflow: bool = False) -> None:
+        self._tensorflow = tensorflow
         self._process: subprocess.Popen | None = None
 
     def __enter__(self) -> JaxProcess:
@@ -36,19 +41,7 @@ class JaxProcess:
             AssertionError: with the traceback, where it fails.
         """
         if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, __file__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=os.environ
-                | {
-                    "KERAS_BACKEND": "jax",
-                    "JAX_PLATFORMS": "cpu",
-                    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # Compiles faster.
-                    "PYTHONPATH": os.pathsep.join(map(str, (ROOT, HELPERS))),
-                },
-            )
+            self._process = self._start()
         json.dump([script, *map(str, arguments)], self._process.stdin)
         print(file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
@@ -56,6 +49,38 @@ class JaxProcess:
         printed, error = json.loads(answer)
         assert not error, error
         return printed
+
+    def run_job(self, command: list[str]) -> subprocess.CompletedProcess:
+        """Runs a job to its end, see `job_in_process.run`."""
+        return subprocess.CompletedProcess(
+            command, *json.loads(self.run(_JOB, os.getcwd(), *command))
+        )
+
+    def _start(self) -> subprocess.Popen:
+        variables = {
+            "KERAS_BACKEND": "jax",
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, HELPERS))),
+        }
+        if not self._tensorflow:
+            variables["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # Compiles faster.
+        return subprocess.Popen(
+            [sys.executable, __file__, *(["tensorflow"] if self._tensorflow else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | variables,
+        )
+
+
+_JOB = """
+import json, os, sys
+import job_in_process
+
+os.chdir(sys.argv[1])
+result = job_in_process.run(sys.argv[2:])
+print(json.dumps([result.returncode, result.stdout, result.stderr]))
+"""
 
 
 class _NoTensorFlow:
@@ -68,7 +93,8 @@ class _NoTensorFlow:
 
 def main() -> None:
     """Answers each line of the input, a script and its arguments, with what it did."""
-    sys.meta_path.insert(0, _NoTensorFlow())
+    if sys.argv[1:] != ["tensorflow"]:
+        sys.meta_path.insert(0, _NoTensorFlow())
     import keras
 
     answers = os.fdopen(os.dup(1), "w")

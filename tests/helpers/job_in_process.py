@@ -4,9 +4,9 @@ Most of the time of a small job goes into importing this project and into Tensor
 a job does to its process is undone after it: flags, streams, signal handlers, logging, environment,
 working directory, random numbers and the global state of Keras, which a job finds empty.
 
-What it cannot show, and needs a process (`job_runner.run_process`): another backend or other
-devices, death by a signal, the end of Python and of what was left running. `test_processes.py`
-starts each job as a user does.
+What it cannot show, and needs a process (`job_runner.run_process`): other devices, death by a
+signal, the end of Python and of what was left running. `test_processes.py` starts each job as a
+user does; `JaxProcess.run_job` runs jobs on JAX.
 """
 
 from __future__ import annotations

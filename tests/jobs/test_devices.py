@@ -46,13 +46,13 @@ def test_two_devices_train_as_one(flags, tmp_path):
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3)
 
 
-def test_two_jax_devices_train_as_one(flags, tmp_path):
+def test_two_jax_devices_train_as_one(flags, tmp_path, jax_jobs):
     one, two = (command("yt8m.train", train_dir=tmp_path / n, **flags) for n in ("one", "two"))
     variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     on_two = run_process([*two, "--distribute=data_parallel"], **variables)
     check(on_two)
     assert "Training on 2 devices" in on_two.stderr
-    check(run_process(one, KERAS_BACKEND="jax"))
+    check(jax_jobs.run_job(one))
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3)
 
 

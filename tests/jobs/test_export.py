@@ -288,14 +288,14 @@ def test_a_model_that_diverged(made, tmp_path):
     assert not (tmp_path / "exported").exists()
 
 
-def test_with_jax_it_packs_but_names_the_backend_for_a_saved_model(made, tmp_path):
+def test_with_jax_it_packs_but_names_the_backend_for_a_saved_model(jax_jobs, made, tmp_path):
     flags = {"train_dir": made["video"], "float16": True}
     job = command("yt8m.export", output_dir=tmp_path / "exported", **flags)
-    result = run_process(job, KERAS_BACKEND="jax")
+    result = jax_jobs.run_job(job)
     assert result.returncode == 1
     assert "Set KERAS_BACKEND=tensorflow" in result.stderr.splitlines()[-1]
     job = command("yt8m.export", output_model_tgz=tmp_path / "run.tgz", **flags)
-    printed = check(run_process(job, KERAS_BACKEND="jax"))
+    printed = check(jax_jobs.run_job(job))
     assert table_value(printed, "gap_lost") == pytest.approx(0, abs=0.02)
     assert [path.name for path in tmp_path.iterdir()] == ["run.tgz"]
     assert keras.config.backend() == "tensorflow"

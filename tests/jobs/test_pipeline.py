@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import job_in_process
 import numpy as np
 import pytest
 from job_runner import (
@@ -98,7 +99,7 @@ def test_eval_inference_and_score_agree(run_dir, shards, tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_video_level_records_and_both_backends(backend, shards, tmp_path):
+def test_video_level_records_and_both_backends(backend, shards, tmp_path, jax_jobs):
     """Trains on one backend; the run is read by TensorFlow."""
     training = command(
         "yt8m.train",
@@ -115,7 +116,8 @@ def test_video_level_records_and_both_backends(backend, shards, tmp_path):
         max_steps=10,
         eval_steps=4,
     )
-    check(run_process(training, KERAS_BACKEND=backend))
+    run = jax_jobs.run_job if backend == "jax" else job_in_process.run
+    check(run(training))
     config = runs.read_config(str(tmp_path / "run"))
     assert config.versions["backend"] == backend
     results = measure(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from job_runner import NUM_CLASSES, check, command, measure, run_job, run_process, succeed
+from job_runner import NUM_CLASSES, check, command, measure, run_job, succeed
 
 from yt8m import runs
 
@@ -199,18 +199,18 @@ def test_videos_in_two_shards_are_scored_twice(run_dir, shards, tmp_path):
     assert twice["hit_at_1"] == once["hit_at_1"]
 
 
-def test_jax_predicts_the_same(run_dir, shards, segments_file, label_ids, tmp_path):
+def test_jax_predicts_the_same(jax_jobs, run_dir, shards, segments_file, label_ids, tmp_path):
     flags = {"train_dir": run_dir, "segment_labels": True, "batch_size": 64}
     pattern = shards / "segment" / "validate*.tfrecord"
     output = tmp_path / "out.csv"
     job = command("yt8m.inference", input_data_pattern=pattern, output_file=output, **flags)
-    check(run_process(job, KERAS_BACKEND="jax"))
+    check(jax_jobs.run_job(job))
     assert [set(line.split(",")[1].split()) for line in output.read_text().splitlines()[1:]] == [
         set(line.split(",")[1].split()) for line in segments_file.read_text().splitlines()[1:]
     ]
     flags |= {"results_file": tmp_path / "results.json"}
     job = command("yt8m.eval", eval_data_pattern=pattern, **flags)
-    check(run_process(job, KERAS_BACKEND="jax"))
+    check(jax_jobs.run_job(job))
     received = json.loads((tmp_path / "results.json").read_text())
     wanted = recompute(run_dir, pattern)
     for name in ("map_at_k", "gap", "loss"):
