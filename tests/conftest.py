@@ -1,5 +1,6 @@
 """What tests of several folders ask for: the goldens, and a process on JAX."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import numpy as np
 import pytest
 from jax_process import JaxProcess
 from paths import find_golden
+
+# XLA, of TensorFlow and of JAX, compiles faster so, here and in child processes.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 @pytest.fixture(scope="session")

@@ -62,8 +62,6 @@ class JaxProcess:
             "JAX_PLATFORMS": "cpu",
             "PYTHONPATH": os.pathsep.join(map(str, (ROOT, HELPERS))),
         }
-        if not self._tensorflow:
-            variables["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # Compiles faster.
         return subprocess.Popen(
             [sys.executable, __file__, *(["tensorflow"] if self._tensorflow else [])],
             stdin=subprocess.PIPE,
