@@ -50,8 +50,8 @@ WITHOUT_TENSORFLOW = (
         for name in (
             "clips",
             "sampling",
-            "schema",
-            "settings",
+            "clip_schema",
+            "clip_specs",
             "workers",
             "frames/containers",
             "frames/decoding",

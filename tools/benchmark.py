@@ -34,8 +34,8 @@ from yt8m.base import define, files, jobs, spec_language
 from yt8m.data import synthetic
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
-from yt8m.data.video.schema import CLIP, ClipSchema
-from yt8m.data.video.settings import Clips, Flow
+from yt8m.data.video.clip_schema import CLIP, ClipSchema
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.evaluation import report
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs import shards as shard_inputs

@@ -24,13 +24,13 @@ from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
-from yt8m.ensembling import labels
+from yt8m.ensembling import objectives
 from yt8m.ensembling.fitting import Fit, fit
 from yt8m.ensembling.segments import SegmentEnsemble
 from yt8m.ensembling.videos import METHODS, VideoEnsemble
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs import shards as shard_inputs
-from yt8m.metrics.segment_evaluation import CUT
+from yt8m.metrics.segment_metrics import CUT
 from yt8m.submissions import score_segments, segment_file, video_file
 
 # Where no shards tell the vocabulary, any class below this is taken.
@@ -80,9 +80,9 @@ def main() -> None:
     ensemble = (SegmentEnsemble if of_segments else VideoEnsemble)(paths, args.method, num_classes)
     if args.fit_on:
         if of_segments:
-            objective = labels.segment_objective(ensemble, reader)
+            objective = objectives.segment_objective(ensemble, reader)
         else:
-            objective = labels.video_objective(ensemble, reader, args.top_k)
+            objective = objectives.video_objective(ensemble, reader, args.top_k)
         fitted = fit(objective, len(paths))
         print_fit(f"{objective.title} of {args.fit_on}", paths, fitted)
         weights = fitted.weights / fitted.weights.max()
@@ -103,7 +103,7 @@ def _label_reader(
     num_classes = num_classes or schema.default_num_classes()
     settings = {"batch_size": batch_size, "log": log}
     if of_segments:
-        return score_segments.make_reader(paths, schema, num_classes, **settings)
+        return score_segments.rating_reader(paths, schema, num_classes, **settings)
     return Reader(paths, schema.labels_only(), num_classes, **settings)
 
 

@@ -18,7 +18,7 @@ from absl import flags
 
 from yt8m import runs
 from yt8m.base import define, files, jobs
-from yt8m.data.video.schema import CLIP
+from yt8m.data.video.clip_schema import CLIP
 from yt8m.evaluation import report
 from yt8m.evaluation.examples import Examples
 from yt8m.evaluation.segments import SegmentExamples

@@ -26,7 +26,7 @@ from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError, first_line
 from yt8m.data import labels
 from yt8m.data.reader import Reader
-from yt8m.data.video.schema import CLIP
+from yt8m.data.video.clip_schema import CLIP
 from yt8m.evaluation import predicting, report
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput

@@ -27,7 +27,7 @@ from absl import flags, logging
 
 from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
-from yt8m.extraction.settings import IMAGENET, NO_WEIGHTS, FeatureSettings, image_size
+from yt8m.extraction.feature_settings import IMAGENET, NO_WEIGHTS, FeatureSettings, image_size
 from yt8m.inputs import flags as input_flags
 
 _SHOWN = 20

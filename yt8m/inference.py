@@ -20,7 +20,7 @@ from absl import flags
 from yt8m import runs
 from yt8m.base import define, files, jobs
 from yt8m.data import segment_classes
-from yt8m.data.video.schema import CLIP
+from yt8m.data.video.clip_schema import CLIP
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput
 from yt8m.submissions import predict_segments, predict_videos
@@ -56,7 +56,7 @@ def main() -> None:
         clips = jobs.import_extra("yt8m.inputs.clips", "video")
         source = clips.ClipInput.of_run(config, batch_size, input_flags.clip_settings())
         reader = source.open(args.input_data_pattern, with_labels=False)
-        write = jobs.import_extra("yt8m.submissions.predict_clips", "video").write_submission
+        write = jobs.import_extra("yt8m.submissions.predict_clips", "video").write_clip_submission
         what = f"predictions of {write(args.output_file, model, reader, args.top_k)} videos"
         print(f"Wrote the {what}: {args.output_file}")
         return
@@ -67,12 +67,12 @@ def main() -> None:
         path = args.segment_label_ids_file
         listed = segment_classes.read_if_given(path, config.num_classes)
         classes = np.arange(config.num_classes) if listed is None else np.array(listed)
-        index = predict_segments.write_submission(
+        index = predict_segments.write_segment_submission(
             args.output_file, model, reader, classes, args.segment_max_pred
         )
         what = f"best of {len(index)} segments"
     else:
-        count = predict_videos.write_submission(args.output_file, model, reader, args.top_k)
+        count = predict_videos.write_video_submission(args.output_file, model, reader, args.top_k)
         what = f"predictions of {count} videos"
     print(f"Wrote the {what}: {args.output_file}")
 

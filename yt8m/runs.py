@@ -20,7 +20,7 @@ from yt8m.base import spec_language
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.files import atomic_path, check_local, write_json, writing
 from yt8m.data.schema import Schema
-from yt8m.data.video.schema import CLIP, ClipSchema
+from yt8m.data.video.clip_schema import CLIP, ClipSchema
 from yt8m.modeling import losses, specs
 
 CONFIG = "run.json"

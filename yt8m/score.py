@@ -22,7 +22,7 @@ from yt8m.inputs import flags as input_flags
 from yt8m.inputs import shards as shard_inputs
 from yt8m.submissions import score_segments, segment_file, video_file
 from yt8m.submissions.predictions import Predictions
-from yt8m.submissions.score_videos import LIST_LENGTH, score
+from yt8m.submissions.score_videos import LIST_LENGTH, score_videos
 
 _BATCH_SIZE = 1024
 
@@ -64,13 +64,13 @@ def main() -> None:
     if of_segments:
         listed = segment_classes.read_if_given(args.segment_label_ids_file, num_classes)
         settings["segment_classes"] = listed
-        ratings = score_segments.make_reader(paths, schema, num_classes, **settings)
-        state = score_segments.score(args.submission_file, ratings)
+        ratings = score_segments.rating_reader(paths, schema, num_classes, **settings)
+        state = score_segments.score_segments(args.submission_file, ratings)
     else:
         reader = Reader(paths, schema.labels_only(), num_classes, **settings)
         length = min(max(args.top_k, LIST_LENGTH), num_classes)
         predictions = Predictions.read(args.submission_file, num_classes, length)
-        state = score(predictions, reader, args.top_k)
+        state = score_videos(predictions, reader, args.top_k)
     results = state.result()
     report.print_table(f"{args.submission_file} on {args.eval_data_pattern}", results)
     if args.results_file:

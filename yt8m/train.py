@@ -21,8 +21,8 @@ from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
 from yt8m.training import averages, checkpoints, loop, optimizers, shards
 from yt8m.training import devices as devices_lib
-from yt8m.training.callback import REPORTED, Schedule
-from yt8m.training.settings import NetworkSettings, OptimizerSettings
+from yt8m.training.callback import REPORTED, TrainingPlan
+from yt8m.training.network import NetworkSettings, OptimizerSettings
 
 # Flags that have a meaning for shards alone.
 _OF_SHARDS = (
@@ -222,7 +222,7 @@ def main() -> None:
     )
     with files.locked(args.train_dir):
         runs.start(args.train_dir, config, args.start_new_model)
-        schedule = input_flags.fill(Schedule)
+        schedule = input_flags.fill(TrainingPlan)
         end = loop.train(args.train_dir, trainer, weights, data, schedule, args.seed)
     best = "" if end.best is None else f", best {REPORTED[data.examples.metric]} {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")

@@ -26,14 +26,14 @@ def rated(name: str, *ratings: tuple[int, int, float], num_frames: int = 20) -> 
 def make(tmp_path, records, num_classes=10, **settings):
     path = write(tmp_path / "a.tfrecord", records)
     settings = {"batch_size": 2} | settings
-    return score_segments.make_reader([path], SCHEMA, num_classes, **settings)
+    return score_segments.rating_reader([path], SCHEMA, num_classes, **settings)
 
 
 def score(tmp_path, reader, *lines: str) -> dict:
     """The metrics and the classes of a submission with these lines."""
     path = tmp_path / "submission.csv"
     path.write_text("\n".join(["Class,Segments", *lines, ""]))
-    state = score_segments.score(str(path), reader)
+    state = score_segments.score_segments(str(path), reader)
     return state.result() | state.per_class()
 
 
@@ -91,7 +91,7 @@ def test_shards_without_ratings(tmp_path):
     for record in (video("a"), frames("a")):
         path = write(tmp_path / "a.tfrecord", [record])
         with pytest.raises(UserError, match="scored on records with segment_labels"):
-            score_segments.make_reader([path], detect([path]), 10, batch_size=2)
+            score_segments.rating_reader([path], detect([path]), 10, batch_size=2)
 
 
 def test_the_order_of_the_file_counts(tmp_path):
@@ -144,9 +144,11 @@ def test_ids_of_any_bytes(tmp_path):
             )
         ],
     )
-    reader = score_segments.make_reader([path], SCHEMA, 10, batch_size=2)
+    reader = score_segments.rating_reader([path], SCHEMA, 10, batch_size=2)
     (tmp_path / "s.csv").write_bytes(b'Class,Segments\n3,"\xff""q:5"\n')
-    assert score_segments.score(str(tmp_path / "s.csv"), reader).result()["map_at_k"] == 1.0
+    assert (
+        score_segments.score_segments(str(tmp_path / "s.csv"), reader).result()["map_at_k"] == 1.0
+    )
 
 
 def test_nothing_to_measure(tmp_path):

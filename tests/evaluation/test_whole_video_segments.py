@@ -19,7 +19,7 @@ def make(tmp_path, records, **settings):
 def cut(reader, batch_size):
     """All batches of segments, and the names of the segments in their order."""
     index = predict_segments.SegmentIndex()
-    found = list(predict_segments.batches(reader, index, batch_size))
+    found = list(predict_segments.segment_batches(reader, index, batch_size))
     return found, index.names().of(np.arange(len(index))), index
 
 
@@ -82,7 +82,9 @@ def test_the_best_segments_of_each_class_are_written(batch_size, most, tmp_path)
     records = [frames(f"v{n}", 100 - 7 * n) for n in range(9)]
     reader = make(tmp_path, records, batch_size=batch_size)
     path = tmp_path / "out.csv"
-    index = predict_segments.write_submission(str(path), model(), reader, np.array([2, 0, 9]), most)
+    index = predict_segments.write_segment_submission(
+        str(path), model(), reader, np.array([2, 0, 9]), most
+    )
     lines = ["Class,Segments"]
     names = [(n, s) for n in range(9) for s in range(0, 96 - 7 * n, 5)]
     for class_id in (2, 0, 9):
@@ -95,17 +97,19 @@ def test_the_best_segments_of_each_class_are_written(batch_size, most, tmp_path)
 def test_only_videos_that_are_too_short(tmp_path):
     reader = make(tmp_path, [frames("a", 4), frames("b", 0)])
     with pytest.raises(UserError, match="None of the 2 videos has the 5 frames of a segment"):
-        predict_segments.write_submission(str(tmp_path / "o"), model(), reader, np.arange(3), 5)
+        predict_segments.write_segment_submission(
+            str(tmp_path / "o"), model(), reader, np.arange(3), 5
+        )
     assert not (tmp_path / "o").exists()
 
 
 def test_whole_videos_are_no_rated_segments(tmp_path):
     reader = make(tmp_path, [frames("a", 10)])
     with pytest.raises(ValueError, match="must be a SegmentReader. Received: Reader"):
-        segment_evaluation.evaluate(model(), reader, losses.CrossEntropy())
+        segment_evaluation.evaluate_segments(model(), reader, losses.CrossEntropy())
 
 
 @pytest.mark.parametrize(("size", "max_frames", "videos"), [(1024, 300, 17), (32, 300, 1)])
 def test_videos_are_read_by_the_batch_of_segments(size, max_frames, videos, tmp_path):
     reader = make(tmp_path, [frames("a", 10)], batch_size=size, max_frames=max_frames)
-    assert predict_segments.make_reader(reader).batch_size == videos
+    assert predict_segments.whole_video_reader(reader).batch_size == videos

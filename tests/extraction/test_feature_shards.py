@@ -20,8 +20,8 @@ from yt8m.data.video.sources.manifest import Video
 from yt8m.extraction import folder as folder_lib
 from yt8m.extraction import shards
 from yt8m.extraction.extractor import Extractor, Features, embed_some_frames
+from yt8m.extraction.feature_settings import FeatureSettings
 from yt8m.extraction.networks import Networks
-from yt8m.extraction.settings import FeatureSettings
 from yt8m.extraction.shards import Item, Shard
 from yt8m.extraction.summary import summarise
 from yt8m.extraction.whitening import Whitening

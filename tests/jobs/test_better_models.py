@@ -67,7 +67,7 @@ def test_a_run_teaches_another(tmp_path, own_shards, run_dir, training_flags):
     pattern = own_shards / "train*.tfrecord"
     flags = training_flags | {"train_data_pattern": pattern, "teacher": "big", "distillation": 1}
     result = run_job("yt8m.train", train_dir=tmp_path / "student", **flags)
-    assert "There is no" in result.stderr and "yt8m.teach" in result.stderr
+    assert "There is no" in result.stderr and "`yt8m teach`" in result.stderr
     teach = {"train_dir": run_dir, "input_data_pattern": pattern, "name": "big"}
     assert "Wrote the scores of 3 of 3 shard(s)." in succeed("yt8m.teach", **teach)
     assert "0 of 3 shard(s); 3 were there" in succeed("yt8m.teach", **teach)

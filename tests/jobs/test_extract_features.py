@@ -13,7 +13,7 @@ from clip_files import write_clip, write_clips
 from job_runner import check, command, environment, expect_error, run_job, succeed
 
 from yt8m.extraction import shards
-from yt8m.extraction.settings import FeatureSettings
+from yt8m.extraction.feature_settings import FeatureSettings
 from yt8m.extraction.shards import Item
 
 # A small network with random weights.

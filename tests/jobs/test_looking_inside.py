@@ -11,9 +11,9 @@ from job_runner import expect_error, succeed
 from yt8m import runs
 from yt8m.base.errors import UserError
 from yt8m.data.schema import Feature, Schema
-from yt8m.data.video.schema import ClipSchema
-from yt8m.data.video.settings import Clips, Flow
-from yt8m.inputs.settings import ClipSettings
+from yt8m.data.video.clip_schema import ClipSchema
+from yt8m.data.video.clip_specs import Clips, Flow
+from yt8m.inputs.clip_settings import ClipSettings
 from yt8m.interpretation import first_clips
 from yt8m.modeling import keras_model, specs
 

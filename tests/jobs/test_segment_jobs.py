@@ -106,7 +106,7 @@ def test_eval_and_score_agree_with_the_records(listed, run_dir, shards, label_id
     )
     for name in ("map_at_k", "num_ratings", "num_classes_with_positives"):
         assert scored[name] == pytest.approx(results[name], abs=1e-5)
-    assert "gap" not in scored
+    assert scored["gap"] is None
 
 
 def test_the_file_has_every_full_segment_best_first(run_dir, shards, segments_file):

@@ -11,7 +11,7 @@ from yt8m import metrics
 from yt8m.base.progress import ProgressReport
 from yt8m.ensembling.segments import SegmentEnsemble
 from yt8m.ensembling.videos import Joined, VideoEnsemble, rank_entries
-from yt8m.metrics.segment_evaluation import CUT
+from yt8m.metrics.segment_metrics import CUT
 
 # A fit looks at so many videos, or fewer where so many listings (24 bytes each) are reached first.
 MOST_VIDEOS = 20_000

@@ -18,8 +18,8 @@ from yt8m.data.ids import as_text
 from yt8m.data.video.clip_reader import ClipReader
 from yt8m.evaluation import predicting
 from yt8m.fusion import score_file
+from yt8m.inputs.clip_settings import ClipSettings
 from yt8m.inputs.clips import ClipInput
-from yt8m.inputs.settings import ClipSettings
 from yt8m.metrics import views
 from yt8m.metrics.views import ViewEvaluation
 from yt8m.runs import RunConfig
@@ -63,7 +63,7 @@ class ClipExamples:
     ) -> ViewEvaluation:
         """Evaluates a model on videos, and keeps the scores of their views in `PATH.scores.npz`."""
         kept = f"{path}{SCORES}" if path else ""
-        state = evaluate(model, reader, loss, self.top_k, kept)
+        state = evaluate_clips(model, reader, loss, self.top_k, kept)
         if kept:
             logging.info("Kept the scores of all clips: %s", kept)
         return state
@@ -115,7 +115,7 @@ def _scored_views(model: keras.Model, reader: ClipReader, task: str) -> Iterator
     reader.log.finish()
 
 
-def evaluate(
+def evaluate_clips(
     model: keras.Model,
     reader: ClipReader,
     loss: keras.losses.Loss,

@@ -16,7 +16,7 @@ from yt8m.data.reader import Reader
 from yt8m.data.segment_reader import SegmentReader
 from yt8m.evaluation import predicting
 from yt8m.inputs.shards import SegmentInput
-from yt8m.metrics.segment_evaluation import is_positive
+from yt8m.metrics.segment_metrics import is_positive
 from yt8m.modeling import losses
 from yt8m.runs import RunConfig
 
@@ -59,7 +59,7 @@ class SegmentExamples:
         self, model: keras.Model, reader: SegmentReader, loss: keras.losses.Loss, path: str = ""
     ) -> metrics.SegmentEvaluation:
         """Evaluates a model on rated segments."""
-        return evaluate(model, reader, loss)
+        return evaluate_segments(model, reader, loss)
 
     def details(self, reader: SegmentReader) -> dict[str, Any]:
         """The settings of an evaluation, and how many segments could not be cut."""
@@ -74,7 +74,7 @@ class SegmentExamples:
         return pattern
 
 
-def evaluate(
+def evaluate_segments(
     model: keras.Model,
     reader: Reader,
     loss: keras.losses.Loss,

@@ -50,7 +50,7 @@ class VideoExamples:
         self, model: keras.Model, reader: Reader, loss: keras.losses.Loss, path: str = ""
     ) -> metrics.Evaluation:
         """Evaluates a model on shards."""
-        return evaluate(model, reader, loss, self.top_k)
+        return evaluate_videos(model, reader, loss, self.top_k)
 
     def details(self, reader: Reader) -> dict[str, Any]:
         """The settings of an evaluation."""
@@ -61,7 +61,7 @@ class VideoExamples:
         return pattern
 
 
-def evaluate(
+def evaluate_videos(
     model: keras.Model,
     reader: Reader,
     loss: keras.losses.Loss,

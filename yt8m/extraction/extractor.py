@@ -12,8 +12,8 @@ from yt8m.data.synthetic import quantize
 from yt8m.data.video.frames import decoding
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.extraction import log_mel
+from yt8m.extraction.feature_settings import FeatureSettings
 from yt8m.extraction.networks import Networks
-from yt8m.extraction.settings import FeatureSettings
 from yt8m.extraction.whitening import Whitening
 
 RGB = "rgb"

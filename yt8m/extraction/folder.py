@@ -13,7 +13,7 @@ from absl import logging
 from yt8m.base import files
 from yt8m.base.errors import UserError
 from yt8m.data.video.sources.manifest import Video
-from yt8m.extraction import settings, shards, whitening
+from yt8m.extraction import feature_settings, shards, whitening
 from yt8m.extraction.shards import Item
 
 DESCRIPTION = "features.json"
@@ -58,7 +58,9 @@ def check_same_networks(pca_dir: str, features: dict[str, Any]) -> dict[str, Any
     found = read(pca_dir)
     if found is None:
         return None
-    differences = settings.difference(found["features"], features, settings.OF_NETWORKS)
+    differences = feature_settings.difference(
+        found["features"], features, feature_settings.OF_NETWORKS
+    )
     if differences:
         raise UserError(
             f"The features in {pca_dir} (--pca_dir) are of other networks: "
@@ -81,7 +83,7 @@ def start(folder: str, description: dict[str, Any]) -> None:
         old_shards, new_shards = old["num_shards"], description["num_shards"]
         both = {**old, "num_shards": {k: v for k, v in old_shards.items() if k in new_shards}}
         new = {**description, "num_shards": {k: new_shards[k] for k in both["num_shards"]}}
-        differences = settings.difference(both, new, _DECIDES)
+        differences = feature_settings.difference(both, new, _DECIDES)
         if differences:
             raise UserError(
                 f"{folder} holds other features, which differ in {'; '.join(differences)}. Choose "

@@ -13,7 +13,7 @@ import numpy as np
 from frame_models.pixels.layers import backbones
 from yt8m.base.errors import UserError
 from yt8m.extraction import inception_graph, vggish
-from yt8m.extraction.settings import GRAPH, IMAGENET, NO_WEIGHTS, FeatureSettings
+from yt8m.extraction.feature_settings import GRAPH, IMAGENET, NO_WEIGHTS, FeatureSettings
 
 Network = Callable[[np.ndarray], np.ndarray]
 

@@ -13,7 +13,7 @@ from yt8m.base.errors import UserError
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.extraction import networks, shards, whitening
 from yt8m.extraction.extractor import Extractor, embed_some_frames
-from yt8m.extraction.settings import FeatureSettings
+from yt8m.extraction.feature_settings import FeatureSettings
 from yt8m.extraction.whitening import Moments
 
 # Beam's runner inside a process. The name `DirectRunner` may stand for others, that Beam downloads.

@@ -24,7 +24,7 @@ from yt8m.data.video.sources.manifest import Video
 from yt8m.extraction import execution, networks, pipeline, shards, vggish, whitening
 from yt8m.extraction import folder as folder_lib
 from yt8m.extraction.execution import Part
-from yt8m.extraction.settings import IMAGENET, NO_WEIGHTS, FeatureSettings
+from yt8m.extraction.feature_settings import IMAGENET, NO_WEIGHTS, FeatureSettings
 from yt8m.extraction.shards import Item, Shard
 from yt8m.extraction.summary import Summary, summarise
 from yt8m.extraction.whitening import Moments, Whitening

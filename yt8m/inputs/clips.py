@@ -9,14 +9,14 @@ from absl import logging
 from yt8m.base.errors import UserError
 from yt8m.data.video import workers
 from yt8m.data.video.clip_reader import ClipReader
+from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clips import FileFrames, Item
 from yt8m.data.video.frames import flow_cache
-from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.sources import listing
 from yt8m.data.video.sources import pattern as pattern_lib
 from yt8m.data.video.sources.listing import Listing
 from yt8m.data.video.video_log import VideoLog
-from yt8m.inputs.settings import ClipSettings
+from yt8m.inputs.clip_settings import ClipSettings
 from yt8m.runs import RunConfig
 
 

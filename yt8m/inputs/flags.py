@@ -12,8 +12,8 @@ from absl import flags
 from yt8m.base import define
 from yt8m.base.errors import UserError
 from yt8m.data.read_log import FAIL, SKIP
-from yt8m.data.video.settings import Clips, Flow
-from yt8m.inputs.settings import ClipSettings
+from yt8m.data.video.clip_specs import Clips, Flow
+from yt8m.inputs.clip_settings import ClipSettings
 
 _Settings = TypeVar("_Settings")
 _BATCH_SIZE = 1024

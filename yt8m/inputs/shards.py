@@ -13,7 +13,7 @@ from yt8m.data.read_log import SKIP, ReadLog
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
 from yt8m.data.segment_reader import SegmentReader
-from yt8m.data.video.schema import CLIP
+from yt8m.data.video.clip_schema import CLIP
 from yt8m.data.video.sources import pattern as pattern_lib
 from yt8m.runs import RunConfig
 

@@ -14,8 +14,8 @@ from yt8m.base import files, jobs
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.ids import as_text
-from yt8m.data.video.schema import CLIP
-from yt8m.inputs.settings import ClipSettings
+from yt8m.data.video.clip_schema import CLIP
+from yt8m.inputs.clip_settings import ClipSettings
 
 # One clip as a model takes it: its inputs without a batch axis, and `ids`, `labels` and `task`.
 Clip = dict[str, Any]

@@ -13,7 +13,7 @@ from yt8m import runs
 from yt8m.base import spec_language
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
-from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.evaluation import predicting
 from yt8m.interpretation import occluding
 from yt8m.interpretation.first_clips import Clip

@@ -7,7 +7,7 @@ import keras
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.spec_language import Spec
 from yt8m.data.schema import FRAME, Feature, Schema
-from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.modeling.preprocessing import (
     Dequantize,
     FrameMask,

@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m.data.schema import FRAME, Schema
-from yt8m.data.video.schema import CLIP, ClipSchema
+from yt8m.data.video.clip_schema import CLIP, ClipSchema
 from yt8m.serving import quantization, requests
 
 SERIALIZED = "serialized"

@@ -14,7 +14,7 @@ from yt8m.metrics import views
 from yt8m.submissions import video_file
 
 
-def write_submission(path: str, model: keras.Model, reader: ClipReader, top_k: int) -> int:
+def write_clip_submission(path: str, model: keras.Model, reader: ClipReader, top_k: int) -> int:
     """Predicts every video and writes the file that Kaggle takes.
 
     Args:

@@ -108,7 +108,7 @@ class SegmentNames:
         return [f"{self.ids[video]}:{start}" for video, start in pairs]
 
 
-def batches(
+def segment_batches(
     reader: Reader, index: SegmentIndex, batch_size: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Cuts every video of the shards into segments of 5 frames, one after the other.
@@ -157,7 +157,7 @@ def _cut(
     return cut | {"num_frames": num_frames, "ids": np.repeat(videos["ids"], counts)}
 
 
-def make_reader(reader: Reader) -> Reader:
+def whole_video_reader(reader: Reader) -> Reader:
     """A reader of so many whole videos at a time that they have about a batch of segments.
 
     Args:
@@ -175,7 +175,7 @@ def make_reader(reader: Reader) -> Reader:
     return dataclasses.replace(reader, batch_size=max(1, reader.batch_size // each))
 
 
-def write_submission(
+def write_segment_submission(
     path: str, model: keras.Model, reader: Reader, classes: np.ndarray, most: int
 ) -> SegmentIndex:
     """Predicts every segment of the shards and writes the best ones of each class.
@@ -194,11 +194,11 @@ def write_submission(
         UserError: the file cannot be written, the records do not fit, no video has a segment, or
             a score is NaN.
     """
-    videos = make_reader(reader)
+    videos = whole_video_reader(reader)
     index, top = SegmentIndex(), TopSegments(len(classes), most)
     listed = keras.ops.take(model.output, classes, axis=1)
     predict = predicting.predictor(keras.Model(model.input, listed))
-    for batch in batches(videos, index, reader.batch_size):
+    for batch in segment_batches(videos, index, reader.batch_size):
         scores = predict(batch)
         predicting.check_finite(scores, batch, videos)
         top.update(scores)

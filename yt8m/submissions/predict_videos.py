@@ -11,7 +11,7 @@ from yt8m.evaluation import predicting
 from yt8m.submissions import video_file
 
 
-def write_submission(path: str, model: keras.Model, reader: Reader, top_k: int) -> int:
+def write_video_submission(path: str, model: keras.Model, reader: Reader, top_k: int) -> int:
     """Predicts every video of the shards and writes the file.
 
     A video counts once, see `FirstRecords`.

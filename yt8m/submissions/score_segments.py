@@ -15,7 +15,7 @@ from yt8m.data.ratings import RatingReader
 from yt8m.data.schema import FRAME, Schema
 from yt8m.evaluation import predicting
 from yt8m.evaluation import segments as segment_evaluation
-from yt8m.metrics.segment_evaluation import is_positive, merge_ratings
+from yt8m.metrics.segment_metrics import is_positive, merge_ratings
 from yt8m.submissions import segment_file
 
 
@@ -80,7 +80,7 @@ def _distinct(batch: dict[str, np.ndarray], num_classes: int) -> tuple[np.ndarra
     return rows, times[time_of], classes, hits
 
 
-def make_reader(paths: list[str], schema: Schema, num_classes: int, **settings) -> RatingReader:
+def rating_reader(paths: list[str], schema: Schema, num_classes: int, **settings) -> RatingReader:
     """A reader of the ratings of shards.
 
     Args:
@@ -101,7 +101,7 @@ def make_reader(paths: list[str], schema: Schema, num_classes: int, **settings) 
     return RatingReader(paths, without_frames, num_classes, **settings)
 
 
-def score(path: str, reader: RatingReader) -> metrics.SegmentEvaluation:
+def score_segments(path: str, reader: RatingReader) -> metrics.SegmentEvaluation:
     """Ranks the rated segments of each class as a submission does.
 
     Every rating counts as it stands: a rated segment that the file lacks is not retrieved, also

@@ -17,7 +17,7 @@ from yt8m.submissions.predictions import Predictions
 LIST_LENGTH = 20
 
 
-def score(predictions: Predictions, reader: Reader, top_k: int) -> metrics.Evaluation:
+def score_videos(predictions: Predictions, reader: Reader, top_k: int) -> metrics.Evaluation:
     """The metrics of a submission. A labelled video that it lacks counts as not predicted.
 
     Raises:

@@ -56,7 +56,7 @@ class Position:
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule:
+class TrainingPlan:
     """How long to train and what to do on the way.
 
     Attributes:
@@ -103,7 +103,7 @@ class RunCallback(keras.callbacks.Callback):
         self,
         train_dir: str,
         position: Position,
-        schedule: Schedule,
+        schedule: TrainingPlan,
         weights: averages.Weights,
         batch_size: int,
         progress: ProgressReport,

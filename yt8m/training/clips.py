@@ -11,14 +11,14 @@ import numpy as np
 from yt8m.base.errors import UserError
 from yt8m.base.spec_language import Call, Spec
 from yt8m.data.video.clip_reader import ClipReader
-from yt8m.data.video.schema import ClipSchema
-from yt8m.data.video.settings import Clips, Flow
+from yt8m.data.video.clip_schema import ClipSchema
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.sources import listing, pattern
 from yt8m.data.video.sources.listing import Listing
 from yt8m.data.video.video_log import VideoLog
 from yt8m.evaluation.clips import ClipExamples
+from yt8m.inputs.clip_settings import ClipSettings
 from yt8m.inputs.clips import ClipInput, number_of_workers
-from yt8m.inputs.settings import ClipSettings
 from yt8m.modeling import keras_model, losses
 from yt8m.training.data import Judge, TrainingData
 

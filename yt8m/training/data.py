@@ -11,7 +11,7 @@ import numpy as np
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
 from yt8m.data.teacher import TeacherScores
-from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.evaluation import report
 from yt8m.evaluation.examples import Examples
 

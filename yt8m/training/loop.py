@@ -13,7 +13,7 @@ from yt8m.base.progress import ProgressReport
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.reader import Reader
 from yt8m.training import averages, checkpoints
-from yt8m.training.callback import Position, RunCallback, Schedule
+from yt8m.training.callback import Position, RunCallback, TrainingPlan
 from yt8m.training.data import TrainingData
 from yt8m.training.trainer import Trainer
 
@@ -23,7 +23,7 @@ def train(
     trainer: Trainer,
     weights: averages.Weights,
     data: TrainingData,
-    schedule: Schedule,
+    schedule: TrainingPlan,
     seed: int,
 ) -> Position:
     """Trains, from the run's last checkpoint if it has one.

@@ -8,7 +8,7 @@ from absl import logging
 
 from yt8m.base.errors import UserError
 from yt8m.data.schema import Schema
-from yt8m.data.video.schema import ClipSchema
+from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.modeling import layer_graph
 from yt8m.runs import Run
 

@@ -9,10 +9,10 @@ from video_files import numbered, write
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.video.clip_reader import ClipReader
+from yt8m.data.video.clip_schema import ClipSchema
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.clips import About, FileFrames, Item
 from yt8m.data.video.frames.decoding import VideoError
-from yt8m.data.video.schema import ClipSchema
-from yt8m.data.video.settings import Clips, Flow
 
 CLIPS = Clips(frames=4, resize=12, crop=8)
 

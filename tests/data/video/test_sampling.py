@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from yt8m.data.video.clip_specs import Clips
 from yt8m.data.video.sampling import evaluation_frames, training_frames
-from yt8m.data.video.settings import Clips
 
 
 def drawn(clips, num_frames, anchors=(0,), draws=200):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from yt8m.base.errors import UserError
-from yt8m.data.video.schema import ClipSchema
-from yt8m.data.video.settings import Clips, Flow
+from yt8m.data.video.clip_schema import ClipSchema
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.sources.pattern import Part, parse
 
 

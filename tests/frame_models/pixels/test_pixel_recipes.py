@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from yt8m.data.video.schema import ClipSchema
-from yt8m.data.video.settings import Clips, Flow
+from yt8m.data.video.clip_schema import ClipSchema
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.sources.pattern import parse
 from yt8m.modeling import keras_model, specs
 

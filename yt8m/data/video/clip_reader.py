@@ -14,9 +14,9 @@ from yt8m.data.ids import as_bytes
 from yt8m.data.records import PADDING_LABEL
 from yt8m.data.video import clips as clips_lib
 from yt8m.data.video import workers
+from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clips import Item
 from yt8m.data.video.frames.decoding import VideoError
-from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.video_log import VideoLog
 
 # What the tasks of an evaluation that are under way may return; longer videos are several tasks.

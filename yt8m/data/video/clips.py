@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from yt8m.data.video import sampling
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.frames import decoding, flow_cache, views
 from yt8m.data.video.frames import flow as flow_lib
-from yt8m.data.video.settings import Clips, Flow
 
 FLOW = "flow"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from yt8m.data.video.settings import Clips
+from yt8m.data.video.clip_specs import Clips
 
 
 def training_frames(

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from yt8m.base.errors import UserError
+from yt8m.data.video.clip_specs import METHODS, Flow
 from yt8m.data.video.frames import flow as flow_lib
-from yt8m.data.video.settings import METHODS, Flow
 
 HEIGHT, WIDTH, BOUND = 7, 9, 4.0
 

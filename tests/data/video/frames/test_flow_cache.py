@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from yt8m.base.errors import UserError
+from yt8m.data.video.clip_specs import Flow
 from yt8m.data.video.frames import decoding, flow_cache
 from yt8m.data.video.frames import flow as flow_lib
-from yt8m.data.video.settings import Flow
 
 HANGS = 600  # Seconds; a thread that waits longer has been left alone.
 SIZE = (32, 40)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from yt8m.base.errors import UserError
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.frames import views
-from yt8m.data.video.settings import Clips, Flow
 
 HEIGHT, WIDTH = 20, 30
 

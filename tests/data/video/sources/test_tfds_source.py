@@ -16,10 +16,10 @@ import tensorflow_datasets as tfds
 from stored_videos import CLASSES, Several, Single, Words
 
 from yt8m.base.errors import UserError
+from yt8m.data.video.clip_specs import Flow
 from yt8m.data.video.frames import flow as flow_lib
 from yt8m.data.video.frames.decoding import VideoError
 from yt8m.data.video.frames.record_frames import RecordFrames
-from yt8m.data.video.settings import Flow
 from yt8m.data.video.sources import listing as video_listing
 from yt8m.data.video.sources import pattern
 from yt8m.data.video.sources import tfds as tfds_lib

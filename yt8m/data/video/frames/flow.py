@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from yt8m.base.errors import UserError
-from yt8m.data.video.settings import METHODS, Flow
+from yt8m.data.video.clip_specs import METHODS, Flow
 
 ZERO = 128
 """The byte of no displacement; a displacement of `bound` is 127 away from it."""

@@ -29,9 +29,9 @@ from yt8m.base import files
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video import workers
+from yt8m.data.video.clip_specs import Flow
 from yt8m.data.video.frames import containers, decoding
 from yt8m.data.video.frames import flow as flow_lib
-from yt8m.data.video.settings import Flow
 
 # A file is the fields, a table of them, a description of the whole, and this footer: the sizes of
 # the table and the description, their checksum, and what the file is.

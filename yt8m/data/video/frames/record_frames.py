@@ -17,10 +17,10 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
+from yt8m.data.video.clip_specs import Flow
 from yt8m.data.video.frames import decoding, views
 from yt8m.data.video.frames.decoding import VideoError
 from yt8m.data.video.frames.flow import FrameFlow
-from yt8m.data.video.settings import Flow
 
 JPEG, PNG = "jpeg", "png"
 _ENCODING = {JPEG: (cv2.IMWRITE_JPEG_QUALITY, 95), PNG: ()}

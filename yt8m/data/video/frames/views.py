@@ -10,8 +10,8 @@ import dataclasses
 import cv2
 import numpy as np
 
+from yt8m.data.video.clip_specs import Clips, Flow, check_num_crops
 from yt8m.data.video.frames import flow as flow_lib
-from yt8m.data.video.settings import Clips, Flow, check_num_crops
 
 # Wang et al., Towards good practices for very deep two-stream ConvNets, arXiv 1507.02159.
 _SCALES = (1.0, 0.875, 0.75, 0.66)

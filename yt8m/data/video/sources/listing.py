@@ -8,8 +8,8 @@ import os
 from absl import logging
 
 from yt8m.base.errors import UserError
+from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clips import About, FileFrames, Frames, Item
-from yt8m.data.video.schema import ClipSchema
 from yt8m.data.video.sources import file_index, manifest, pattern
 from yt8m.data.video.video_log import VideoLog
 

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from yt8m.base.errors import UserError
-from yt8m.data.video.settings import Clips, Flow
+from yt8m.data.video.clip_specs import Clips, Flow
 
 CLIP = "clip"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from yt8m.data.read_log import SKIP
-from yt8m.data.video.settings import check_num_crops
+from yt8m.data.video.clip_specs import check_num_crops
 
 
 @dataclasses.dataclass(frozen=True)
