@@ -328,7 +328,7 @@ def test_precompute_removes_what_a_killed_job_left(video, tmp_path):
     code = f"""
         import os
         from yt8m.data.video.frames import decoding, flow_cache
-        from yt8m.data.video.settings import Flow
+        from yt8m.data.video.clip_specs import Flow
         decoding.iterate = lambda path, size: os._exit(9)
         flow_cache.cached({video!r}, {cache!r}, {AHEAD!r}, {SIZE})
     """
