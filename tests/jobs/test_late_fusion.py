@@ -105,7 +105,7 @@ def test_fused_scores_can_be_fused_again(files, tmp_path):
         results_file=tmp_path / "results.json",
     )
     [first] = json.loads((tmp_path / "results.json").read_text())["splits"]
-    assert printed.endswith(f"Wrote the scores of 30 videos: {path}\n")
+    assert f"Wrote the scores of 30 videos: {path}\n" in printed
     fused = score_file.read(str(path))
     assert fused.stored.shape == (30, 1, 1, len(CLASSES))
     splits = [score_splits.load([list(map(str, paths))], 1, 1)[0] for paths in (both, fit)]

@@ -194,7 +194,7 @@ def test_an_unknown_label_is_named(run, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "parts"),
     [
-        ({"model": "netvlad"}, ["cnn(temporal=netvlad)", "yt8m.extract_features"]),
+        ({"model": "netvlad"}, ["cnn(temporal=netvlad)", "yt8m extract_features"]),
         ({"clips": "clips(crop=200)"}, ["crop must be no larger than resize"]),
         ({"flow": "flow(length=2)"}, ["--flow", "pixels alone"]),
         ({"normalize": "rms"}, ["--normalize", "raw video"]),
