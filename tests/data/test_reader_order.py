@@ -168,3 +168,10 @@ def test_the_buffer_fits_the_records_also_where_the_first_shard_is_damaged(paths
     (tmp_path / "text").write_text("nothing here\n" * 9)
     size = make_reader(paths)._shuffle_buffer()
     assert make_reader([str(tmp_path / "text"), *paths])._shuffle_buffer() == size
+
+
+def test_no_thread_tunes_what_is_read(paths):
+    """Whoever frees an iterator would wait for that thread, for up to a minute each."""
+    reader = make_reader(paths)
+    for dataset in (reader.sequential(), reader.shuffled(0), reader.sequential().prefetch(1)):
+        assert dataset.options().autotune.enabled is False

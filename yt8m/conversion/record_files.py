@@ -94,7 +94,8 @@ def read(path: str, log: ReadLog) -> Iterator[bytes]:
         return
     offset = count = 0
     if tfrecord.can_be_opened(path):
-        for record in tf.data.TFRecordDataset(path).ignore_errors().as_numpy_iterator():
+        dataset = tfrecord.without_autotune(tf.data.TFRecordDataset(path).ignore_errors())
+        for record in dataset.as_numpy_iterator():
             offset += tfrecord.HEADER + len(record) + tfrecord.FOOTER
             count += 1
             yield record

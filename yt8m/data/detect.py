@@ -32,7 +32,7 @@ def detect(paths: list[str]) -> Schema:
     problems, damaged = [], []
     for path in paths:
         try:
-            records = tf.data.TFRecordDataset(path).as_numpy_iterator()
+            records = tfrecord.without_autotune(tf.data.TFRecordDataset(path)).as_numpy_iterator()
             schema = _first_schema(records, path)
         except tf.errors.OpError as error:
             problems.append(_explain(path, error))

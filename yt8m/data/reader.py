@@ -108,7 +108,7 @@ class Reader:
             skip = tf.where(number == epoch, np.int64(skip_batches), np.int64(0))
             return self._epoch(seed, number, skip, buffer)
 
-        return numbers.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+        return tfrecord.without_autotune(numbers.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE))
 
     def estimate_num_examples(self) -> int:
         """About how many examples the shards hold, from their sizes and their first records."""
@@ -217,7 +217,7 @@ class Reader:
         batches = self._parsed(serialized, skip)
         if self.frame_multiple > 1 or self.label_multiple > 1:
             batches = mapped(batches, self._pad_to_multiples)
-        return batches.prefetch(tf.data.AUTOTUNE)
+        return tfrecord.without_autotune(batches.prefetch(tf.data.AUTOTUNE))
 
     def _pad_to_multiples(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         def pad(values: tf.Tensor, multiple: int, value: int = 0) -> tf.Tensor:
@@ -286,7 +286,8 @@ def _if_it_opens(path: bytes) -> np.ndarray:
 def _first_records(paths: list[str], sample: int = 64) -> list[bytes]:
     """The first records of the first shard that can be read; none where none can."""
     for path in filter(tfrecord.can_be_opened, paths):
-        dataset = tf.data.TFRecordDataset(path).ignore_errors().take(sample)
+        records_of = tf.data.TFRecordDataset(path).ignore_errors().take(sample)
+        dataset = tfrecord.without_autotune(records_of)
         found = list(dataset.as_numpy_iterator())
         if found:
             return found

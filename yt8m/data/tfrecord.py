@@ -92,7 +92,8 @@ def undamaged(path: str) -> Iterator[bytes]:
         return
     with tf.io.gfile.GFile(path, "rb") as file:
         size, position = file.size(), 0
-        for record in tf.data.TFRecordDataset(path).ignore_errors().as_numpy_iterator():
+        dataset = without_autotune(tf.data.TFRecordDataset(path).ignore_errors())
+        for record in dataset.as_numpy_iterator():
             position += HEADER + len(record) + FOOTER
             yield record
         if position < size:
@@ -146,3 +147,14 @@ def _crc_table() -> np.ndarray:
 
 
 _CRC_TABLE = _crc_table()
+
+
+def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset, with the parallelism that tf.data starts from, one call a core.
+
+    The thread that would tune it sleeps for up to a minute, and who frees an iterator waits for
+    it: Python's collector, wherever it runs, stood still for as many minutes as it found iterators.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m.base.errors import UserError
+from yt8m.data import tfrecord
 from yt8m.data.ids import as_bytes
 from yt8m.data.records import PADDING_LABEL
 from yt8m.data.video import clips as clips_lib
@@ -214,4 +215,4 @@ class ClipReader:
             "task": tf.TensorSpec((None,), tf.int32),
         }
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
-        return dataset.prefetch(2)
+        return tfrecord.without_autotune(dataset.prefetch(2))
