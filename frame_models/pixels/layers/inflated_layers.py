@@ -19,7 +19,14 @@ from video_models.layers.batch_norm import BatchNorm
 
 @dataclasses.dataclass(frozen=True)
 class InTime:
-    """What inflated layers do in time; see `inflate`."""
+    """What inflated layers do in time; see `inflate`.
+
+    Attributes:
+        kernel: steps of time that a kernel spans; None for as many as it spans rows.
+        strides: whether a layer that moves by several rows moves as far in time.
+        space_only: the names of layers that leave time alone.
+        edges: how a clip is padded before its first and behind its last frame, see `PadClip`.
+    """
 
     kernel: int | None
     strides: bool

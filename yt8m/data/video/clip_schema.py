@@ -24,6 +24,7 @@ class ClipSchema:
         classes: the names of the labels, sorted; a class id is a place among them.
         tasks: the names of data sets that are trained on together, each with classes and a head of
             its own; () for one data set. The classes of a task are called `TASK/LABEL`.
+        kind: `clip`, which tells it from the kinds of records.
     """
 
     inputs: tuple[str, ...]
