@@ -36,7 +36,7 @@ WITHOUT_TENSORFLOW = (
     "yt8m/base/catalogue.py",
     "yt8m/base/errors.py",
     "yt8m/base/files.py",
-    "yt8m/base/parent.py",
+    "yt8m/base/watchdog.py",
     "yt8m/base/spec_language.py",
     "yt8m/base/temporaries.py",
     "yt8m/conversion/tf1_weights.py",
@@ -89,10 +89,11 @@ WITHOUT_TENSORFLOW = (
     "yt8m/training/checkpoints.py",
     "yt8m/training/fine_tuning.py",
     "yt8m/training/optimizers.py",
-    "yt8m/training/rates.py",
+    "yt8m/training/schedules.py",
     "yt8m/training/targets.py",
     "yt8m/training/trainer.py",
     "yt8m/training/transfer.py",
+    "yt8m/training/variable_rates.py",
 )
 
 

@@ -27,14 +27,13 @@ from absl import flags
 from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError
 from yt8m.inputs import flags as input_flags
-from yt8m.interpretation import backward_rules, first_clips, unit_responses
-from yt8m.interpretation import flags as inspection
+from yt8m.interpretation import backward_rules, first_clips, unit_responses, video_flags
 from yt8m.interpretation.units import Units
 
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    inspection.define_flags(num_videos=100)
+    video_flags.define_flags(num_videos=100)
     define.string("layer", "Name of the layer, as in the summary of the model.", required=True)
     define.integer("unit", "Number of the unit: a channel of the layer.", at_least=0)
     define.integer(

@@ -30,7 +30,7 @@ from yt8m.data.video.clip_schema import CLIP
 from yt8m.evaluation import predicting, report
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput
-from yt8m.serving import packing, quantization, saved_model, vocabulary, whole_folder
+from yt8m.serving import output_folder, packing, quantized_weights, saved_model, vocabulary
 
 CONFIG = "export.json"
 # What an export consists of: a folder that holds anything else is not replaced.
@@ -66,8 +66,8 @@ def main() -> None:
     """Exports as the flags say."""
     args = flags.FLAGS
     _check_outputs(args.output_dir, args.output_model_tgz, args.float16, args.int8)
-    method = quantization.FLOAT16 if args.float16 else quantization.FLOAT32
-    method = quantization.INT8 if args.int8 else method
+    method = quantized_weights.FLOAT16 if args.float16 else quantized_weights.FLOAT32
+    method = quantized_weights.INT8 if args.int8 else method
     config = runs.read_config(args.train_dir)
     names = None
     if args.vocabulary_file:
@@ -96,7 +96,7 @@ def export(
     run: runs.Run,
     output_dir: str,
     top_k: int = 20,
-    method: str = quantization.FLOAT32,
+    method: str = quantized_weights.FLOAT32,
     names: list[str] | None = None,
     reader: Reader | None = None,
 ) -> dict:
@@ -106,7 +106,7 @@ def export(
         run: see `runs.load`.
         output_dir: the folder; it appears when it is whole, in place of an earlier export.
         top_k: classes to answer a video, at most all.
-        method: how large weights are stored, see `quantization.store`.
+        method: how large weights are stored, see `quantized_weights.store`.
         names: of the classes; None answers none.
         reader: of the shards to compare the run and what was written on; None compares nothing.
 
@@ -118,7 +118,7 @@ def export(
     """
     config = run.config
     top_k = min(top_k, config.num_classes)
-    with whole_folder.writing(output_dir, _PARTS, CONFIG) as folder:
+    with output_folder.writing(output_dir, _PARTS, CONFIG) as folder:
         logging.info("Writing %s.", output_dir)
         max_frames = config.preprocessing.get("max_frames")
         try:
@@ -221,7 +221,7 @@ def _check_output_dir(path: str) -> None:
             "A SavedModel is made by TensorFlow, but the backend is "
             f"{keras.config.backend()}. Set KERAS_BACKEND=tensorflow: the run loads there too."
         )
-    whole_folder.check(path, _PARTS, CONFIG)
+    output_folder.check(path, _PARTS, CONFIG)
 
 
 def _check_archive(path: str, output_dir: str) -> None:
@@ -265,7 +265,7 @@ def _open_reader(
 
     if pattern:
         return opened(pattern)
-    if method == quantization.FLOAT32:
+    if method == quantized_weights.FLOAT32:
         return None
     reason = f"{run.train_dir} was trained without shards to evaluate on."
     try:

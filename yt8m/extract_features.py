@@ -107,7 +107,7 @@ def main() -> None:
     beam_options = parse_beam_options(args.beam_options)
     check_flags(args.pca_dir, args.weights, args.vggish_weights)
     jobs.import_extra("yt8m.data.video.frames.decoding", "video")
-    run = jobs.import_extra("yt8m.extraction.run", "beam")
+    run = jobs.import_extra("yt8m.extraction.extract", "beam")
     settings = FeatureSettings(
         backbone=args.backbone,
         image_size=args.image_size or image_size(args.backbone),

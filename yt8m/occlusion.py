@@ -29,8 +29,7 @@ from absl import flags, logging
 from yt8m.base import define, files, jobs
 from yt8m.base.progress import ProgressReport
 from yt8m.inputs import flags as input_flags
-from yt8m.interpretation import first_clips, occlusion_maps
-from yt8m.interpretation import flags as inspection
+from yt8m.interpretation import first_clips, occlusion_maps, video_flags
 from yt8m.interpretation.occlusion_maps import Hiding
 
 ALL = "all"
@@ -38,7 +37,7 @@ ALL = "all"
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    inspection.define_flags(num_videos=8)
+    video_flags.define_flags(num_videos=8)
     define.integer("patch", "Height and width of what is hidden, in pixels.", 28, at_least=1)
     define.integer(
         "patch_frames",

@@ -19,7 +19,7 @@ from absl import flags, logging
 from yt8m.base import define, jobs
 from yt8m.base.progress import ProgressReport
 from yt8m.conversion import record_files
-from yt8m.conversion.frame_converter import FLOAT32, UINT8, FrameConverter
+from yt8m.conversion.quantized_features import FLOAT32, UINT8, FrameConverter
 from yt8m.data import shard_paths
 from yt8m.data.read_log import FAIL, SKIP, ReadLog
 

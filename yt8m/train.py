@@ -22,7 +22,7 @@ from yt8m.modeling import keras_model, losses, specs
 from yt8m.training import averages, checkpoints, loop, optimizers, shards
 from yt8m.training import devices as devices_lib
 from yt8m.training.callback import REPORTED, TrainingPlan
-from yt8m.training.network import NetworkSettings, OptimizerSettings
+from yt8m.training.network_settings import NetworkSettings, OptimizerSettings
 
 # Flags that have a meaning for shards alone.
 _OF_SHARDS = (

@@ -10,7 +10,7 @@ import tensorflow as tf
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.conversion import record_files
-from yt8m.conversion.frame_converter import FrameConverter
+from yt8m.conversion.quantized_features import FrameConverter
 from yt8m.data.detect import schema_of_record
 from yt8m.data.read_log import ReadLog
 from yt8m.data.schema import FRAME, Feature, Schema

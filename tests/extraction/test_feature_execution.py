@@ -10,7 +10,7 @@ import pytest
 apache_beam = pytest.importorskip("apache_beam")
 
 from yt8m.base.errors import UserError  # noqa: E402
-from yt8m.extraction import execution, pipeline  # noqa: E402
+from yt8m.extraction import beam_execution, beam_pipeline  # noqa: E402
 
 
 class Note(apache_beam.DoFn):
@@ -36,30 +36,30 @@ class DyingPool(concurrent.futures.Executor):
 
 def test_a_process_that_dies_is_no_puzzle():
     with pytest.raises(UserError, match="A worker process died, .* start again"):
-        execution.run_in_processes(DyingPool(), [(None, [])], (), lambda: None)
+        beam_execution.run_in_processes(DyingPool(), [(None, [])], (), lambda: None)
 
 
 def test_one_process_needs_no_other_and_hands_on_errors(tmp_path):
     paths = [str(tmp_path / name) for name in "ab"]
-    execution.run_here((apache_beam.ParDo(Note()), paths), (), lambda: None)
+    beam_execution.run_here((apache_beam.ParDo(Note()), paths), (), lambda: None)
     assert {(tmp_path / name).read_text() for name in "ab"} == {f"{os.getpid()}\n"}
     with pytest.raises(UserError, match=r"^This file is not as it should be. Mend it.$"):
-        execution.run_here((apache_beam.ParDo(Note()), ["refuse"]), (), lambda: None)
+        beam_execution.run_here((apache_beam.ParDo(Note()), ["refuse"]), (), lambda: None)
 
 
 def test_options_decide_where_it_runs(capsys):
-    assert pipeline.is_local(pipeline.parse_options([]))
-    elsewhere = pipeline.parse_options(["--runner=FlinkRunner", "--flink_master=host:8081"])
-    assert not pipeline.is_local(elsewhere)
+    assert beam_pipeline.is_local(beam_pipeline.parse_options([]))
+    elsewhere = beam_pipeline.parse_options(["--runner=FlinkRunner", "--flink_master=host:8081"])
+    assert not beam_pipeline.is_local(elsewhere)
     assert elsewhere.get_all_options()["flink_master"] == "host:8081"
     with pytest.raises(UserError, match="--beam_options='--direct_num_workers=x'"):
-        pipeline.parse_options(["--direct_num_workers=x"])
+        beam_pipeline.parse_options(["--direct_num_workers=x"])
     capsys.readouterr()
 
 
 def test_processes_end_with_a_block_that_fails():
     """Also in the middle of their work, which nobody waits for."""
-    with pytest.raises(ZeroDivisionError), execution.processes(1) as pool:
+    with pytest.raises(ZeroDivisionError), beam_execution.processes(1) as pool:
         busy = pool.submit(time.sleep, 86400)
         while not busy.running():
             time.sleep(0.1)

@@ -10,7 +10,7 @@ pytest.importorskip("cv2")
 import cv2
 
 from yt8m.base.errors import UserError
-from yt8m.interpretation import drawing, first_clips, occluding, occlusion_maps
+from yt8m.interpretation import drawing, first_clips, occlusion_grid, occlusion_maps
 
 CLIP_SIZE = (5, 9, 12)
 PLACES = [(0, 0, 0), (1, 2, 5), (3, 8, 11)]
@@ -18,7 +18,7 @@ PLACES = [(0, 0, 0), (1, 2, 5), (3, 8, 11)]
 
 def toy_model(batch):
     """Two classes; the first looks at single pixels and flow, and counts the frames there are."""
-    pixels, flow = (batch[name].astype(float) - occluding.GREY for name in ("pixels", "flow"))
+    pixels, flow = (batch[name].astype(float) - occlusion_grid.GREY for name in ("pixels", "flow"))
     score = sum((n + 1) * pixels[(slice(None), *place, 0)] for n, place in enumerate(PLACES))
     score = score + 7 * flow[:, 2, 3, 4, 1] + batch["num_frames"]
     return np.stack([score / 1000, np.zeros_like(score)], axis=1).astype(np.float32)
@@ -45,11 +45,11 @@ def hide(clip, names, first, size):
 @pytest.mark.parametrize("names", [("pixels",), ("flow",), ("pixels", "flow")])
 def test_drops_are_those_of_clips_with_a_grey_part(names):
     clip, size = toy_clip(), (2, 4, 4)
-    places = occluding.grid(CLIP_SIZE, 4, size, (1, 3, 4))
+    places = occlusion_grid.grid(CLIP_SIZE, 4, size, (1, 3, 4))
     whole = toy_model({name: values[None] for name, values in clip.items()})[0, 0]
     counted = []
     before = {name: np.array(values) for name, values in clip.items()}
-    found = occluding.drops(toy_model, clip, whole, names, places, 4, 0, counted.append)
+    found = occlusion_grid.drops(toy_model, clip, whole, names, places, 4, 0, counted.append)
     times, rows, columns = (0, 1, 2), (0, 3, 5), (0, 4, 8)
     assert [list(start) for start in places.starts] == [list(times), list(rows), list(columns)]
     expected = np.empty((3, 3, 3))
@@ -69,7 +69,7 @@ def test_drops_are_those_of_clips_with_a_grey_part(names):
     [(5, (2, 3, 4), (2, 2, 3)), (3, (2, 9, 12), (5, 1, 1)), (1, (4, 1, 1), (2, 4, 4))],
 )
 def test_cuboids_leave_out_nothing_but_padding(num_frames, size, strides):
-    places = occluding.grid(CLIP_SIZE, num_frames, size, strides)
+    places = occlusion_grid.grid(CLIP_SIZE, num_frames, size, strides)
     count, total = np.zeros(CLIP_SIZE), np.zeros(CLIP_SIZE)
     values = np.random.default_rng(0).normal(size=places.shape)
     cuboids = list(places.cuboids())
@@ -87,9 +87,9 @@ def test_cuboids_leave_out_nothing_but_padding(num_frames, size, strides):
 
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"no larger than a frame.*size=\(10, 4\)"):
-        occluding.grid(CLIP_SIZE, 5, (1, 10, 4), (1, 1, 1))
+        occlusion_grid.grid(CLIP_SIZE, 5, (1, 10, 4), (1, 1, 1))
     with pytest.raises(ValueError, match="positive"):
-        occluding.grid(CLIP_SIZE, 0, (1, 1, 1), (1, 1, 1))
+        occlusion_grid.grid(CLIP_SIZE, 0, (1, 1, 1), (1, 1, 1))
 
 
 def test_the_class_is_the_likeliest_label_or_the_likeliest_of_all():
@@ -99,7 +99,7 @@ def test_the_class_is_the_likeliest_label_or_the_likeliest_of_all():
 
 
 def test_the_npz_holds_the_raw_map_and_where_it_is_from():
-    places = occluding.grid(CLIP_SIZE, 4, (2, 4, 4), (1, 3, 4))
+    places = occlusion_grid.grid(CLIP_SIZE, 4, (2, 4, 4), (1, 3, 4))
     drop = np.random.default_rng(2).normal(size=places.shape).astype(np.float32)
     clip = toy_clip() | {"ids": b"a/\xffb.mp4", "labels": np.array([1])}
     hiding = occlusion_maps.Hiding((2, 4, 4), (1, 3, 4), ("flow",), None, 4)

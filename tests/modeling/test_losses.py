@@ -210,7 +210,7 @@ data = np.load(sys.argv[1])
 out = {name: losses.get(name)(data["y"], data["p"]) for name in losses.names()}
 for name in losses.names():
     out["slope " + name] = jax.grad(lambda p: losses.get(name)(data["y"], p))(data["p"])
-schedule = optimizers.staircase_decay(1.0, 0.5, 4_000_000, 1023)
+schedule = optimizers.StaircaseDecay(1.0, 0.5, 4_000_000, 1023)
 out["decays"] = [schedule._decays(int(step)) for step in data["steps"]]
 model = keras.Sequential([keras.Input((9,)), keras.layers.Dense(9, "sigmoid")])
 model.compile(optimizers.get("adam", schedule, clip_gradient_norm=1.0), losses.CrossEntropy())

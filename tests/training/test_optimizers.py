@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m.training import optimizers
+from yt8m.training import optimizers, schedules
 
 
 def every_keras_optimizer():
@@ -27,7 +27,7 @@ def test_every_keras_optimizer_is_known():
 
 @pytest.mark.parametrize("name", every_keras_optimizer())
 def test_every_keras_optimizer_is_made_and_saved(name):
-    schedule = optimizers.staircase_decay(0.01, 0.5, 100, 10)
+    schedule = schedules.StaircaseDecay(0.01, 0.5, 100, 10)
     optimizer = optimizers.get(name, schedule, clip_gradient_norm=1.0, ema_momentum=0.9)
     assert isinstance(optimizer, getattr(keras.optimizers, name))
     config = keras.saving.serialize_keras_object(optimizer)
@@ -51,7 +51,7 @@ def test_every_keras_optimizer_steps(name):
         expected = step(getattr(keras.optimizers, name)(0.01))
     except AttributeError as error:  # Muon with TensorFlow in Keras 3.12.
         pytest.skip(f"this version of Keras cannot use it itself: {error}")
-    schedule = optimizers.staircase_decay(0.01, 0.5, 100, 10)
+    schedule = schedules.StaircaseDecay(0.01, 0.5, 100, 10)
     np.testing.assert_allclose(step(optimizers.get(name, schedule)), expected, rtol=1e-6)
     assert (expected < 1).all()
 
@@ -160,7 +160,7 @@ def steps_around_stairs(decay_examples, batch_size, last):
 )
 def test_the_floor_is_exact(decay_examples, batch_size):
     """Against Python's integers, for millions of steps: float32 alone fails most of these."""
-    schedule = optimizers.staircase_decay(1.0, 0.5, decay_examples, batch_size)
+    schedule = schedules.StaircaseDecay(1.0, 0.5, decay_examples, batch_size)
     for step in steps_around_stairs(decay_examples, batch_size, 20_000_000):
         expected = step * batch_size // decay_examples
         assert int(schedule._decays(np.int64(step))) == expected, step
@@ -175,14 +175,14 @@ def test_float32_alone_would_be_wrong():
 
 def test_learning_rates_of_the_starter_code():
     """0.01, times 0.95 every 4 million examples, in batches of 1024: stairs of 3906.25 steps."""
-    schedule = optimizers.staircase_decay(0.01, 0.95, 4_000_000, 1024)
+    schedule = schedules.StaircaseDecay(0.01, 0.95, 4_000_000, 1024)
     for step, decays in [(0, 0), (3906, 0), (3907, 1), (7812, 1), (7813, 2), (39_063, 10)]:
         assert float(schedule(step)) == pytest.approx(0.01 * 0.95**decays, rel=1e-6)
     assert schedule(5).dtype == "float32"
 
 
 def test_optimizer_follows_the_schedule():
-    optimizer = optimizers.get("sgd", optimizers.staircase_decay(1.0, 0.5, 20, 10))
+    optimizer = optimizers.get("sgd", schedules.StaircaseDecay(1.0, 0.5, 20, 10))
     variable = keras.Variable(np.zeros((), "float32"))
     optimizer.build([variable])
     values = []
@@ -194,17 +194,17 @@ def test_optimizer_follows_the_schedule():
 
 def test_schedule_works_inside_xla():
     tf = pytest.importorskip("tensorflow")
-    schedule = optimizers.staircase_decay(1.0, 0.5, 4_000_000, 1023)
+    schedule = schedules.StaircaseDecay(1.0, 0.5, 4_000_000, 1023)
     decays = tf.function(schedule._decays, jit_compile=True)
     for step in (0, 3910, 3911, 2_147_483_647):
         assert int(decays(tf.constant(step, tf.int64))) == step * 1023 // 4_000_000
 
 
 def test_schedule_is_saved_with_its_arguments():
-    schedule = optimizers.staircase_decay(0.01, 0.95, 4_000_000, 1024)
+    schedule = schedules.StaircaseDecay(0.01, 0.95, 4_000_000, 1024)
     config = keras.optimizers.schedules.serialize(schedule)
     again = keras.optimizers.schedules.deserialize(config)
-    assert type(again) is optimizers.StaircaseDecay
+    assert type(again) is schedules.StaircaseDecay
     assert again.get_config() == schedule.get_config()
     assert again.get_config()["decay_examples"] == 4_000_000
 
@@ -225,5 +225,5 @@ def test_schedule_is_saved_with_its_arguments():
 )
 def test_schedule_errors(arguments, message):
     with pytest.raises(ValueError) as error:
-        optimizers.staircase_decay(*arguments)
+        schedules.StaircaseDecay(*arguments)
     assert message in str(error.value)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from yt8m.base import files
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.progress import ProgressReport
-from yt8m.conversion.frame_converter import FrameConverter
+from yt8m.conversion.quantized_features import FrameConverter
 from yt8m.data import detect, tfrecord
 from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader

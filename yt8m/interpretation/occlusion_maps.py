@@ -15,7 +15,7 @@ from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.evaluation import predicting
-from yt8m.interpretation import occluding
+from yt8m.interpretation import occlusion_grid
 from yt8m.interpretation.first_clips import Clip
 
 
@@ -37,7 +37,7 @@ class Hiding:
     class_id: int | None
     batch_size: int
 
-    def grid(self, schema: ClipSchema, num_frames: int) -> occluding.Grid:
+    def grid(self, schema: ClipSchema, num_frames: int) -> occlusion_grid.Grid:
         """The cuboids of a clip with so many frames that are no padding.
 
         Raises:
@@ -45,7 +45,7 @@ class Hiding:
         """
         clip_size = (schema.clips.frames, *schema.clips.crop_size)
         try:
-            return occluding.grid(clip_size, num_frames, self.size, self.strides)
+            return occlusion_grid.grid(clip_size, num_frames, self.size, self.strides)
         except ValueError as error:
             raise UserError(
                 f"--patch does not fit the run: {error} Choose a smaller one."
@@ -78,7 +78,7 @@ class OcclusionMap:
 
     clip: Clip
     hiding: Hiding
-    places: occluding.Grid
+    places: occlusion_grid.Grid
     drop: np.ndarray
     class_name: str
     is_label: bool
@@ -169,7 +169,7 @@ def occlude(
         class_id = choose_class(scores, clip["labels"])
     whole = scores[class_id]
     places = hiding.grid(schema, int(clip["num_frames"]))
-    drop = occluding.drops(
+    drop = occlusion_grid.drops(
         predict,
         inputs,
         whole,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from yt8m.interpretation import drawing, inputs
+from yt8m.interpretation import clip_images, drawing
 from yt8m.interpretation.first_clips import name_of
 from yt8m.interpretation.occlusion_maps import OcclusionMap
 
@@ -30,7 +30,9 @@ def write(path: str, model: keras.Model, found: OcclusionMap, shown_frames: int)
     num_frames = int(found.clip["num_frames"])
     shown = np.unique(np.linspace(0, num_frames - 1, min(shown_frames, num_frames)).round())
     shown = shown.astype(int)
-    images = {name: inputs.images(model, found.clip, name) for name in inputs.names(found.clip)}
+    images = {
+        name: clip_images.images(model, found.clip, name) for name in clip_images.names(found.clip)
+    }
     columns = [_column(name, [_large(image[t]) for t in shown]) for name, image in images.items()]
     ground = next(iter(images.values()))
     over = [drawing.heat(_large(ground[t]), _large(spread[t]), limit) for t in shown]

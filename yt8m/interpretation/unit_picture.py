@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from yt8m.interpretation import drawing, inputs
+from yt8m.interpretation import clip_images, drawing
 from yt8m.interpretation.first_clips import Clip
 
 _CELL = 104
@@ -37,7 +37,7 @@ def block(
     Returns:
         A picture.
     """
-    known = inputs.names(clip)
+    known = clip_images.names(clip)
     reached = [name for name in known if projected[name].any()] or known[:1]
     columns, height = [], 2 * _CELL + drawing.GAP
     for name in reached:
@@ -88,11 +88,11 @@ def _pattern(
     Of stacked optical flow that is the field which the activation is made of most.
     """
     if name != "flow":
-        return projected, inputs.images(model, clip, name)
+        return projected, clip_images.images(model, clip, name)
     fields = projected.shape[-1] // 2
     energy = np.square(projected[..., : 2 * fields]).reshape(-1, fields, 2).sum((0, 2))
     field = int(energy.argmax())
-    return projected[..., 2 * field : 2 * field + 2], inputs.images(model, clip, name, field)
+    return projected[..., 2 * field : 2 * field + 2], clip_images.images(model, clip, name, field)
 
 
 def _frames(pattern: np.ndarray, most: int) -> tuple[np.ndarray, int]:

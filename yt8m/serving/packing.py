@@ -13,7 +13,7 @@ import keras
 from yt8m import runs
 from yt8m.base import files as files_lib
 from yt8m.base.errors import UserError
-from yt8m.serving import quantization
+from yt8m.serving import quantized_weights
 
 # The rule says 1 GB and not which; the smaller reading is safe with both.
 MAX_BYTES = 1_000_000_000
@@ -21,7 +21,7 @@ _METADATA = "metadata.json"
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def pack(path: str, train_dir: str, method: str = quantization.FLOAT32) -> int:
+def pack(path: str, train_dir: str, method: str = quantized_weights.FLOAT32) -> int:
     """Packs what inference needs of a run: a folder with run.json and model.keras.
 
     The archive has no times and no owners in it, so that a run always gives the same one.
@@ -45,7 +45,7 @@ def pack(path: str, train_dir: str, method: str = quantization.FLOAT32) -> int:
         files_lib.scratch_path(f"{os.path.realpath(path)}.keras") as rounded,
     ):
         model = os.path.join(train_dir, runs.MODEL)
-        if method == quantization.FLOAT16:
+        if method == quantized_weights.FLOAT16:
             model = _rounded_copy(train_dir, rounded)
         files = {runs.CONFIG: os.path.join(train_dir, runs.CONFIG), runs.MODEL: model}
         _write_archive(archive, name, files)
@@ -60,16 +60,16 @@ def pack(path: str, train_dir: str, method: str = quantization.FLOAT32) -> int:
 
 
 def round_weights(model: keras.Model, method: str) -> None:
-    """Rounds the weights of a model where they are, as `quantization.store` does."""
+    """Rounds the weights of a model where they are, as `quantized_weights.store` does."""
     for variable in model.variables:
-        stored = quantization.store(keras.ops.convert_to_numpy(variable), method)
+        stored = quantized_weights.store(keras.ops.convert_to_numpy(variable), method)
         variable.assign(stored.restore())
 
 
 def _rounded_copy(train_dir: str, path: str) -> str:
     """Writes the run's model with its weights rounded to float16, without the time of writing."""
     model = runs.load(train_dir).model
-    round_weights(model, quantization.FLOAT16)
+    round_weights(model, quantized_weights.FLOAT16)
     with files_lib.scratch_path(path) as saved:
         model.save(saved)
         with (

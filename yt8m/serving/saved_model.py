@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from yt8m.data.schema import FRAME, Schema
 from yt8m.data.video.clip_schema import CLIP, ClipSchema
-from yt8m.serving import quantization, requests
+from yt8m.serving import quantized_weights, requests
 
 SERIALIZED = "serialized"
 FEATURES = "features"
@@ -46,7 +46,7 @@ class Weight(tf.Module):
         stored: its values, and the scales of int8 values.
     """
 
-    def __init__(self, stored: quantization.Stored):
+    def __init__(self, stored: quantized_weights.Stored):
         super().__init__()
         self.num_bytes = stored.num_bytes
         self.values = tf.Variable(stored.values, trainable=False)
@@ -68,7 +68,7 @@ def save(
     schema: Schema | ClipSchema,
     max_frames: int,
     top_k: int,
-    method: str = quantization.FLOAT32,
+    method: str = quantized_weights.FLOAT32,
     names: list[str] | None = None,
 ) -> int:
     """Writes a SavedModel.
@@ -79,7 +79,7 @@ def save(
         schema: what the records hold.
         max_frames: frames after these are cut, as inference does.
         top_k: classes to answer, at most all.
-        method: how large weights are stored, see `quantization.store`.
+        method: how large weights are stored, see `quantized_weights.store`.
         names: of the classes; None answers none.
 
     Returns:
@@ -89,7 +89,7 @@ def save(
     module = tf.Module()
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     module.weights = [
-        Weight(quantization.store(keras.ops.convert_to_numpy(variable), method))
+        Weight(quantized_weights.store(keras.ops.convert_to_numpy(variable), method))
         for variable in variables
     ]
     count = len(model.trainable_variables)

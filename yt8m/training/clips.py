@@ -20,7 +20,7 @@ from yt8m.evaluation.clips import ClipExamples
 from yt8m.inputs.clip_settings import ClipSettings
 from yt8m.inputs.clips import ClipInput, number_of_workers
 from yt8m.modeling import keras_model, losses
-from yt8m.training.data import Judge, TrainingData
+from yt8m.training.training_data import Judge, TrainingData
 
 _INPUTS = ("pixels", "flow")
 

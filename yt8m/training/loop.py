@@ -14,8 +14,8 @@ from yt8m.data.diagnose import clear_errors
 from yt8m.data.reader import Reader
 from yt8m.training import averages, checkpoints
 from yt8m.training.callback import Position, RunCallback, TrainingPlan
-from yt8m.training.data import TrainingData
 from yt8m.training.trainer import Trainer
+from yt8m.training.training_data import TrainingData
 
 
 def train(

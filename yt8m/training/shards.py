@@ -15,7 +15,7 @@ from yt8m.evaluation.segments import SegmentExamples
 from yt8m.evaluation.videos import VideoExamples
 from yt8m.inputs.shards import SegmentInput, ShardInput, open_shards
 from yt8m.modeling import losses
-from yt8m.training.data import Judge, TrainingData
+from yt8m.training.training_data import Judge, TrainingData
 
 
 @dataclasses.dataclass(frozen=True)

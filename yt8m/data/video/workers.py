@@ -12,7 +12,7 @@ from typing import TypeVar
 import loky
 from loky.process_executor import TerminatedWorkerError
 
-from yt8m.base import parent
+from yt8m.base import watchdog
 from yt8m.base.errors import UserError
 
 _MOST = 16
@@ -44,7 +44,7 @@ def new_pool(num_workers: int) -> loky.ProcessPoolExecutor:
         num_workers,
         timeout=_IDLE_SECONDS,
         env=_ENVIRONMENT,
-        initializer=parent.end_with,
+        initializer=watchdog.end_with,
         initargs=(os.getpid(),),
     )
 

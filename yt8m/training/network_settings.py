@@ -11,9 +11,9 @@ from yt8m import metrics
 from yt8m.base.spec_language import Call, Spec
 from yt8m.modeling import keras_model, losses
 from yt8m.runs import Run
-from yt8m.training import fine_tuning, optimizers, transfer
-from yt8m.training.data import TrainingData
+from yt8m.training import fine_tuning, optimizers, schedules, transfer
 from yt8m.training.trainer import Trainer
+from yt8m.training.training_data import TrainingData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class OptimizerSettings:
         Raises:
             ValueError: a value is out of its range.
         """
-        schedule = optimizers.staircase_decay(
+        schedule = schedules.StaircaseDecay(
             self.base_learning_rate,
             self.learning_rate_decay,
             self.learning_rate_decay_examples,

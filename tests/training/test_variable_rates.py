@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m.training import optimizers
+from yt8m.training import optimizers, schedules
 
 HOOKS = {
     "_apply_weight_decay": ["self", "variables"],
@@ -34,7 +34,7 @@ def test_this_version_of_keras_has_the_hooks(name):
         method = getattr(cls, hook, None)
         received = list(inspect.signature(method).parameters) if method else None
         assert received == expected, (
-            f"yt8m/training/rates.py does not fit Keras {keras.__version__}: it overrides or calls "
+            f"variable_rates.py does not fit Keras {keras.__version__}: it overrides or calls "
             f"{name}.{hook}({', '.join(expected)}), whose parameters are {received} there."
         )
 
@@ -94,7 +94,7 @@ def test_rates_of_adamw():
 def test_rates_follow_the_schedule_inside_a_strategy():
     tf = pytest.importorskip("tensorflow")
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-        schedule = optimizers.staircase_decay(1.0, 0.5, 10, 10)
+        schedule = schedules.StaircaseDecay(1.0, 0.5, 10, 10)
         optimizer = optimizers.get("sgd", schedule, weight_decay=0.1, rates={"v0": 0.5})
         variables = [keras.Variable(np.ones((), "float32"), name=f"v{i}") for i in range(2)]
         optimizer.build(variables)

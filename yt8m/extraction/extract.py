@@ -21,9 +21,9 @@ from yt8m.data.video.frames import decoding
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.data.video.sources import manifest
 from yt8m.data.video.sources.manifest import Video
-from yt8m.extraction import execution, networks, pipeline, shards, vggish, whitening
+from yt8m.extraction import beam_execution, beam_pipeline, networks, shards, vggish, whitening
 from yt8m.extraction import folder as folder_lib
-from yt8m.extraction.execution import Part
+from yt8m.extraction.beam_execution import Part
 from yt8m.extraction.feature_settings import IMAGENET, NO_WEIGHTS, FeatureSettings
 from yt8m.extraction.shards import Item, Shard
 from yt8m.extraction.summary import Summary, summarise
@@ -120,12 +120,12 @@ class _Workers:
         cores = workers.default_number()
         # On two cores one process is as fast as two: TensorFlow uses both, and starts once.
         number = request.num_workers or min(max(1, cores // 2), _MOST_WORKERS)
-        is_local = pipeline.is_local(pipeline.parse_options(request.beam_options))
+        is_local = beam_pipeline.is_local(beam_pipeline.parse_options(request.beam_options))
         if number == 1 or not is_local:
             yield cls(None, 0, request.beam_options)
             return
         tf.config.set_visible_devices([], "GPU")  # Its memory is for the workers.
-        with execution.processes(number) as pool:
+        with beam_execution.processes(number) as pool:
             yield cls(pool, max(1, cores // number), request.beam_options)
 
     def run(self, task: str, parts: list[Part], total: int, count: Callable[[], int]) -> None:
@@ -138,10 +138,10 @@ class _Workers:
                     progress.advance(done)
 
             if self.pool is not None:
-                execution.run_in_processes(self.pool, parts, self.beam_options, show)
+                beam_execution.run_in_processes(self.pool, parts, self.beam_options, show)
                 return
             for part in parts:
-                execution.run_here(part, self.beam_options, show)
+                beam_execution.run_here(part, self.beam_options, show)
 
     def split(self, elements: list[str], size: int) -> list[list[str]]:
         """Parts of a size where processes take them one by one; else one part."""
@@ -213,7 +213,7 @@ def _whiten(
     parts = []
     for number, part in enumerate(where.split(paths, _VIDEOS_MEASURED_TOGETHER)):
         output = shards.moments_path(folder, number)
-        measure = pipeline.MeasureVideos(
+        measure = beam_pipeline.MeasureVideos(
             request.settings, where.num_threads, folder, components > 0, output
         )
         parts.append((measure, part))
@@ -250,7 +250,7 @@ def _make(request: Request, todo: list[Shard], num_kept: int, where: _Workers) -
     folder = request.output_dir
     for shard in todo:
         shards.write_todo(folder, shard)
-    make = pipeline.MakeShards(request.settings, where.num_threads, folder, num_kept)
+    make = beam_pipeline.MakeShards(request.settings, where.num_threads, folder, num_kept)
     parts = [(make, part) for part in where.split([shard.name for shard in todo], 1)]
     total = sum(len(shard.items) for shard in todo)
     where.run("Extracting", parts, total, lambda: shards.count_videos(folder, todo))

@@ -3,13 +3,13 @@
 import pytest
 
 from yt8m.base.errors import UserError
-from yt8m.serving import whole_folder
+from yt8m.serving import output_folder
 
 PARTS, SIGN = {"sign.json", "data"}, "sign.json"
 
 
 def write(path, *names: str) -> None:
-    with whole_folder.writing(str(path), PARTS, SIGN) as folder:
+    with output_folder.writing(str(path), PARTS, SIGN) as folder:
         assert folder != str(path)
         for name in names:
             with open(f"{folder}/{name}", "w") as file:
@@ -36,7 +36,7 @@ def test_an_error_leaves_what_was_there(tmp_path):
     for name in ("out", "other"):
         with (
             pytest.raises(ZeroDivisionError),
-            whole_folder.writing(str(tmp_path / name), PARTS, SIGN),
+            output_folder.writing(str(tmp_path / name), PARTS, SIGN),
         ):
             raise ZeroDivisionError
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "sign.json"]
@@ -46,12 +46,12 @@ def test_an_error_leaves_what_was_there(tmp_path):
 def test_what_is_not_its_like_is_never_replaced(names, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(UserError, match="only an earlier output of this job is replaced"):
-        with whole_folder.writing(str(out), PARTS, SIGN):
+        with output_folder.writing(str(out), PARTS, SIGN):
             out.mkdir()  # It came while the job worked.
             for name in names:
                 (out / name).write_text("mine")
     with pytest.raises(UserError, match="it holds (notes|no sign.json)"):
-        whole_folder.check(str(out), PARTS, SIGN)
+        output_folder.check(str(out), PARTS, SIGN)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert {path.name for path in out.iterdir()} == set(names)
 
@@ -59,10 +59,10 @@ def test_what_is_not_its_like_is_never_replaced(names, tmp_path):
 def test_what_can_be_written(tmp_path):
     (tmp_path / "empty").mkdir()
     for name in ("empty", "new", "new/newer"):
-        whole_folder.check(str(tmp_path / name), PARTS, SIGN)
+        output_folder.check(str(tmp_path / name), PARTS, SIGN)
     (tmp_path / "file").write_text("")
     for name in ("file", "file/new"):
         with pytest.raises(UserError, match="Cannot write"):
-            whole_folder.check(str(tmp_path / name), PARTS, SIGN)
+            output_folder.check(str(tmp_path / name), PARTS, SIGN)
     with pytest.raises(UserError, match="local folder"):
-        whole_folder.check("gs://bucket/out", PARTS, SIGN)
+        output_folder.check("gs://bucket/out", PARTS, SIGN)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from yt8m.serving import quantization
+from yt8m.serving import quantized_weights
 
 
 def matrix(rows=40, columns=30, seed=0) -> np.ndarray:
@@ -12,7 +12,7 @@ def matrix(rows=40, columns=30, seed=0) -> np.ndarray:
 
 def test_float16_is_the_nearest_half():
     weights = matrix()
-    stored = quantization.store(weights, "float16")
+    stored = quantized_weights.store(weights, "float16")
     assert stored.values.dtype == np.float16
     assert stored.num_bytes == weights.nbytes / 2
     restored = stored.restore()
@@ -26,7 +26,7 @@ def test_float16_is_the_nearest_half():
 @pytest.mark.parametrize("shape", [(40, 30), (5, 8, 30), (1, 40, 30)], ids=str)
 def test_int8_is_the_nearest_of_127_steps_either_way_of_each_channel(shape):
     weights = matrix().reshape(shape) * np.linspace(0.01, 100, 30, dtype=np.float32)
-    stored = quantization.store(weights, "int8")
+    stored = quantized_weights.store(weights, "int8")
     assert stored.values.dtype == np.int8
     assert stored.values.shape == weights.shape
     assert stored.num_bytes == weights.size + 4 * 30
@@ -42,12 +42,12 @@ def test_int8_is_the_nearest_of_127_steps_either_way_of_each_channel(shape):
 def test_a_channel_of_zeros_stays_so():
     weights = matrix()
     weights[:, 3] = 0
-    restored = quantization.store(weights, "int8").restore()
+    restored = quantized_weights.store(weights, "int8").restore()
     assert np.isfinite(restored).all()
     assert not restored[:, 3].any()
 
 
-@pytest.mark.parametrize("method", quantization.METHODS)
+@pytest.mark.parametrize("method", quantized_weights.METHODS)
 @pytest.mark.parametrize(
     "values",
     [
@@ -60,7 +60,7 @@ def test_a_channel_of_zeros_stays_so():
 )
 def test_other_variables_stay_as_they_are(method, values):
     values = np.asarray(values)
-    stored = quantization.store(values, method)
+    stored = quantized_weights.store(values, method)
     assert stored.scales is None
     assert stored.restore().dtype == values.dtype
     np.testing.assert_array_equal(stored.restore(), values)
@@ -69,12 +69,12 @@ def test_other_variables_stay_as_they_are(method, values):
 def test_what_float16_cannot_hold_stays_float32():
     weights = matrix()
     weights[2, 3] = 7e4
-    stored = quantization.store(weights, "float16")
+    stored = quantized_weights.store(weights, "float16")
     np.testing.assert_array_equal(stored.restore(), weights)
     weights[2, 3] = 65504
-    assert quantization.store(weights, "float16").values.dtype == np.float16
+    assert quantized_weights.store(weights, "float16").values.dtype == np.float16
 
 
 def test_a_wrong_method():
     with pytest.raises(ValueError, match=r"float32, float16, int8\. Received: method='int4'"):
-        quantization.store(matrix(), "int4")
+        quantized_weights.store(matrix(), "int4")

@@ -20,9 +20,9 @@ from concurrent.futures.process import BrokenProcessPool
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
-from yt8m.base import parent
+from yt8m.base import watchdog
 from yt8m.base.errors import UserError
-from yt8m.extraction import pipeline
+from yt8m.extraction import beam_pipeline
 
 _WAIT_SECONDS = 0.25
 
@@ -51,7 +51,7 @@ def processes(number: int) -> Iterator[concurrent.futures.Executor]:
 
 def _begin(starter: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # What starts it ends it.
-    parent.end_with(starter)
+    watchdog.end_with(starter)
 
 
 def run_in_processes(
@@ -106,7 +106,7 @@ def run_here(part: Part, arguments: tuple[str, ...], progress: Callable[[], None
 
 def _run_part(part: Part, arguments: tuple[str, ...]) -> None:
     transform, elements = part
-    options = pipeline.parse_options(arguments)
+    options = beam_pipeline.parse_options(arguments)
     try:
         made = beam.Pipeline(options=options)
         _ = made | beam.Create(elements, reshuffle=False) | transform
