@@ -10,8 +10,8 @@ import pytest
 
 WORKER = """
 import os, sys, time
-from yt8m.base import parent
-parent.end_with(int(sys.argv[1]))
+from yt8m.base import watchdog
+watchdog.end_with(int(sys.argv[1]))
 print(os.getpid(), flush=True)
 time.sleep(600)
 """
@@ -26,9 +26,11 @@ time.sleep(600)
 def test_a_worker_ends_after_its_parent_was_killed():
     command = [sys.executable, "-c", PARENT, WORKER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        worker = int(parent.stdout.readline())
-        time.sleep(2.5)  # It looks for its parent more than once.
-        os.kill(worker, 0)
-        parent.send_signal(signal.SIGKILL)
+        try:
+            worker = int(parent.stdout.readline())
+            time.sleep(2.5)  # It looks for its parent more than once.
+            os.kill(worker, 0)
+        finally:
+            parent.send_signal(signal.SIGKILL)
         parent.stdout.read()  # It ends with the last process that can write to it.
     assert not os.path.exists(f"/proc/{worker}/fd/1")
