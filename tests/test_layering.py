@@ -79,7 +79,7 @@ WITHOUT_TENSORFLOW = (
     "yt8m/modeling",
     "yt8m/runs.py",
     "yt8m/serving/packing.py",
-    "yt8m/serving/quantization.py",
+    "yt8m/serving/quantized_weights.py",
     "yt8m/serving/vocabulary.py",
     "yt8m/submissions/predictions.py",
     "yt8m/submissions/segment_file.py",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from toy_records import FRAMES, frame_batch, predict
 
+from frame_models.pixels.layers.conv3d import Conv3D
 from yt8m import runs
 from yt8m.base import files
 from yt8m.base.errors import UserError
@@ -188,3 +189,16 @@ def test_a_full_disk_is_one_sentence(tmp_path):
             file.write("x")
             raise OSError(28, "No space left on device")
     assert not os.listdir(tmp_path)
+
+
+def test_convolutions_over_clips_of_older_runs_are_made_safe_in_bfloat16(tmp_path):
+    """Version 0.1.0 saved those of Keras, which answer NaN in bfloat16 on some CPUs."""
+    inputs = keras.Input((2, 4, 4, 3), name="rgb")
+    convolution = keras.layers.Conv3D(2, 2, dtype="mixed_bfloat16", data_format="channels_last")
+    model = keras.Model({"rgb": inputs}, convolution(inputs))
+    runs.start(str(tmp_path), CONFIG)
+    runs.save_model(str(tmp_path), model)
+    clips = np.random.default_rng(0).normal(size=(1, 2, 4, 4, 3)).astype("float32")
+    loaded = runs.load(str(tmp_path)).model
+    assert type(loaded.layers[-1]) is Conv3D
+    np.testing.assert_allclose(loaded({"rgb": clips}), model({"rgb": clips}), atol=0.02)

@@ -12,10 +12,8 @@ The files are of videos or, as in 2019, of segments; their first lines say which
 from __future__ import annotations
 
 import glob
-import math
 import os
 
-import numpy as np
 from absl import flags
 from rich.console import Console
 from rich.table import Table
@@ -71,7 +69,7 @@ def main() -> None:
     check_output(args.output_file, paths)
     of_segments = are_of_segments(paths)
     _refuse_flags(of_segments, args.fit_on)
-    weights = parse_weights(args.weights, paths)
+    weights = input_flags.parse_weights(args.weights, paths)
     num_classes = args.num_classes or _MOST_CLASSES
     if args.fit_on:
         log = ReadLog(args.on_corrupt_shard)
@@ -180,31 +178,6 @@ def are_of_segments(paths: list[str]) -> bool:
             f"{names[not kinds[0]]}. Join those of one kind."
         )
     return kinds[0]
-
-
-def parse_weights(texts: list[str] | None, paths: list[str]) -> np.ndarray:
-    """The weight of each file; equal ones where none are given.
-
-    Raises:
-        UserError: they are not one number a file, not finite, negative, or all 0.
-    """
-    if texts is None:
-        return np.ones(len(paths))
-    received = ",".join(texts)
-    try:
-        weights = [float(text) for text in texts]
-    except ValueError:
-        raise UserError(f"--weights takes numbers. Received: {received}.") from None
-    if len(weights) != len(paths):
-        raise UserError(
-            f"--weights needs one number a file. Received: {len(weights)} ({received}) for "
-            f"{len(paths)} files ({', '.join(paths)})."
-        )
-    if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
-        raise UserError(f"--weights must be finite and not negative. Received: {received}.")
-    if not any(weights):
-        raise UserError(f"--weights must not all be 0. Received: {received}.")
-    return np.array(weights) / max(weights)
 
 
 def print_fit(title: str, paths: list[str], fitted: Fit) -> None:

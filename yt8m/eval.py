@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 from absl import flags
 
@@ -50,38 +51,42 @@ def main() -> None:
     args = flags.FLAGS
     if args.results_file:
         files.check_output_file(args.results_file)
-    config = runs.read_config(args.train_dir)
-    takes_clips = config.schema.kind == CLIP
+    takes_clips = runs.read_config(args.train_dir).schema.kind == CLIP
     _refuse_what_means_nothing(takes_clips, args.segment_labels)
     batch_size = input_flags.batch_size(takes_clips)
-    if takes_clips:
-        examples = jobs.import_extra("yt8m.evaluation.clips", "video").ClipExamples.of_run(
-            config, batch_size, input_flags.clip_settings(), args.top_k
-        )
-    elif args.segment_labels:
-        examples = SegmentExamples.of_run(
-            config, batch_size, args.on_corrupt_shard, args.segment_label_ids_file
-        )
-    else:
-        examples = VideoExamples.of_run(config, batch_size, args.on_corrupt_shard, args.top_k)
+
+    def examples_of(config: runs.RunConfig) -> Examples:
+        if takes_clips:
+            kind = jobs.import_extra("yt8m.evaluation.clips", "video").ClipExamples
+            return kind.of_run(config, batch_size, input_flags.clip_settings(), args.top_k)
+        if args.segment_labels:
+            path = args.segment_label_ids_file
+            return SegmentExamples.of_run(config, batch_size, args.on_corrupt_shard, path)
+        return VideoExamples.of_run(config, batch_size, args.on_corrupt_shard, args.top_k)
+
     # The time is taken before the model is read: one written meanwhile comes next.
     evaluated = _model_time(args.train_dir)
-    evaluate(args.train_dir, examples, args.eval_data_pattern, args.results_file)
+    evaluate(args.train_dir, examples_of, args.eval_data_pattern, args.results_file)
     while not args.run_once:
         time.sleep(_POLL_SECONDS)
         written = _model_time(args.train_dir)
         if written not in (None, evaluated):
             evaluated = written
-            evaluate(args.train_dir, examples, args.eval_data_pattern, args.results_file)
+            evaluate(args.train_dir, examples_of, args.eval_data_pattern, args.results_file)
 
 
-def evaluate(train_dir: str, examples: Examples, pattern: str, results_file: str = "") -> dict:
+def evaluate(
+    train_dir: str,
+    examples_of: Callable[[runs.RunConfig], Examples],
+    pattern: str,
+    results_file: str = "",
+) -> dict:
     """Evaluates a run's model once, prints the metrics and writes them to the run's eval/.
 
     Args:
         train_dir: the run.
-        examples: what it is judged by.
-        pattern: names them.
+        examples_of: what a run is judged by; a training that began anew has made another run.
+        pattern: names the examples.
         results_file: another file for the metrics, as JSON; empty for none.
 
     Returns:
@@ -91,15 +96,19 @@ def evaluate(train_dir: str, examples: Examples, pattern: str, results_file: str
         UserError: no run, nothing to read, or examples that do not fit the model.
     """
     run = runs.load(train_dir)
+    examples = examples_of(run.config)
     reader = examples.open(pattern)
     folder, name = os.path.join(train_dir, runs.EVAL), report.timestamp()
-    state = examples.judge(run.model, reader, run.loss, os.path.join(folder, name))
+    kept = os.path.join(folder, name)
+    state = examples.judge(run.model, reader, run.loss, kept)
     results = state.result()
     report.print_table(f"{run.config.model} on {pattern}", results)
     details = {"eval_data_pattern": pattern, "lost_records": reader.log.lost}
-    details |= examples.details(reader)
+    details |= examples.details(reader, kept)
     path = report.write(folder, name, results | details, state.per_class())
     print(f"Wrote {path}")
+    if "scores_file" in details:
+        print(f"Kept the scores of all clips: {details['scores_file']}")
     if results_file:
         files.write_json(results_file, results)
     return results

@@ -74,7 +74,7 @@ def main() -> None:
     args = flags.FLAGS
     paths = score_splits.parse_files("scores", args.scores)
     fit_paths = parse_fit_files(args.method, args.fit_scores, paths)
-    method = make_method(args.method, args.weights, args.svm_c, len(paths[0]))
+    method = make_method(args.method, args.weights, args.svm_c, paths[0])
     check_outputs(args.output_file, args.results_file, paths, fit_paths)
     splits = score_splits.load(paths, args.num_clips, args.num_crops)
     fit_splits = score_splits.load(fit_paths, args.num_clips, args.num_crops) if fit_paths else []
@@ -122,7 +122,7 @@ def parse_fit_files(
 
 
 def make_method(
-    name: str, weights: Sequence[str] | None, svm_c: float, num_runs: int
+    name: str, weights: Sequence[str] | None, svm_c: float, paths: Sequence[str]
 ) -> methods.Average | methods.LinearSvm:
     """What fuses.
 
@@ -131,7 +131,7 @@ def make_method(
     """
     if name == SVM:
         return methods.LinearSvm(svm_c)
-    return methods.Average(methods.parse_weights(weights, num_runs))
+    return methods.Average(input_flags.parse_weights(weights, paths))
 
 
 def check_outputs(

@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 
+from frame_models.pixels.layers.conv3d import Conv3D
 from yt8m.base import spec_language
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.files import atomic_path, check_local, write_json, writing
@@ -195,7 +196,18 @@ def load(train_dir: str) -> Run:
             f"{path} cannot be loaded: {first_line(error)} "
             "It may be damaged, or of other versions: see `versions` in its run.json."
         ) from error
+    _make_bfloat16_safe(model)
     return Run(train_dir, config, model)
+
+
+def _make_bfloat16_safe(model: keras.Model) -> None:
+    """Turns Keras' convolutions over clips into ours, which answer no NaN, see `Conv3D`.
+
+    Runs of version 0.1.0 hold those of Keras. Ours differ from them in a method alone.
+    """
+    for layer in model._flatten_layers():
+        if type(layer) is keras.layers.Conv3D and layer.compute_dtype == "bfloat16":
+            layer.__class__ = Conv3D
 
 
 def register_layers() -> None:

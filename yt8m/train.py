@@ -231,7 +231,7 @@ def main() -> None:
 def _refuse_for_clips(model: spec_language.Spec, eval_data_pattern: str) -> None:
     """Fails where a flag is given that means nothing to a training on raw video."""
     input_flags.refuse(_OF_SHARDS, "with raw video; it is for shards")
-    if "flow" not in model.inputs:
+    if "pixels" in model.inputs and "flow" not in model.inputs:
         input_flags.refuse(["flow"], f"for {model.name}, which looks at pixels alone")
     if not eval_data_pattern:
         input_flags.refuse(["num_clips", "num_crops"], "without --eval_data_pattern")

@@ -2,13 +2,12 @@
 
 import csv
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from paths import ROOT, SHARED
+from job_runner import run_job
+from paths import SHARED
 
 from yt8m.base.errors import UserError
 from yt8m.conversion import tf1_checkpoint, tf1_weights
@@ -34,12 +33,8 @@ SPECS = {
     "starter_lstm": "lstm(cells=4, layers=2, output='last', head=moe)",
     "starter_frame_logistic": "average(head=logistic)",
 }
+JOB = "yt8m.import_checkpoint"
 needs_goldens = pytest.mark.skipif(not GOLDENS.is_dir(), reason="needs the published goldens")
-
-
-def run(module: str, **flags) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", module, *(f"--{k}={v}" for k, v in flags.items())]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
 
 
 def import_flags(name: str, train_dir, **changed) -> dict:
@@ -79,10 +74,10 @@ def test_weights_of_a_checkpoint_answer_as_the_original(name):
 @needs_goldens
 def test_from_the_command_line(tmp_path):
     name = "willow_gated_netvlad"
-    imported = run("yt8m.import_checkpoint", **import_flags(name, tmp_path / "run"))
+    imported = run_job("yt8m.import_checkpoint", **import_flags(name, tmp_path / "run"))
     assert imported.returncode == 0, imported.stderr
     assert "Imported 31 variables" in imported.stdout
-    inference = run(
+    inference = run_job(
         "yt8m.inference",
         train_dir=tmp_path / "run",
         top_k=25,
@@ -95,7 +90,7 @@ def test_from_the_command_line(tmp_path):
     for video, probabilities in expected(name).items():
         pairs = dict(zip(map(int, rows[video][::2]), map(float, rows[video][1::2]), strict=True))
         np.testing.assert_allclose([pairs[c] for c in range(25)], probabilities, atol=1e-5)
-    again = run("yt8m.import_checkpoint", **import_flags(name, tmp_path / "run"))
+    again = run_job("yt8m.import_checkpoint", **import_flags(name, tmp_path / "run"))
     assert again.returncode == 1
     assert "is not empty" in again.stderr
 
@@ -206,7 +201,9 @@ def test_one_variable_does_not_fill_two_classifiers():
 def test_features_that_cannot_be(tmp_path, names, sizes):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     flags = {"feature_names": names, "feature_sizes": sizes, "model": "average", "num_classes": 3}
-    wrong = run("yt8m.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
+    wrong = run_job(
+        "yt8m.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags
+    )
     assert "ERROR: The values of --feature_names must differ, and those of" in wrong.stderr
 
 
@@ -220,7 +217,9 @@ def test_a_layer_without_a_counterpart_is_named():
 def test_errors_from_the_command_line(tmp_path):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     flags = {"feature_names": "rgb", "feature_sizes": "6", "model": "average", "num_classes": 4}
-    wrong = run("yt8m.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags)
+    wrong = run_job(
+        "yt8m.import_checkpoint", checkpoint=prefix, train_dir=tmp_path / "run", **flags
+    )
     assert wrong.returncode == 1
     (line,) = (line for line in wrong.stderr.splitlines() if line.startswith("ERROR"))
     assert "fully_connected/weights [6, 3] cannot make dense" in line and "[6, 4]" in line

@@ -47,8 +47,8 @@ def test_the_average_is_exact_whatever_the_order_of_videos(two_runs):
     paths, rgb, flow = two_runs
     (split,) = score_splits.load([paths])
     means = [part.astype(np.float64).mean((1, 2)) for part in (rgb, flow)]
-    for texts, shares in [(None, (0.5, 0.5)), (["1", "2"], (1 / 3, 2 / 3)), (["0", "7"], (0, 1))]:
-        fused = methods.Average(methods.parse_weights(texts, 2)).fuse(split)
+    for weights, shares in [((1, 1), (0.5, 0.5)), ((1, 2), (1 / 3, 2 / 3)), ((0, 7), (0, 1))]:
+        fused = methods.Average(np.array(weights)).fuse(split)
         expected = shares[0] * means[0] + shares[1] * means[1]
         assert fused.dtype == np.float32
         np.testing.assert_allclose(fused, expected, rtol=3e-7)
@@ -159,21 +159,6 @@ def test_splits_are_groups_of_files():
 def test_wrong_groups_are_refused(text, part):
     with pytest.raises(UserError, match=f"--fit_scores .*{part}"):
         score_splits.parse_files("fit_scores", text)
-
-
-@pytest.mark.parametrize(
-    ("texts", "part"),
-    [
-        (["1"], r"1 \(1\) for 2 file"),
-        (["1", "x"], "takes numbers"),
-        (["1", "-1"], "negative"),
-        (["0", "0"], "all 0"),
-        (["1", "nan"], "negative or"),
-    ],
-)
-def test_wrong_weights_are_refused(texts, part):
-    with pytest.raises(UserError, match=f"--weights.*{part}"):
-        methods.parse_weights(texts, 2)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
-from absl import logging
 
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
@@ -63,14 +62,12 @@ class ClipExamples:
     ) -> ViewEvaluation:
         """Evaluates a model on videos, and keeps the scores of their views in `PATH.scores.npz`."""
         kept = f"{path}{SCORES}" if path else ""
-        state = evaluate_clips(model, reader, loss, self.top_k, kept)
-        if kept:
-            logging.info("Kept the scores of all clips: %s", kept)
-        return state
+        return evaluate_clips(model, reader, loss, self.top_k, kept)
 
-    def details(self, reader: ClipReader) -> dict[str, Any]:
-        """The settings of an evaluation."""
-        return {"top_k": self.top_k}
+    def details(self, reader: ClipReader, path: str = "") -> dict[str, Any]:
+        """The settings of an evaluation, and where the scores of all views are."""
+        kept = {"scores_file": f"{path}{SCORES}"} if path else {}
+        return {"top_k": self.top_k} | kept
 
     def name(self, pattern: str) -> str:
         """The pattern and the views: other views are other data."""
@@ -129,7 +126,7 @@ def evaluate_clips(
         reader: of the videos.
         loss: of a video's mean probabilities, reported as the mean over the videos.
         top_k: predictions a video that GAP and mAP pool.
-        scores_file: where to keep the scores of all views, see `view_scores`; empty keeps none.
+        scores_file: where to keep the scores of all views, see `score_file`; empty keeps none.
 
     Raises:
         UserError: the videos have no labels, or as `scored`.

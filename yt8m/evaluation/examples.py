@@ -51,8 +51,8 @@ class Examples(Protocol):
             UserError: there are no labels, or a score is NaN.
         """
 
-    def details(self, reader: Any) -> dict[str, Any]:
-        """The settings of an evaluation, and what it left out: they belong to its metrics."""
+    def details(self, reader: Any, path: str = "") -> dict[str, Any]:
+        """The settings of an evaluation, what it left out and what it kept, see `judge`."""
 
     def name(self, pattern: str) -> str:
         """What tells this data from other data, and from the same data judged otherwise."""

@@ -61,7 +61,7 @@ class SegmentExamples:
         """Evaluates a model on rated segments."""
         return evaluate_segments(model, reader, loss)
 
-    def details(self, reader: SegmentReader) -> dict[str, Any]:
+    def details(self, reader: SegmentReader, path: str = "") -> dict[str, Any]:
         """The settings of an evaluation, and how many segments could not be cut."""
         return {
             "segment_labels": True,

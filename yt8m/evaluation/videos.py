@@ -52,7 +52,7 @@ class VideoExamples:
         """Evaluates a model on shards."""
         return evaluate_videos(model, reader, loss, self.top_k)
 
-    def details(self, reader: Reader) -> dict[str, Any]:
+    def details(self, reader: Reader, path: str = "") -> dict[str, Any]:
         """The settings of an evaluation."""
         return {"top_k": self.top_k}
 

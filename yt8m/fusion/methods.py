@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 from absl import logging
@@ -16,35 +15,12 @@ from yt8m.fusion.splits import Split, single_labels
 _MAX_ITERATIONS = 10_000
 
 
-def parse_weights(texts: Sequence[str] | None, num_runs: int) -> np.ndarray:
-    """(num_runs,) weights whose sum is 1; equal ones where none are given.
-
-    Raises:
-        UserError: they are not one number a run, not finite, negative, or all 0.
-    """
-    if texts is None:
-        return np.full(num_runs, 1 / num_runs)
-    received = ",".join(texts)
-    try:
-        weights = np.array([float(text) for text in texts])
-    except ValueError:
-        raise UserError(f"--weights takes numbers. Received: {received}.") from None
-    if len(weights) != num_runs:
-        raise UserError(
-            f"--weights needs one number a run. Received: {len(weights)} ({received}) for "
-            f"{num_runs} file(s) a split."
-        )
-    if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
-        raise UserError(f"--weights must not be negative or all 0. Received: {received}.")
-    return weights / weights.sum()
-
-
 @dataclasses.dataclass(frozen=True)
 class Average:
     """The weighted mean of the runs' scores.
 
     Attributes:
-        weights: (runs,) whose sum is 1.
+        weights: (runs,) of 0 and more; only their ratios matter.
     """
 
     weights: np.ndarray
@@ -53,7 +29,8 @@ class Average:
         """(videos, classes) float32; there is nothing to fit."""
         scores = split.video_scores()
         total = np.zeros(scores[0].shape)
-        for weight, part in zip(self.weights, scores, strict=True):
+        shares = self.weights / self.weights.sum()
+        for weight, part in zip(shares, scores, strict=True):
             total += weight * part
         return total.astype(np.float32)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from absl import flags
 
 from yt8m.base import define
@@ -135,6 +137,35 @@ def integers(name: str) -> tuple[int, ...]:
         return tuple(int(value) for value in values)
     except ValueError:
         raise UserError(f"--{name} takes integers. Received: {','.join(values)}.") from None
+
+
+def parse_weights(texts: Sequence[str] | None, paths: Sequence[str]) -> np.ndarray:
+    """The weight of each file, 1 for the largest; equal ones where none are given.
+
+    Args:
+        texts: numbers, of which only the ratios matter; None where no flag is given.
+        paths: the files.
+
+    Raises:
+        UserError: they are not one number a file, not finite, negative, or all 0.
+    """
+    if texts is None:
+        return np.ones(len(paths))
+    received = ",".join(texts)
+    try:
+        weights = [float(text) for text in texts]
+    except ValueError:
+        raise UserError(f"--weights takes numbers. Received: {received}.") from None
+    if len(weights) != len(paths):
+        raise UserError(
+            f"--weights needs one number a file. Received: {len(weights)} ({received}) for "
+            f"{len(paths)} files ({', '.join(paths)})."
+        )
+    if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+        raise UserError(f"--weights must be finite and not negative. Received: {received}.")
+    if not any(weights):
+        raise UserError(f"--weights must not all be 0. Received: {received}.")
+    return np.array(weights) / max(weights)
 
 
 def refuse(names: Iterable[str], reason: str) -> None:

@@ -52,7 +52,7 @@ class ShardInput:
         if config.schema.kind == CLIP:
             raise UserError(
                 "The run takes raw video, and this job reads shards. Use eval, inference or "
-                "`yt8m late_fusion` for it."
+                f"`yt8m late_fusion` for it. Received: a run of {config.schema}."
             )
         max_frames = config.preprocessing["max_frames"]
         return cls(

@@ -66,7 +66,7 @@ def save(
     folder: str,
     model: keras.Model,
     schema: Schema | ClipSchema,
-    max_frames: int,
+    max_frames: int | None,
     top_k: int,
     method: str = quantized_weights.FLOAT32,
     names: list[str] | None = None,
@@ -77,7 +77,7 @@ def save(
         folder: to write it to.
         model: from stored features to probabilities.
         schema: what the records hold.
-        max_frames: frames after these are cut, as inference does.
+        max_frames: frames after these are cut, as inference does; None for raw video.
         top_k: classes to answer, at most all.
         method: how large weights are stored, see `quantized_weights.store`.
         names: of the classes; None answers none.
@@ -144,7 +144,7 @@ _BAD_NUM_FRAMES = "num_frames must be from 0 to the number of frames. Received:"
 
 
 def _signatures(
-    best: Callable[[Tensors], Tensors], schema: Schema, max_frames: int
+    best: Callable[[Tensors], Tensors], schema: Schema, max_frames: int | None
 ) -> dict[str, tf.types.experimental.ConcreteFunction]:
     def serialized(serialized: tf.Tensor) -> Tensors:
         batch = requests.parse(serialized, schema, max_frames)
@@ -190,7 +190,7 @@ def _signatures_of_clips(
     return {"serving_default": function, FEATURES: function}
 
 
-def _checked(inputs: Tensors, max_frames: int) -> Tensors:
+def _checked(inputs: Tensors, max_frames: int | None) -> Tensors:
     """Frames as a caller gives them, with the reader's rules: cut, and at least one long."""
     frames = {name: values for name, values in inputs.items() if name != NUM_FRAMES}
     num_frames = inputs[NUM_FRAMES]

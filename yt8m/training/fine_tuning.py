@@ -87,7 +87,6 @@ def _report(top: list[keras.Layer], lower: list[keras.Layer], lower_rate: float)
     below = (
         f"those below at {lower_rate:g} of it" if lower_rate else "those below keep their values"
     )
-    logging.info(
-        "%s%s learn at the full rate; %s (%d layers with weights).",
-        more, ", ".join(names[-_SHOWN:]), below, len(lower),
-    )  # fmt: skip
+    top_names = more + ", ".join(names[-_SHOWN:])
+    said = "%s learn at the full rate; %s (%d layers with weights)."
+    logging.info(said, top_names, below, len(lower))

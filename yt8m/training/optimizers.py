@@ -1,4 +1,4 @@
-"""Optimizers, chosen by name, and the learning-rate schedule of the starter code."""
+"""Optimizers, chosen by name."""
 
 import inspect
 from collections.abc import Mapping

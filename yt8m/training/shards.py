@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import keras
-
 from yt8m.base.errors import UserError
 from yt8m.base.spec_language import Call
 from yt8m.data import segment_classes
@@ -72,7 +70,7 @@ def open_data(settings: ShardSettings, loss: Call, folder: str) -> TrainingData:
     """
     paths, schema = open_shards(settings.train_data_pattern)
     schema = schema.select(settings.feature_names, settings.feature_sizes)
-    examples = _examples(settings, schema, losses.get(loss.name, **loss.arguments))
+    examples = _examples(settings, schema, loss)
     judge = None
     if settings.eval_data_pattern:
         reader = examples.open(settings.eval_data_pattern)
@@ -97,13 +95,14 @@ def open_data(settings: ShardSettings, loss: Call, folder: str) -> TrainingData:
 
 
 def _examples(
-    settings: ShardSettings, schema: Schema, loss: keras.losses.Loss
+    settings: ShardSettings, schema: Schema, loss: Call
 ) -> VideoExamples | SegmentExamples:
     """Whole videos or rated segments, as the settings say.
 
     Raises:
         UserError: the loss, or a teacher, does not go with them.
     """
+    made = losses.get(loss.name, **loss.arguments)
     num_classes = settings.num_classes or schema.default_num_classes()
     read = (
         schema,
@@ -113,16 +112,16 @@ def _examples(
         settings.on_corrupt_shard,
     )
     if not settings.segment_labels:
-        if settings.teacher and not losses.takes_soft_labels(loss):
+        if settings.teacher and not losses.takes_soft_labels(made):
             raise UserError(
                 "--teacher needs a loss that takes probabilities as labels, such as "
-                f"cross_entropy. Received: --loss={type(loss).__name__}."
+                f"cross_entropy. Received: --loss={loss}."
             )
         return VideoExamples(ShardInput(*read))
-    if not losses.label_weighted(loss):
+    if not losses.label_weighted(made):
         raise UserError(
             "--segment_labels needs a loss of each class by itself, such as cross_entropy, as only "
-            f"some classes of a segment are rated. Received: --loss={type(loss).__name__}."
+            f"some classes of a segment are rated. Received: --loss={loss}."
         )
     if settings.teacher:
         raise UserError("--teacher scores whole videos, so it does not go with --segment_labels.")
