@@ -86,7 +86,7 @@ def check_backend() -> None:
     """Fails where the backend is not TensorFlow.
 
     Raises:
-        UserError: it is another one.
+        UserError: another backend is in use.
     """
     if keras.config.backend() != "tensorflow":
         raise UserError(

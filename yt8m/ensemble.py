@@ -148,7 +148,7 @@ def check_output(path: str, inputs: list[str]) -> None:
     """Fails before the work where the output cannot be written, or would replace an input.
 
     Raises:
-        UserError: so it is.
+        UserError: the output cannot be written, or is an input.
     """
     files.check_output_file(path)
     if os.path.realpath(path) in map(os.path.realpath, inputs):

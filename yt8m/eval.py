@@ -58,11 +58,11 @@ def main() -> None:
     def examples_of(config: runs.RunConfig) -> Examples:
         if takes_clips:
             kind = jobs.import_extra("yt8m.evaluation.clips", "video").ClipExamples
-            return kind.of_run(config, batch_size, input_flags.clip_settings(), args.top_k)
+            return kind.for_run(config, batch_size, input_flags.clip_settings(), args.top_k)
         if args.segment_labels:
             path = args.segment_label_ids_file
-            return SegmentExamples.of_run(config, batch_size, args.on_corrupt_shard, path)
-        return VideoExamples.of_run(config, batch_size, args.on_corrupt_shard, args.top_k)
+            return SegmentExamples.for_run(config, batch_size, args.on_corrupt_shard, path)
+        return VideoExamples.for_run(config, batch_size, args.on_corrupt_shard, args.top_k)
 
     # The time is taken before the model is read: one written meanwhile comes next.
     evaluated = _model_time(args.train_dir)

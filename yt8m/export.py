@@ -259,7 +259,7 @@ def _open_reader(
     """The shards to compare on, None for none. What a flag asks for must be there and fit."""
 
     def opened(pattern: str) -> Reader:
-        reader = ShardInput.of_run(run.config, batch_size, on_corrupt).open(pattern)
+        reader = ShardInput.for_run(run.config, batch_size, on_corrupt).open(pattern)
         predicting.check_labels(reader)
         return reader
 

@@ -54,13 +54,13 @@ def main() -> None:
     model = runs.load(args.train_dir).model
     if takes_clips:
         clips = jobs.import_extra("yt8m.inputs.clips", "video")
-        source = clips.ClipInput.of_run(config, batch_size, input_flags.clip_settings())
+        source = clips.ClipInput.for_run(config, batch_size, input_flags.clip_settings())
         reader = source.open(args.input_data_pattern, with_labels=False)
         write = jobs.import_extra("yt8m.submissions.predict_clips", "video").write_clip_submission
         what = f"predictions of {write(args.output_file, model, reader, args.top_k)} videos"
         print(f"Wrote the {what}: {args.output_file}")
         return
-    reader = ShardInput.of_run(config, batch_size, args.on_corrupt_shard).open(
+    reader = ShardInput.for_run(config, batch_size, args.on_corrupt_shard).open(
         args.input_data_pattern
     )
     if args.segment_labels:

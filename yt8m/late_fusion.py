@@ -143,7 +143,8 @@ def check_outputs(
     """Fails before the work where an output cannot be written or would replace another file.
 
     Raises:
-        UserError: so it is, or there is more than one split whose scores would be written.
+        UserError: an output cannot be written or would replace a file, or the scores of more
+            than one split would be written.
     """
     if output_file and len(paths) > 1:
         raise UserError(
@@ -183,7 +184,7 @@ def judge(split: score_splits.Split, fused: np.ndarray, method: str, top_k: int)
 
 
 def mean_over_splits(results: Sequence[dict]) -> dict[str, float]:
-    """The mean of each metric over splits; of one split there is none. Counts have no mean."""
+    """The mean of each metric over several splits; empty for one. Counts have no mean."""
     if len(results) == 1:
         return {}
     names = [name for name in results[0] if all(isinstance(r[name], float) for r in results)]

@@ -58,11 +58,11 @@ def main() -> None:
         raise UserError("Name one teacher: either --train_dir or --submission_file.")
     if args.train_dir:
         input_flags.refuse(["num_classes"], "with --train_dir, whose run has one")
-        reader, teacher = of_run(
+        reader, teacher = from_run(
             args.train_dir, args.input_data_pattern, args.batch_size, args.top_k
         )
     else:
-        reader, teacher = of_submission(
+        reader, teacher = from_submission(
             args.submission_file,
             args.input_data_pattern,
             args.batch_size,
@@ -113,19 +113,19 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
     return TeacherScores.make(ids, *joined, reader.num_classes)
 
 
-def of_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> tuple[Reader, Teacher]:
+def from_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> tuple[Reader, Teacher]:
     """A reader of shards, and a run that teaches their `top_k` likeliest classes.
 
     Raises:
         UserError: no run, nothing to read, or records that do not fit the model.
     """
     run = runs.load(train_dir)
-    reader = ShardInput.of_run(run.config, batch_size, SKIP).open(pattern)
+    reader = ShardInput.for_run(run.config, batch_size, SKIP).open(pattern)
     predict = predicting.top_k_predictor(run.model, top_k)
     return reader, lambda batch: tuple(predict(batch))[::-1]
 
 
-def of_submission(
+def from_submission(
     path: str, pattern: str, batch_size: int, top_k: int, num_classes: int | None
 ) -> tuple[Reader, Teacher]:
     """A reader of the ids of shards, and a submission that teaches.

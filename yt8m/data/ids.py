@@ -3,8 +3,8 @@
 The rule for an id that comes twice: where somebody lists videos, in a manifest or a submission, it
 is an error, for the list can be mended and nobody else knows which of the two is meant. In records,
 of which there are millions, the first one counts for the id; later ones are left out, and one
-warning counts them, see `FirstRecords`. So it is in what is written for each video: submissions and
-a teacher's scores. Metrics are of records, not of ids: each record counts.
+warning counts them, see `FirstRecords`. Submissions and a teacher's scores are written by this
+rule. Metrics are of records, not of ids: each record counts.
 """
 
 from __future__ import annotations

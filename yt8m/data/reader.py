@@ -127,7 +127,7 @@ class Reader:
         """Fails where there are by far too few examples for one batch.
 
         Raises:
-            UserError: by the sizes of the shards it is so.
+            UserError: the shards are too small for one batch.
         """
         about = self.estimate_num_examples()
         if self.batch_size > 2 * about:

@@ -43,11 +43,11 @@ class ClipExamples:
     metric: ClassVar[str] = "video_hit_at_1"
 
     @classmethod
-    def of_run(
+    def for_run(
         cls, config: RunConfig, batch_size: int, settings: ClipSettings, top_k: int
     ) -> ClipExamples:
         """Those that a run of raw video is judged by."""
-        return cls(ClipInput.of_run(config, batch_size, settings), top_k)
+        return cls(ClipInput.for_run(config, batch_size, settings), top_k)
 
     def open(self, pattern: str) -> ClipReader:
         """A reader of the videos that a pattern names."""

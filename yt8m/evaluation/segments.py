@@ -35,16 +35,16 @@ class SegmentExamples:
     metric: ClassVar[str] = "map_at_k"
 
     @classmethod
-    def of_run(
+    def for_run(
         cls, config: RunConfig, batch_size: int, on_corrupt: str, label_ids_file: str
     ) -> SegmentExamples:
         """Those that a run is judged by, trained on segments or on whole videos.
 
         Raises:
-            UserError: the list of classes cannot be read, or as `ShardInput.of_run`.
+            UserError: the list of classes cannot be read, or as `ShardInput.for_run`.
         """
         classes = segment_classes.read_if_given(label_ids_file, config.num_classes)
-        read = SegmentInput.of_run(config, batch_size, on_corrupt, segment_classes=classes)
+        read = SegmentInput.for_run(config, batch_size, on_corrupt, segment_classes=classes)
         return cls(read, label_ids_file)
 
     def open(self, pattern: str) -> SegmentReader:

@@ -32,11 +32,11 @@ class VideoExamples:
     metric: ClassVar[str] = "gap"
 
     @classmethod
-    def of_run(
+    def for_run(
         cls, config: RunConfig, batch_size: int, on_corrupt: str, top_k: int
     ) -> VideoExamples:
-        """Those that a run is judged by; see `ShardInput.of_run`."""
-        return cls(ShardInput.of_run(config, batch_size, on_corrupt), top_k)
+        """Those that a run is judged by; see `ShardInput.for_run`."""
+        return cls(ShardInput.for_run(config, batch_size, on_corrupt), top_k)
 
     def open(self, pattern: str) -> Reader:
         """A reader of the shards that a pattern names."""

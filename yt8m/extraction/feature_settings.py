@@ -74,7 +74,7 @@ class FeatureSettings:
         return 1 / self.frames_per_second
 
     def with_absolute_paths(self) -> FeatureSettings:
-        """The same settings for workers elsewhere, whose working directory is another."""
+        """The same settings for workers that run in another working directory."""
         names = ("weights", "vggish_weights", "vggish_pca")
         paths = {name: getattr(self, name) for name in names}
         paths = {n: path for n, path in paths.items() if path not in ("", NO_WEIGHTS, IMAGENET)}

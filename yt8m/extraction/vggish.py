@@ -118,7 +118,7 @@ def load_projection(path: str) -> Projection:
     """Reads the published `vggish_pca_params.npz`.
 
     Raises:
-        UserError: there is no such file, or it is another one.
+        UserError: the file is not there, or holds other weights.
     """
     names = ("pca_eigen_vectors", "pca_means")
     try:

@@ -35,7 +35,7 @@ class ClipInput:
     settings: ClipSettings = ClipSettings()
 
     @classmethod
-    def of_run(cls, config: RunConfig, batch_size: int, settings: ClipSettings) -> ClipInput:
+    def for_run(cls, config: RunConfig, batch_size: int, settings: ClipSettings) -> ClipInput:
         """How raw video is read for the model of a run of raw video."""
         return cls(config.schema, batch_size, settings)
 

@@ -37,7 +37,7 @@ class ShardInput:
     on_corrupt: str = SKIP
 
     @classmethod
-    def of_run(cls, config: RunConfig, batch_size: int, on_corrupt: str, **settings) -> ShardInput:
+    def for_run(cls, config: RunConfig, batch_size: int, on_corrupt: str, **settings) -> ShardInput:
         """How shards are read for the model of a run.
 
         Args:

@@ -56,7 +56,7 @@ def open_videos(
         UserError: the pattern names shards, or its videos do not fit or cannot be read.
     """
     data = jobs.import_extra("yt8m.inputs.clips", "video")
-    source = data.ClipInput.of_run(run.config, batch_size, settings)
+    source = data.ClipInput.for_run(run.config, batch_size, settings)
     return source.open(pattern, num_videos=num_videos)
 
 

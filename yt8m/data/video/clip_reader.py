@@ -81,7 +81,7 @@ class ClipReader:
         """Fails where there are too few videos for one batch of training.
 
         Raises:
-            UserError: so many are not there.
+            UserError: a batch is larger than the number of videos.
         """
         if self.batch_size > len(self.items):
             raise UserError(
