@@ -204,13 +204,13 @@ import jax
 import keras
 import numpy as np
 from yt8m.modeling import losses
-from yt8m.training import optimizers
+from yt8m.training import optimizers, schedules
 assert keras.backend.backend() == "jax"
 data = np.load(sys.argv[1])
 out = {name: losses.get(name)(data["y"], data["p"]) for name in losses.names()}
 for name in losses.names():
     out["slope " + name] = jax.grad(lambda p: losses.get(name)(data["y"], p))(data["p"])
-schedule = optimizers.StaircaseDecay(1.0, 0.5, 4_000_000, 1023)
+schedule = schedules.StaircaseDecay(1.0, 0.5, 4_000_000, 1023)
 out["decays"] = [schedule._decays(int(step)) for step in data["steps"]]
 model = keras.Sequential([keras.Input((9,)), keras.layers.Dense(9, "sigmoid")])
 model.compile(optimizers.get("adam", schedule, clip_gradient_norm=1.0), losses.CrossEntropy())
