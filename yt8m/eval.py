@@ -19,7 +19,6 @@ from absl import flags
 
 from yt8m import runs
 from yt8m.base import define, files, jobs
-from yt8m.data.video.clip_schema import CLIP
 from yt8m.evaluation import report
 from yt8m.evaluation.examples import Examples
 from yt8m.evaluation.segments import SegmentExamples
@@ -51,7 +50,7 @@ def main() -> None:
     args = flags.FLAGS
     if args.results_file:
         files.check_output_file(args.results_file)
-    takes_clips = runs.read_config(args.train_dir).schema.kind == CLIP
+    takes_clips = runs.read_config(args.train_dir).takes_clips
     _refuse_what_means_nothing(takes_clips, args.segment_labels)
     batch_size = input_flags.batch_size(takes_clips)
 
@@ -120,10 +119,7 @@ def _refuse_what_means_nothing(takes_clips: bool, segment_labels: bool) -> None:
         input_flags.refuse(["top_k"], "with --segment_labels, where every rating counts")
     else:
         input_flags.refuse(["segment_label_ids_file"], "without --segment_labels")
-    if takes_clips:
-        input_flags.refuse(["segment_labels"], "for a run of raw video")
-    else:
-        input_flags.refuse(input_flags.OF_VIDEO, "for a run that takes shards; it is for raw video")
+    input_flags.refuse_for_run(takes_clips)
 
 
 def _model_time(train_dir: str) -> float | None:

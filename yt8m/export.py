@@ -26,7 +26,6 @@ from yt8m.base import define, files, jobs
 from yt8m.base.errors import UserError, first_line
 from yt8m.data import labels
 from yt8m.data.reader import Reader
-from yt8m.data.video.clip_schema import CLIP
 from yt8m.evaluation import predicting, report
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput
@@ -72,7 +71,7 @@ def main() -> None:
     names = None
     if args.vocabulary_file:
         names = vocabulary.read(args.vocabulary_file, config.num_classes)
-    elif config.schema.kind == CLIP:
+    elif config.takes_clips:
         names = list(config.schema.classes)
     run = runs.load(args.train_dir)
     _check_weights(run)
@@ -120,7 +119,7 @@ def export(
     top_k = min(top_k, config.num_classes)
     with output_folder.writing(output_dir, _PARTS, CONFIG) as folder:
         logging.info("Writing %s.", output_dir)
-        max_frames = config.preprocessing.get("max_frames")
+        max_frames = config.max_frames
         try:
             with files.writing(output_dir), _quiet():
                 weights = saved_model.save(
@@ -144,7 +143,7 @@ def export(
     )
     if comparison:
         _print_comparison(comparison)
-        if config.training.get("segment_labels"):
+        if config.learns_segments:
             print("The run learnt from segments; this GAP is of whole videos.")
     return description
 

@@ -20,7 +20,6 @@ from absl import flags
 from yt8m import runs
 from yt8m.base import define, files, jobs
 from yt8m.data import segment_classes
-from yt8m.data.video.clip_schema import CLIP
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput
 from yt8m.submissions import predict_segments, predict_videos
@@ -48,7 +47,7 @@ def main() -> None:
     args = flags.FLAGS
     files.check_output_file(args.output_file)
     config = runs.read_config(args.train_dir)
-    takes_clips = config.schema.kind == CLIP
+    takes_clips = config.takes_clips
     _refuse_what_means_nothing(takes_clips, args.segment_labels)
     batch_size = input_flags.batch_size(takes_clips)
     model = runs.load(args.train_dir).model
@@ -85,10 +84,7 @@ def _refuse_what_means_nothing(takes_clips: bool, segment_labels: bool) -> None:
         input_flags.refuse(
             ["segment_label_ids_file", "segment_max_pred"], "without --segment_labels"
         )
-    if takes_clips:
-        input_flags.refuse(["segment_labels"], "for a run of raw video")
-    else:
-        input_flags.refuse(input_flags.OF_VIDEO, "for a run that takes shards; it is for raw video")
+    input_flags.refuse_for_run(takes_clips)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,26 @@ class RunConfig:
     versions: dict[str, str] = dataclasses.field(default_factory=lambda: package_versions())
     git_commit: str = dataclasses.field(default_factory=lambda: git_commit())
 
+    @property
+    def takes_clips(self) -> bool:
+        """Whether the model takes raw video; else it takes what shards hold."""
+        return self.schema.kind == CLIP
+
+    @property
+    def learns_segments(self) -> bool:
+        """Whether the run learnt from rated segments."""
+        return bool(self.training.get("segment_labels"))
+
+    @property
+    def max_frames(self) -> int | None:
+        """Frames after these are cut; None for raw video."""
+        return self.preprocessing.get("max_frames")
+
+    @property
+    def normalize(self) -> str | None:
+        """How features are scaled, see `keras_model.build`; None for raw video."""
+        return self.preprocessing.get("normalize")
+
     def to_json(self) -> dict[str, Any]:
         """This configuration as plain dictionaries and lists."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

@@ -188,7 +188,7 @@ def main() -> None:
         settings = input_flags.fill(
             shards.ShardSettings, batch_size=batch_size, feature_sizes=sizes
         )
-        data = shards.open_data(settings, args.loss, folder)
+        data = shards.open_data(settings, args.loss, folder, args.jit_compile)
     network = input_flags.fill(NetworkSettings)
     optimizer = input_flags.fill(OptimizerSettings)
     source = _source(args.train_dir, args.init_from, args.start_new_model)
@@ -209,14 +209,15 @@ def main() -> None:
         "average_checkpoints": args.average_checkpoints,
         "seed": args.seed,
     }
+    preprocessing = {"normalize": args.normalize, "max_frames": args.max_frames}
     config = runs.RunConfig(
         model=str(args.model),
         schema=data.schema,
         num_classes=data.num_classes,
-        preprocessing=data.preprocessing,
+        preprocessing={} if of_clips else preprocessing,
         loss=str(args.loss),
         optimizer=optimizer.recorded(),
-        training=training | data.recorded | network.recorded(),
+        training=training | data.recorded | network.recorded(data.teacher is not None),
         eval_data_pattern=args.eval_data_pattern,
         flags=input_flags.given_values(),
     )

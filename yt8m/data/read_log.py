@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +31,9 @@ class ReadLog:
         on_corrupt_shard: `skip` warns of a damaged shard, once, and goes on with the records
             that can be read; `fail` ends the job.
     """
+
+    unit: ClassVar[str] = "records"
+    nothing: ClassVar[str] = "the shards hold no records"
 
     def __init__(self, on_corrupt_shard: str = SKIP):
         self.on_corrupt_shard = on_corrupt_shard
@@ -110,9 +114,9 @@ class ReadLog:
         """
         summary = self.summary()
         if self.num_records == 0:
-            raise UserError(f"Nothing could be read: {summary or 'the shards hold no records'}.")
+            raise UserError(f"Nothing could be read: {summary or self.nothing}.")
         if summary:
-            logging.warning("Read %d records; %s.", self.num_records, summary)
+            logging.warning("Read %d %s; %s.", self.num_records, self.unit, summary)
 
     def _report(self, name: str, message: str, lost: int, used: int) -> None:
         with self._lock:

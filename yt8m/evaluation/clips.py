@@ -16,6 +16,7 @@ from yt8m.data.diagnose import clear_errors
 from yt8m.data.ids import as_text
 from yt8m.data.video.clip_reader import ClipReader
 from yt8m.evaluation import predicting
+from yt8m.evaluation.examples import Examples
 from yt8m.fusion import score_file
 from yt8m.inputs.clip_settings import ClipSettings
 from yt8m.inputs.clips import ClipInput
@@ -30,15 +31,15 @@ Videos = tuple[list[str], np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class ClipExamples:
+class ClipExamples(Examples):
     """Clips of raw video, see `Examples`.
 
     Attributes:
-        clips: how they are read.
+        source: how they are read.
         top_k: predictions a video that GAP and mAP pool.
     """
 
-    clips: ClipInput
+    source: ClipInput
     top_k: int = 20
     metric: ClassVar[str] = "video_hit_at_1"
 
@@ -48,10 +49,6 @@ class ClipExamples:
     ) -> ClipExamples:
         """Those that a run of raw video is judged by."""
         return cls(ClipInput.for_run(config, batch_size, settings), top_k)
-
-    def open(self, pattern: str) -> ClipReader:
-        """A reader of the videos that a pattern names."""
-        return self.clips.open(pattern)
 
     def check_labels(self, reader: ClipReader) -> None:
         """Fails where no video has a label."""
@@ -71,7 +68,7 @@ class ClipExamples:
 
     def name(self, pattern: str) -> str:
         """The pattern and the views: other views are other data."""
-        clips, crops = self.clips.settings.num_clips, self.clips.settings.num_crops
+        clips, crops = self.source.settings.num_clips, self.source.settings.num_crops
         return pattern if clips == crops == 1 else f"{pattern} in {clips} clips, {crops} crops"
 
 

@@ -7,19 +7,24 @@ are read, how a model is judged on them, and which metric tells the better model
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import abc
+import dataclasses
+from typing import Any, ClassVar
 
 import keras
 
 
-class Examples(Protocol):
+@dataclasses.dataclass(frozen=True)
+class Examples(abc.ABC):
     """What the three kinds have in common.
 
     Attributes:
-        metric: the name of the metric, among the results of `judge`, that tells the better model.
+        source: how they are read, see `inputs`.
     """
 
-    metric: str
+    source: Any
+    # The name of the metric, among the results of `judge`, that tells the better model.
+    metric: ClassVar[str]
 
     def open(self, pattern: str) -> Any:
         """A reader of what a pattern names.
@@ -27,7 +32,13 @@ class Examples(Protocol):
         Raises:
             UserError: nothing matches, nothing can be read, or it does not fit the model.
         """
+        return self.source.open(pattern)
 
+    def name(self, pattern: str) -> str:
+        """What tells this data from other data, and from the same data judged otherwise."""
+        return pattern
+
+    @abc.abstractmethod
     def check_labels(self, reader: Any) -> None:
         """Fails before the work where there is nothing to judge by.
 
@@ -35,6 +46,7 @@ class Examples(Protocol):
             UserError: the first records, or all videos, are without labels.
         """
 
+    @abc.abstractmethod
     def judge(
         self, model: keras.Model, reader: Any, loss: keras.losses.Loss, path: str = ""
     ) -> Any:
@@ -51,8 +63,6 @@ class Examples(Protocol):
             UserError: there are no labels, or a score is NaN.
         """
 
+    @abc.abstractmethod
     def details(self, reader: Any, path: str = "") -> dict[str, Any]:
         """The settings of an evaluation, what it left out and what it kept, see `judge`."""
-
-    def name(self, pattern: str) -> str:
-        """What tells this data from other data, and from the same data judged otherwise."""

@@ -15,6 +15,7 @@ from yt8m.data import segment_classes
 from yt8m.data.reader import Reader
 from yt8m.data.segment_reader import SegmentReader
 from yt8m.evaluation import predicting
+from yt8m.evaluation.examples import Examples
 from yt8m.inputs.shards import SegmentInput
 from yt8m.metrics.segment_metrics import is_positive
 from yt8m.modeling import losses
@@ -22,15 +23,15 @@ from yt8m.runs import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class SegmentExamples:
+class SegmentExamples(Examples):
     """Rated segments of shards, see `Examples`.
 
     Attributes:
-        shards: how they are read.
+        source: how they are read.
         label_ids_file: where the list of the classes whose ratings count is from; empty for all.
     """
 
-    shards: SegmentInput
+    source: SegmentInput
     label_ids_file: str = ""
     metric: ClassVar[str] = "map_at_k"
 
@@ -46,10 +47,6 @@ class SegmentExamples:
         classes = segment_classes.read_if_given(label_ids_file, config.num_classes)
         read = SegmentInput.for_run(config, batch_size, on_corrupt, segment_classes=classes)
         return cls(read, label_ids_file)
-
-    def open(self, pattern: str) -> SegmentReader:
-        """A reader of the rated segments of the shards that a pattern names."""
-        return self.shards.open(pattern)
 
     def check_labels(self, reader: SegmentReader) -> None:
         """Fails where the first records have no rating at all."""
@@ -68,10 +65,6 @@ class SegmentExamples:
             "segment_label_ids_file": self.label_ids_file,
             "skipped_segments": reader.log.num_skipped_segments,
         }
-
-    def name(self, pattern: str) -> str:
-        """The pattern."""
-        return pattern
 
 
 def evaluate_segments(

@@ -13,21 +13,22 @@ from yt8m.base.errors import UserError
 from yt8m.data import labels as labels_lib
 from yt8m.data.reader import Reader
 from yt8m.evaluation import predicting
+from yt8m.evaluation.examples import Examples
 from yt8m.evaluation.predicting import NO_LABELS, batches, check_finite, predictor
 from yt8m.inputs.shards import ShardInput
 from yt8m.runs import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class VideoExamples:
+class VideoExamples(Examples):
     """Whole videos of shards, see `Examples`.
 
     Attributes:
-        shards: how they are read.
+        source: how they are read.
         top_k: predictions a video that GAP and mAP pool.
     """
 
-    shards: ShardInput
+    source: ShardInput
     top_k: int = 20
     metric: ClassVar[str] = "gap"
 
@@ -37,10 +38,6 @@ class VideoExamples:
     ) -> VideoExamples:
         """Those that a run is judged by; see `ShardInput.for_run`."""
         return cls(ShardInput.for_run(config, batch_size, on_corrupt), top_k)
-
-    def open(self, pattern: str) -> Reader:
-        """A reader of the shards that a pattern names."""
-        return self.shards.open(pattern)
 
     def check_labels(self, reader: Reader) -> None:
         """Fails where the first records have no label at all."""
@@ -55,10 +52,6 @@ class VideoExamples:
     def details(self, reader: Reader, path: str = "") -> dict[str, Any]:
         """The settings of an evaluation."""
         return {"top_k": self.top_k}
-
-    def name(self, pattern: str) -> str:
-        """The pattern."""
-        return pattern
 
 
 def evaluate_videos(

@@ -183,6 +183,21 @@ def refuse(names: Iterable[str], reason: str) -> None:
         raise UserError(f"{given[0]} has no meaning {reason}. Leave it out.")
 
 
+def refuse_for_run(takes_clips: bool) -> None:
+    """Fails where a flag is given that means nothing to a run of that kind.
+
+    Args:
+        takes_clips: whether the run is of raw video; else it takes shards.
+
+    Raises:
+        UserError: one is given.
+    """
+    if takes_clips:
+        refuse(["segment_labels"], "for a run of raw video")
+    else:
+        refuse(OF_VIDEO, "for a run that takes shards; it is for raw video")
+
+
 def given_values() -> dict[str, Any]:
     """Every flag of this job by name, for the record."""
     own = flags.FLAGS.get_key_flags_for_module(sys.argv[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, ClassVar
 
 import keras
 from absl import logging
@@ -13,7 +14,6 @@ from yt8m.data.read_log import SKIP, ReadLog
 from yt8m.data.reader import Reader
 from yt8m.data.schema import Schema
 from yt8m.data.segment_reader import SegmentReader
-from yt8m.data.video.clip_schema import CLIP
 from yt8m.data.video.sources import pattern as pattern_lib
 from yt8m.runs import RunConfig
 
@@ -35,6 +35,7 @@ class ShardInput:
     batch_size: int
     max_frames: int | None = 300
     on_corrupt: str = SKIP
+    kind: ClassVar[type[Reader]] = Reader
 
     @classmethod
     def for_run(cls, config: RunConfig, batch_size: int, on_corrupt: str, **settings) -> ShardInput:
@@ -49,12 +50,12 @@ class ShardInput:
         Raises:
             UserError: the run takes raw video.
         """
-        if config.schema.kind == CLIP:
+        if config.takes_clips:
             raise UserError(
                 "The run takes raw video, and this job reads shards. Use eval, inference or "
                 f"`yt8m late_fusion` for it. Received: a run of {config.schema}."
             )
-        max_frames = config.preprocessing["max_frames"]
+        max_frames = config.max_frames
         return cls(
             config.schema, config.num_classes, batch_size, max_frames, on_corrupt, **settings
         )
@@ -79,16 +80,20 @@ class ShardInput:
             jit_compile: whether the model is compiled for each shape.
             **options: of the reader besides.
         """
-        return Reader(
+        return self.kind(
             paths,
             schema,
             self.num_classes,
             self.batch_size,
             max_frames=self.max_frames,
             log=ReadLog(self.on_corrupt),
-            **few_shapes(jit_compile),
+            **self._settings(jit_compile),
             **options,
         )
+
+    def _settings(self, jit_compile: bool) -> dict[str, Any]:
+        """What a reader of this kind is told besides."""
+        return few_shapes(jit_compile)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,22 +105,12 @@ class SegmentInput(ShardInput):
     """
 
     segment_classes: tuple[int, ...] | None = None
+    kind: ClassVar[type[Reader]] = SegmentReader
 
-    def reader(
-        self, paths: list[str], schema: Schema, jit_compile: bool = False, **options
-    ) -> SegmentReader:
-        """A reader of rated segments; they have one length, only their ratings' number differs."""
-        return SegmentReader(
-            paths,
-            schema,
-            self.num_classes,
-            self.batch_size,
-            max_frames=self.max_frames,
-            log=ReadLog(self.on_corrupt),
-            segment_classes=self.segment_classes,
-            **few_shapes(jit_compile) | {"frame_multiple": 1},
-            **options,
-        )
+    def _settings(self, jit_compile: bool) -> dict[str, Any]:
+        """Segments have one length: only the number of their ratings differs."""
+        settings = {"frame_multiple": 1, "segment_classes": self.segment_classes}
+        return few_shapes(jit_compile) | settings
 
 
 def few_shapes(jit_compile: bool = False) -> dict[str, int]:

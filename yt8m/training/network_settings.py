@@ -124,7 +124,8 @@ class NetworkSettings:
         trainer.optimizer.build(trainer.trainable_variables)
         return trainer
 
-    def recorded(self) -> dict[str, Any]:
-        """What the run records of it besides model and loss."""
+    def recorded(self, has_teacher: bool) -> dict[str, Any]:
+        """What the run records of it besides model and loss: what has a meaning for it."""
         names = ["init_from", "top_layers"] + ["lower_rate"] * bool(self.top_layers)
+        names += ["distillation"] * has_teacher
         return {name: getattr(self, name) for name in names}

@@ -29,14 +29,11 @@ class ShardSettings:
         feature_sizes: sizes that they must have; empty for any.
         num_classes: the size of the vocabulary; None for that which such records have.
         max_frames: frames after these are cut.
-        normalize: how the features of a frame are scaled, see `keras_model.build`.
         shuffle_buffer: records to shuffle among; None for 512 MB of them.
-        jit_compile: whether the model is compiled for each shape of a batch.
         segment_labels: whether rated segments are learnt, and not whole videos.
         segment_label_ids_file: lists the classes whose ratings count; empty for all.
         teacher: the name of a teacher whose scores are learnt besides the labels; empty for none.
         teacher_dir: the folder of these scores; empty for beside the shards.
-        distillation: the teacher's share in the labels.
     """
 
     train_data_pattern: str
@@ -47,23 +44,23 @@ class ShardSettings:
     feature_sizes: tuple[int, ...] = ()
     num_classes: int | None = None
     max_frames: int = 300
-    normalize: str = "l2"
     shuffle_buffer: int | None = None
-    jit_compile: bool = False
     segment_labels: bool = False
     segment_label_ids_file: str = ""
     teacher: str = ""
     teacher_dir: str = ""
-    distillation: float = 0.0
 
 
-def open_data(settings: ShardSettings, loss: Call, folder: str) -> TrainingData:
+def open_data(
+    settings: ShardSettings, loss: Call, folder: str, jit_compile: bool = False
+) -> TrainingData:
     """Opens the shards that a training reads.
 
     Args:
         settings: what to read.
         loss: the loss trained with, see `losses.from_spec`.
         folder: where evaluations write their metrics.
+        jit_compile: whether the model is compiled for each shape of a batch.
 
     Raises:
         UserError: nothing matches or can be read, or settings do not go together.
@@ -77,10 +74,10 @@ def open_data(settings: ShardSettings, loss: Call, folder: str) -> TrainingData:
         examples.check_labels(reader)
         kept = losses.for_evaluation(loss)
         judge = Judge(examples, reader, settings.eval_data_pattern, kept, folder)
-    reader = examples.shards.reader(
+    reader = examples.source.reader(
         paths,
         schema,
-        settings.jit_compile,
+        jit_compile,
         drop_remainder=True,
         shuffle_buffer=settings.shuffle_buffer,
     )
@@ -89,7 +86,6 @@ def open_data(settings: ShardSettings, loss: Call, folder: str) -> TrainingData:
         reader,
         judge,
         _teacher(settings, paths, reader.num_classes),
-        preprocessing={"normalize": settings.normalize, "max_frames": settings.max_frames},
         recorded=_recorded(settings),
     )
 
@@ -143,5 +139,5 @@ def _recorded(settings: ShardSettings) -> dict:
     if settings.segment_labels:
         names += ["segment_labels", "segment_label_ids_file"]
     if settings.teacher:
-        names += ["teacher", "teacher_dir", "distillation"]
+        names += ["teacher", "teacher_dir"]
     return {name: getattr(settings, name) for name in names}

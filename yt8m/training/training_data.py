@@ -62,7 +62,6 @@ class TrainingData:
         judge: tells the better model; None keeps the last one.
         teacher: whose scores are learnt besides the labels, or None.
         task_classes: (tasks, num_classes), 1 for the classes of a task, where several are trained.
-        preprocessing: what the run records of how features are made ready; nothing for clips.
         recorded: what else of the data decides the weights, for the run's record.
     """
 
@@ -71,7 +70,6 @@ class TrainingData:
     judge: Judge | None
     teacher: TeacherScores | None = None
     task_classes: np.ndarray | None = None
-    preprocessing: dict[str, Any] = dataclasses.field(default_factory=dict)
     recorded: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

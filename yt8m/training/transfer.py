@@ -71,8 +71,8 @@ def initialize(
         if id(variable) in given:
             variable.assign(_adapted(given[id(variable)], variable))
     _report(model, source, _not_taken(mine, namesakes, set(given)), len(given))
-    trained_with = source.config.preprocessing.get("normalize", normalize)
-    if trained_with != normalize:
+    trained_with = source.config.normalize
+    if trained_with not in (None, normalize):
         logging.warning(
             "%s was trained with --normalize=%s, not %s.", source.train_dir, trained_with, normalize
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import logging
 
 from yt8m.base.errors import UserError
-from yt8m.data.read_log import FAIL, SKIP, ReadLog
+from yt8m.data.read_log import FAIL, ReadLog
 
 
 class VideoLog(ReadLog):
@@ -16,8 +16,8 @@ class VideoLog(ReadLog):
             `fail` ends the job.
     """
 
-    def __init__(self, on_corrupt_shard: str = SKIP):
-        super().__init__(on_corrupt_shard)
+    unit = "clips"
+    nothing = "there are no videos"
 
     def add(self, count: int) -> None:
         """Counts clips."""
@@ -42,15 +42,3 @@ class VideoLog(ReadLog):
             return None
         shown = ", ".join(sorted(self.lost)[:5]) + (", ..." if len(self.lost) > 5 else "")
         return f"{len(self.lost)} video(s) that cannot be used were left out: {shown}"
-
-    def finish(self) -> None:
-        """Ends a pass: reports what was left out.
-
-        Raises:
-            UserError: nothing could be read.
-        """
-        summary = self.summary()
-        if self.num_records == 0:
-            raise UserError(f"Nothing could be read: {summary or 'there are no videos'}.")
-        if summary:
-            logging.warning("Read %d clips; %s.", self.num_records, summary)
