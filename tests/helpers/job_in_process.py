@@ -110,6 +110,8 @@ def _as_it_was() -> Iterator[None]:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("default")  # As Python does, and not as pytest.
+        # Of runpy, which runs a module anew that the tests have imported.
+        warnings.filterwarnings("ignore", ".* found in sys.modules after import", RuntimeWarning)
         for category in (DeprecationWarning, PendingDeprecationWarning, ResourceWarning):
             warnings.simplefilter("ignore", category)
         keras.utils.clear_session(free_memory=False)

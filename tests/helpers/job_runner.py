@@ -11,9 +11,11 @@ import tempfile
 from pathlib import Path
 
 import job_in_process
+import warm_process
 from paths import ROOT
 
 NUM_CLASSES = 12
+WARM = warm_process.WarmProcesses()
 HANGS = 800  # Seconds; less than the limit of a test, so that its output is shown.
 
 
@@ -29,8 +31,15 @@ def command(module: str, *arguments: str, **flags: object) -> list[str]:
     return [sys.executable, "-m", module, *given, *arguments]
 
 
-def run_process(command: list[str], **variables: str) -> subprocess.CompletedProcess:
-    """Runs a command to its end, with some environment variables changed."""
+def run_process(command: list[str]) -> subprocess.CompletedProcess:
+    """Runs Python to its end in a process that has imported TensorFlow, see `warm_process`."""
+    if warm_process.NEEDED:
+        return WARM.run(command, environment(), HANGS)
+    return run_alone(command)
+
+
+def run_alone(command: list[str], **variables: str) -> subprocess.CompletedProcess:
+    """Runs a command to its end as a shell would, with some environment variables changed."""
     try:
         return subprocess.run(
             command,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import job_in_process
 import pytest
-from job_runner import check, command, run_job, run_process
+from job_runner import check, command, run_alone, run_job
 from paths import ROOT
 
 from yt8m import __main__ as dispatcher
@@ -116,7 +116,7 @@ def test_the_list_of_jobs_imports_nothing_slow(arguments):
         "import sys; from yt8m import __main__ as dispatcher; dispatcher.main(); "
         "print(sorted({'absl', 'keras', 'numpy', 'rich', 'tensorflow'} & set(sys.modules)))"
     )
-    printed = check(run_process([sys.executable, "-c", script, *arguments]))
+    printed = check(run_alone([sys.executable, "-c", script, *arguments]))
     *shown, imported = printed.splitlines()
     assert imported == "[]"
     listed = [line.split(maxsplit=1) for line in shown if line.startswith("  ")]

@@ -20,8 +20,8 @@ from job_runner import (
     check,
     command,
     measure,
+    run_alone,
     run_job,
-    run_process,
     succeed,
     table_value,
 )
@@ -107,7 +107,7 @@ def test_serves_what_inference_predicts_without_this_project(kind, made, shards,
 
     script = HELPERS / "serve_alone.py"
     arguments = [str(exported), str(pattern), str(tmp_path / "answers.npz")]
-    check(run_process([sys.executable, "-I", str(script), *arguments]))
+    check(run_alone([sys.executable, "-I", str(script), *arguments]))
     answers = np.load(tmp_path / "answers.npz")
     expected = predictions(made[kind], pattern, tmp_path / "submission.csv")
     assert len(expected) == 34

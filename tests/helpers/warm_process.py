@@ -1,0 +1,112 @@
+"""Starts processes that have imported TensorFlow and Keras already, which takes most of a start.
+
+A server imports them, waits on one thread for commands and forks a child for each. A child has the
+arguments, the environment, the folder, the output and the exit status of a process of its own, and
+Python ends in it as in any other; it imports this project from the beginning. What libraries read
+of the environment while they are imported is what the server was started with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+NEEDED = sys.platform == "linux"  # Elsewhere libraries are less ready to be forked.
+
+
+class WarmProcesses:
+    """The server. It starts with the first command; a context manager that ends it."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen | None = None
+
+    def __enter__(self) -> WarmProcesses:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Ends the server, if it runs."""
+        if self._server is not None:
+            self._server.communicate()
+            self._server = None
+
+    def run(self, command: list[str], env: dict[str, str], timeout: int) -> Any:
+        """Runs `python -m MODULE`, `python -c SCRIPT` or `python FILE` as `subprocess.run` would.
+
+        Its output is captured as text. A process that hangs is killed after `timeout` seconds.
+        """
+        if self._server is None:
+            self._server = subprocess.Popen(
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=env | {"OPENBLAS_NUM_THREADS": "1"},  # Its threads would be in the server.
+            )
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+            outputs = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, errors)]
+            asked = {"command": command[1:], "env": env, "folder": os.getcwd(), "outputs": outputs}
+            print(json.dumps(asked | {"timeout": timeout}), file=self._server.stdin, flush=True)
+            status = int(self._server.stdout.readline())
+            texts = []
+            for file in (out, errors):
+                file.seek(0)
+                texts.append(file.read().decode())
+        return subprocess.CompletedProcess(command, status, *texts)
+
+
+def serve() -> None:
+    """Answers each line of the input, a command, with the exit status of the child that ran it."""
+    import keras  # noqa: F401
+    import tensorflow  # noqa: F401
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if not child:
+            become(**asked)
+            return
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def become(
+    command: list[str], env: dict[str, str], folder: str, outputs: list[str], timeout: int
+) -> None:
+    """Turns a child of the server into what the command starts; it returns where that ends."""
+    import numpy as np
+
+    signal.alarm(timeout)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, path in enumerate(outputs, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(folder)
+    np.random.seed()
+    option, *rest = command
+    if option == "-m":
+        sys.path[0] = folder
+        sys.argv[:] = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif option == "-c":
+        sys.path[0] = ""
+        sys.argv[:] = ["-c", *rest[1:]]
+        exec(rest[0], {"__name__": "__main__"})
+    else:
+        sys.path[0] = os.path.dirname(option)
+        sys.argv[:] = command
+        runpy.run_path(option, run_name="__main__")
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        serve()
