@@ -19,6 +19,8 @@ from model_contract import (
     variants,
 )
 
+from yt8m.modeling import intermediates
+
 # Keras' own, when NumPy 2 reads a variable it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -156,6 +158,13 @@ def test_inference_is_deterministic(case):
 def test_saved_and_loaded_model_is_the_same(case, tmp_path):
     model, data = built(case)
     loaded = assert_reloads(model, data, tmp_path / "model.keras")
+    shown, expected = (
+        outputs(intermediates.model_of(either, list(intermediates.names(either))), data)
+        for either in (loaded, model)
+    )
+    assert list(shown) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(shown[name], values, atol=1e-6, err_msg=name)
     if case.clips:  # What fine-tuning matches the weights of two runs by.
         paths = [weight.path for weight in model.weights]
         assert [weight.path for weight in loaded.weights] == paths
@@ -175,13 +184,12 @@ def test_mixed_precision(case, policy):
     assert answers["probabilities"].dtype == "float32"
     model.set_weights(exact.get_weights())
     assert all(weight.dtype == "float32" for weight in model.trainable_weights)
-    probabilities = predict(model, data)
+    probabilities, expected = predict(model, data), predict(exact, data)
     assert_probabilities(probabilities, data)
-    atol = 0.05 if case.clips else 0.1
-    np.testing.assert_allclose(probabilities, predict(exact, data), atol=atol)
+    np.testing.assert_allclose(probabilities, expected, atol=0.05 if case.clips else 0.1)
     if case.clips:
         assert all(answer.dtype == "float32" for answer in answers.values())
-        assert (probabilities != predict(exact, data)).any()
+        assert (probabilities != expected).any()
         return
     assert all(np.isfinite(x).all() for x in outputs(model, data, training=True).values())
 
@@ -197,16 +205,27 @@ def test_xla(case):
 
 
 @WITHOUT_CLIPS
-def test_trains_with_xla(case):
+def test_trains_and_xla_has_every_operation_of_it(case):
+    """XLA is given a step of training, and does not compile it to the end, which takes longest."""
     model, data = built(case)
     labels = np.eye(4, NUM_CLASSES, dtype="float32")
-    answer = model.output["probabilities"] if isinstance(model.output, dict) else model.output
-    learner = keras.Model(model.input, answer)
-    learner.compile(
-        keras.optimizers.SGD(0.1), "binary_crossentropy", jit_compile=True, run_eagerly=False
-    )
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(model.trainable_variables)
+
+    def step(data, labels):
+        with tf.GradientTape() as tape:
+            answer = model(data, training=True)
+            answer = answer["probabilities"] if isinstance(answer, dict) else answer
+            loss = tf.reduce_mean(keras.losses.binary_crossentropy(labels, answer))
+        optimizer.apply(tape.gradient(loss, model.trainable_variables))
+        return loss
+
+    tensors = {name: tf.constant(value) for name, value in data.items()}, tf.constant(labels)
+    with_xla = tf.function(step, autograph=False, jit_compile=True)
+    assert "ENTRY" in with_xla.experimental_get_compiler_ir(*tensors)(stage="hlo")
+    train = tf.function(step, autograph=False)
     with restored(model):
-        losses = [float(learner.train_on_batch(data, labels)) for _ in range(20)]
+        losses = [float(train(*tensors)) for _ in range(20)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
 

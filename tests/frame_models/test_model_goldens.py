@@ -14,23 +14,17 @@ def golden(name: str) -> dict[str, np.ndarray]:
     return values
 
 
-@pytest.fixture(scope="module")
-def on_jax(jax_process) -> dict[str, dict[str, float]]:
-    """The errors of every golden on JAX."""
-    answer = json.loads(jax_process.run("import golden_cases; golden_cases.main()"))
-    assert answer["backend"] == "jax"
-    return answer["errors"]
-
-
 @pytest.mark.parametrize("name", golden_cases.NAMES)
 def test_tensorflow_agrees_with_the_original(name):
     assert max(golden_cases.errors(name, golden(name)).values()) < 1e-5
 
 
-@pytest.mark.parametrize("name", golden_cases.NAMES)
-def test_jax_agrees_with_the_original(name, on_jax):
-    golden(name)
-    assert max(on_jax[name].values()) < 1e-5
+def test_jax_agrees_with_the_original(jax_process):
+    answer = json.loads(jax_process.run("import golden_cases; golden_cases.main()"))
+    assert answer["backend"] == "jax"
+    assert answer["errors"].keys() >= {"willow_model_lstm", "willow_pool_netvlad"}
+    for name, errors in answer["errors"].items():
+        assert max(errors.values()) < 1e-5, name
 
 
 def test_a_wrong_weight_is_seen():

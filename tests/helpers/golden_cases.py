@@ -105,14 +105,30 @@ def errors(name: str, golden: dict[str, np.ndarray]) -> dict[str, float]:
     """The largest differences from `out/infer` and `out/train`."""
     stored = tf1_weights.clean_names([key[2:] for key in golden if key.startswith("w/")])
     variables = {name: golden[f"w/{key}"] for name, key in stored.items()}
-    run = _model(name, golden, variables) if name in MODELS else _layer(name, golden, variables)
-    return {
-        key: float(np.abs(run(training) - golden[key]).max())
-        for key, training in (("out/infer", False), ("out/train", True))
-    }
+    answers = (_model if name in MODELS else _layer)(name, golden, variables)
+    return {key: float(np.abs(value - golden[key]).max()) for key, value in answers.items()}
 
 
-def _model(name: str, golden: dict, variables: dict):
+def _answers(layer: keras.Layer, inputs, **arguments) -> dict[str, np.ndarray]:
+    """What a layer answers at inference and in training, by the keys of a golden."""
+
+    def answer(trainable, others, inputs):
+        infer, _ = layer.stateless_call(trainable, others, inputs, training=False, **arguments)
+        train, _ = layer.stateless_call(trainable, others, inputs, training=True, **arguments)
+        return {"out/infer": infer, "out/train": train}
+
+    if keras.config.backend() == "jax":
+        import jax
+
+        answer = jax.jit(answer)  # Else each operation is compiled by itself.
+    state = (
+        [variable.value for variable in variables]
+        for variables in (layer.trainable_variables, layer.non_trainable_variables)
+    )
+    return {key: keras.ops.convert_to_numpy(value) for key, value in answer(*state, inputs).items()}
+
+
+def _model(name: str, golden: dict, variables: dict) -> dict[str, np.ndarray]:
     build = specs.model(MODELS[name]).partial()
     if "in/features" in golden:
         features = keras.Input(golden["in/features"].shape[1:])
@@ -128,10 +144,10 @@ def _model(name: str, golden: dict, variables: dict):
         inputs = dict(zip(frames, parts, strict=True))
         inputs["mask"] = np.arange(x.shape[1]) < golden["in/num_frames"][:, None]
     tf1_weights.fill(model, variables)
-    return lambda training: keras.ops.convert_to_numpy(model(inputs, training=training))
+    return _answers(model, inputs)
 
 
-def _layer(name: str, golden: dict, variables: dict):
+def _layer(name: str, golden: dict, variables: dict) -> dict[str, np.ndarray]:
     make, attributes = LAYERS[name]
     layer = make()
     assert variables.keys() == set(attributes.values())
@@ -146,14 +162,11 @@ def _layer(name: str, golden: dict, variables: dict):
             value = value[0].T if variable == "gate_weights" else value[0]
         weight.assign(value)
     mask = golden["in/mask"].astype("bool") if "in/mask" in golden else None
-
-    def run(training: bool) -> np.ndarray:
-        if training and name == "nextvlad_pool_masked":
-            _show_padding(layer, mask)
-            return keras.ops.convert_to_numpy(layer(frames, training=True))
-        return keras.ops.convert_to_numpy(layer(frames, mask=mask, training=training))
-
-    return run
+    answers = _answers(layer, frames, mask=mask)
+    if name == "nextvlad_pool_masked":
+        _show_padding(layer, mask)
+        answers |= {"out/train": _answers(layer, frames)["out/train"]}
+    return answers
 
 
 def _show_padding(layer: NeXtVLAD, mask: np.ndarray):

@@ -6,6 +6,7 @@ To start it takes longer than most of what it is asked to do.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -95,6 +96,7 @@ def main() -> None:
         sys.meta_path.insert(0, _NoTensorFlow())
     import keras
 
+    gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -12,6 +12,7 @@ user does; `JaxProcess.run_job` runs jobs on JAX.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import random
@@ -107,6 +108,7 @@ def _as_it_was() -> Iterator[None]:
         mock.patch.dict(os.environ),
         mock.patch.object(os, "_exit", _leave),
         mock.patch.object(jobs, "_close_readers", return_value=True),  # It looks at all there is.
+        mock.patch.object(gc, "freeze"),  # What is garbage now would stay.
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("default")  # As Python does, and not as pytest.

@@ -1,6 +1,6 @@
-"""Answers records with a SavedModel and TensorFlow alone: nothing of this project is there.
+"""Answers records with SavedModels and TensorFlow alone: nothing of this project is there.
 
-    python -I serve_alone.py EXPORT SHARDS OUTPUT
+    python -I serve_alone.py EXPORT SHARDS OUTPUT [EXPORT SHARDS OUTPUT ...]
 
 It takes the labels out of the records, asks about all of them together and then about each alone,
 and writes what is answered to an .npz file.
@@ -30,9 +30,8 @@ def without_labels(record: bytes) -> bytes:
     return example.SerializeToString()
 
 
-def main(export: str, shards: str, output: str) -> None:
+def ask(export: str, shards: str, output: str) -> None:
     """Asks and writes."""
-    sys.meta_path.insert(0, Blocked())
     files = sorted(tf.io.gfile.glob(shards))
     records = [without_labels(r) for r in tf.data.TFRecordDataset(files).as_numpy_iterator()]
     signatures = tf.saved_model.load(export).signatures
@@ -50,4 +49,6 @@ def _plain(values: np.ndarray) -> np.dtype | str:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.meta_path.insert(0, Blocked())
+    for first in range(1, len(sys.argv), 3):
+        ask(*sys.argv[first : first + 3])

@@ -9,6 +9,7 @@ of the environment while they are imported is what the server was started with.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -69,6 +70,7 @@ def serve() -> None:
     import keras  # noqa: F401
     import tensorflow  # noqa: F401
 
+    gc.freeze()  # The collector of a child need not walk, and so copy, what the server holds.
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()

@@ -1,11 +1,12 @@
 """Training on several devices gives what training on one gives."""
 
 import json
+import os
 import sys
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, check, command, run_alone, run_job, succeed
+from job_runner import NUM_CLASSES, check, command, run_alone, run_job, run_process, succeed
 
 TWO_CPUS = """
 import runpy, sys
@@ -39,7 +40,7 @@ def losses(folder) -> list[float]:
 
 def test_two_devices_train_as_one(flags, tmp_path):
     arguments = command("yt8m.train", train_dir=tmp_path / "two", distribute="mirrored", **flags)
-    two = run_alone([sys.executable, "-c", TWO_CPUS, *arguments[3:]])
+    two = run_process([sys.executable, "-c", TWO_CPUS, *arguments[3:]])
     check(two)
     assert "Training on 2 devices" in two.stderr
     succeed("yt8m.train", train_dir=tmp_path / "one", **flags)
@@ -48,7 +49,8 @@ def test_two_devices_train_as_one(flags, tmp_path):
 
 def test_two_jax_devices_train_as_one(flags, tmp_path, jax_jobs):
     one, two = (command("yt8m.train", train_dir=tmp_path / n, **flags) for n in ("one", "two"))
-    variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    two_devices = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+    variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": two_devices}
     on_two = run_alone([*two, "--distribute=data_parallel"], **variables)
     check(on_two)
     assert "Training on 2 devices" in on_two.stderr

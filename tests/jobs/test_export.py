@@ -88,29 +88,40 @@ def predictions(train_dir: Path, pattern: Path, output: Path) -> dict[str, np.nd
     return found
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_serves_what_inference_predicts_without_this_project(kind, made, shards, tmp_path):
-    pattern = shards / kind / "validate0000.tfrecord"
-    (tmp_path / "names.csv").write_text(
-        "Index,Name\n" + "".join(f"{c},name {c}\n" for c in reversed(range(NUM_CLASSES)))
-    )
-    succeed(
-        "yt8m.export",
-        train_dir=made[kind],
-        output_dir=tmp_path / "new" / "exported",
-        top_k=100,
-        vocabulary_file=tmp_path / "names.csv",
-    )
-    exported = tmp_path / "new" / "exported"
-    assert {path.name for path in exported.iterdir()} == EXPORT_FILES
-    assert [path.name for path in exported.parent.iterdir()] == ["exported"]
-
+def test_serves_what_inference_predicts_without_this_project(made, shards, tmp_path):
+    """A process without it answers for a model of each kind."""
+    names = "".join(f"{c},name {c}\n" for c in reversed(range(NUM_CLASSES)))
+    (tmp_path / "names.csv").write_text("Index,Name\n" + names)
+    patterns = {kind: shards / kind / "validate0000.tfrecord" for kind in MODELS}
+    asked = []
+    for kind, pattern in patterns.items():
+        exported = tmp_path / kind / "exported"
+        succeed(
+            "yt8m.export",
+            train_dir=made[kind],
+            output_dir=exported,
+            top_k=100,
+            vocabulary_file=tmp_path / "names.csv",
+        )
+        assert {path.name for path in exported.iterdir()} == EXPORT_FILES
+        assert [path.name for path in exported.parent.iterdir()] == ["exported"]
+        asked += [exported, pattern, tmp_path / f"{kind}.npz"]
     script = HELPERS / "serve_alone.py"
-    arguments = [str(exported), str(pattern), str(tmp_path / "answers.npz")]
-    check(run_alone([sys.executable, "-I", str(script), *arguments]))
-    answers = np.load(tmp_path / "answers.npz")
-    expected = predictions(made[kind], pattern, tmp_path / "submission.csv")
-    assert len(expected) == 34
+    check(run_alone([sys.executable, "-I", str(script), *map(str, asked)]))
+    for kind, pattern in patterns.items():
+        expected = predictions(made[kind], pattern, tmp_path / "submission.csv")
+        assert len(expected) == 34
+        assert_answers(np.load(tmp_path / f"{kind}.npz"), expected)
+        description = json.loads((tmp_path / kind / "exported" / "export.json").read_text())
+        assert description["model"].startswith(MODELS[kind].split("(")[0])
+        assert description["schema"]["kind"] == kind
+        assert (description["num_classes"], description["top_k"]) == (NUM_CLASSES, NUM_CLASSES)
+        assert (description["quantization"], description["comparison"]) == ("float32", None)
+        assert {"yt8m", "keras", "tensorflow"} <= set(description["versions"])
+
+
+def assert_answers(answers: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    """Asked for all videos together and for each alone, it ranks and names the classes."""
     for how in ("together", "alone"):
         ids = [video.decode() for video in answers[f"{how}_ids"]]
         assert ids == list(expected)
@@ -121,12 +132,6 @@ def test_serves_what_inference_predicts_without_this_project(kind, made, shards,
             assert sorted(classes[row]) == list(range(NUM_CLASSES))
         names = np.char.mod("name %d", classes).astype("S")
         np.testing.assert_array_equal(answers[f"{how}_names"], names)
-    description = json.loads((exported / "export.json").read_text())
-    assert description["model"].startswith(MODELS[kind].split("(")[0])
-    assert description["schema"]["kind"] == kind
-    assert (description["num_classes"], description["top_k"]) == (NUM_CLASSES, NUM_CLASSES)
-    assert (description["quantization"], description["comparison"]) == ("float32", None)
-    assert {"yt8m", "keras", "tensorflow"} <= set(description["versions"])
 
 
 def size(folder: Path) -> int:
