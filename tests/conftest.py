@@ -1,4 +1,4 @@
-"""What tests of several folders ask for: the goldens, and a process on JAX."""
+"""What tests of several folders ask for: the goldens, and processes that are shared."""
 
 import gc
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_process
 from jax_process import JaxProcess
 from paths import find_golden
 
@@ -18,6 +19,13 @@ def pytest_collection_finish() -> None:
     """Spares Python's collector what was imported: to walk it takes a tenth of the tests' time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_processes() -> Iterator[None]:
+    """Ends the server that `job_runner.run_process` starts."""
+    with warm_process.SERVER:
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,12 @@
 
 import dataclasses
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from paths import ROOT
+from job_runner import check, run_process
 from shard_files import batches, ids
 
 from yt8m.data import synthetic
@@ -254,15 +253,9 @@ def test_segment_ratings_agree_with_the_shots(tmp_path):
 def test_the_command_writes_what_the_function_writes(tmp_path):
     flags = ["--kind=segment", "--num_videos=5", "--num_shards=2", "--num_classes=7", "--seed=3"]
     flags += ["--prefix=validate", "--first_id=100", "--world_seed=2"]
-    done = subprocess.run(
-        [sys.executable, "-m", "yt8m.data.synthetic", f"--output_dir={tmp_path / 'a'}", *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Wrote 5 videos to 2 shards" in done.stdout
+    output = f"--output_dir={tmp_path / 'a'}"
+    printed = check(run_process([sys.executable, "-m", "yt8m.data.synthetic", output, *flags]))
+    assert "Wrote 5 videos to 2 shards" in printed
     expected = synthetic.write_shards(
         str(tmp_path / "b"),
         kind="segment",

@@ -61,6 +61,8 @@ class JaxProcess:
         variables = {
             "KERAS_BACKEND": "jax",
             "JAX_PLATFORMS": "cpu",
+            # Two devices, of which a job takes the first where it is not told otherwise.
+            "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2",
             "PYTHONPATH": os.pathsep.join(map(str, (ROOT, HELPERS))),
         }
         return subprocess.Popen(

@@ -15,7 +15,6 @@ import warm_process
 from paths import ROOT
 
 NUM_CLASSES = 12
-WARM = warm_process.WarmProcesses()
 HANGS = 800  # Seconds; less than the limit of a test, so that its output is shown.
 
 
@@ -31,11 +30,14 @@ def command(module: str, *arguments: str, **flags: object) -> list[str]:
     return [sys.executable, "-m", module, *given, *arguments]
 
 
-def run_process(command: list[str]) -> subprocess.CompletedProcess:
-    """Runs Python to its end in a process that has imported TensorFlow, see `warm_process`."""
+def run_process(command: list[str], **variables: str) -> subprocess.CompletedProcess:
+    """Runs Python to its end in a process that has imported TensorFlow, see `warm_process`.
+
+    Some environment variables are changed for it: none that a library reads on import.
+    """
     if warm_process.NEEDED:
-        return WARM.run(command, environment(), HANGS)
-    return run_alone(command)
+        return warm_process.SERVER.run(command, environment(**variables), HANGS)
+    return run_alone(command, **variables)
 
 
 def run_alone(command: list[str], **variables: str) -> subprocess.CompletedProcess:

@@ -51,7 +51,8 @@ class WarmProcesses:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env=env | {"OPENBLAS_NUM_THREADS": "1"},  # Its threads would be in the server.
+                # Threads of a library would be in the server, and not in its children.
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ""},
             )
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             outputs = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, errors)]
@@ -63,6 +64,9 @@ class WarmProcesses:
                 file.seek(0)
                 texts.append(file.read().decode())
         return subprocess.CompletedProcess(command, status, *texts)
+
+
+SERVER = WarmProcesses()
 
 
 def serve() -> None:
@@ -94,6 +98,8 @@ def become(
     os.environ.update(env)
     os.chdir(folder)
     np.random.seed()
+    tempfile.tempdir = None  # It is found where the environment says.
+    sys.path[1:1] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
     option, *rest = command
     if option == "-m":
         sys.path[0] = folder

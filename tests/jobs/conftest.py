@@ -5,20 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from job_runner import NUM_CLASSES, WARM, succeed
+from job_runner import NUM_CLASSES, succeed
 
 from yt8m.data import synthetic
 
 WORLD = synthetic.World(
     num_classes=NUM_CLASSES, feature_sizes=(16, 8), min_frames=4, max_frames=12, noise=0.1
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def warm_processes():
-    """Ends the server that `run_process` starts."""
-    with WARM:
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from job_runner import check, run_alone
+from job_runner import check, run_process
 from paths import HELPERS, ROOT
 
 SCRIPT = """
@@ -39,5 +39,5 @@ def test_no_job_leaves_converted_functions(training_flags, shards, tmp_path):
     arguments = json.dumps(list(jobs.items()), default=str)
     path = os.pathsep.join(map(str, (ROOT, HELPERS)))
     command = [sys.executable, "-c", SCRIPT, arguments]
-    result = run_alone(command, PYTHONPATH=path, TMPDIR=str(folder))
+    result = run_process(command, PYTHONPATH=path, TMPDIR=str(folder))
     assert check(result).endswith("left: []\n")

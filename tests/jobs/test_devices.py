@@ -1,12 +1,11 @@
 """Training on several devices gives what training on one gives."""
 
 import json
-import os
 import sys
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, check, command, run_alone, run_job, run_process, succeed
+from job_runner import NUM_CLASSES, check, command, run_job, run_process, succeed
 
 TWO_CPUS = """
 import runpy, sys
@@ -49,9 +48,7 @@ def test_two_devices_train_as_one(flags, tmp_path):
 
 def test_two_jax_devices_train_as_one(flags, tmp_path, jax_jobs):
     one, two = (command("yt8m.train", train_dir=tmp_path / n, **flags) for n in ("one", "two"))
-    two_devices = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
-    variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": two_devices}
-    on_two = run_alone([*two, "--distribute=data_parallel"], **variables)
+    on_two = jax_jobs.run_job([*two, "--distribute=data_parallel"])
     check(on_two)
     assert "Training on 2 devices" in on_two.stderr
     check(jax_jobs.run_job(one))

@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,6 @@ from job_runner import (
     NUM_CLASSES,
     check,
     command,
-    environment,
     measure,
     run_job,
     run_process,
@@ -214,28 +214,22 @@ def test_help_names_models_and_flags():
         assert word in result.stdout
 
 
-def test_eval_waits_for_new_models(run_dir, shards, tmp_path):
-    """`--norun_once` evaluates each model that is written; it is ended from outside."""
+def test_eval_waits_for_new_models(run_dir, shards, tmp_path, monkeypatch):
+    """`--norun_once` evaluates each model that is written, until it is ended from outside."""
     folder = tmp_path / "run"
     shutil.copytree(run_dir, folder)
     flags = {"train_dir": folder, "eval_data_pattern": shards / "frame" / "validate*.tfrecord"}
-    process = subprocess.Popen(
-        command("yt8m.eval", "--norun_once", **flags),
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(PYTHONUNBUFFERED="1"),
-    )
-    try:
-        lines = (line for line in process.stdout if line.startswith("Wrote "))
-        first = next(lines)
-        os.utime(folder / "model.keras")
-        second = next(lines)
-    finally:
-        process.kill()
-        process.communicate()
-    assert first != second
-    for line in (first, second):
-        assert np.isfinite(json.loads(Path(line.split()[1]).read_text())["gap"])
+    meanwhile = iter([lambda: None, lambda: os.utime(folder / "model.keras"), _interrupt])
+    monkeypatch.setattr(time, "sleep", lambda seconds: next(meanwhile)())
+    result = run_job("yt8m.eval", "--norun_once", **flags)
+    assert result.returncode == 130 and result.stderr.endswith("Interrupted.\n")
+    wrote = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("Wrote ")]
+    assert len(set(wrote)) == len(wrote) == 2
+    assert all(np.isfinite(json.loads(Path(path).read_text())["gap"]) for path in wrote)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_video_that_comes_twice_is_written_once(run_dir, shards, tmp_path):

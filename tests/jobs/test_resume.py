@@ -1,15 +1,12 @@
 """A training that is killed goes on where its last checkpoint was, as if nothing had happened."""
 
 import json
-import random
 import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, command, environment, run_process, succeed
+from job_runner import NUM_CLASSES, command, run_process, succeed
 
 STEPS_AN_EPOCH = 15
 NUM_EPOCHS = 3
@@ -41,21 +38,28 @@ def last_step(folder) -> int:
     return max((int(name.removeprefix("step-")) for name in names), default=0)
 
 
+KILLED_SOON_AFTER = """
+import os, random, runpy, signal, sys, threading, time
+from pathlib import Path
+
+
+def kill(folder, checkpoint):
+    while not any(path.name >= checkpoint for path in Path(folder).glob("checkpoints/step-*")):
+        time.sleep(0.01)
+    time.sleep(random.random() * 0.3)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+threading.Thread(target=kill, args=(sys.argv.pop(1), sys.argv.pop(1)), daemon=True).start()
+runpy.run_module("yt8m.train", run_name="__main__", alter_sys=True)
+"""
+
+
 def kill_after(folder, step: int, flags: dict) -> None:
-    """Starts training and kills it with SIGKILL, some time after the checkpoint of `step`."""
-    process = subprocess.Popen(
-        command("yt8m.train", train_dir=folder, **flags),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    )
-    try:
-        while last_step(folder) < step and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(random.random() * 0.3)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    """Starts training, which is killed with SIGKILL some time after the checkpoint of `step`."""
+    training = command("yt8m.train", train_dir=folder, **flags)
+    killer = [sys.executable, "-c", KILLED_SOON_AFTER, str(folder), f"step-{step:09d}"]
+    assert run_process([*killer, *training[3:]]).returncode == -signal.SIGKILL
 
 
 def test_a_killed_training_ends_as_an_unbroken_one(flags, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import warm_process
-from job_runner import WARM, environment, run_alone, run_process
+from job_runner import environment, run_alone, run_process
 
 pytestmark = pytest.mark.skipif(not warm_process.NEEDED, reason="it is used on Linux only")
 
@@ -61,5 +61,5 @@ def test_random_numbers_differ():
 
 def test_a_process_that_hangs_is_killed():
     slow = [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(600)"]
-    result = WARM.run(slow, environment(), timeout=1)
+    result = warm_process.SERVER.run(slow, environment(), timeout=1)
     assert result.returncode < 0 and result.stdout == "begun\n"

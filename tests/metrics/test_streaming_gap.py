@@ -1,13 +1,11 @@
 """GAP while training: against the exact value, compiled, on JAX, at large counts."""
 
-import os
-import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
-from paths import ROOT
+from job_runner import check, run_process
 
 from yt8m.metrics import Evaluation, StreamingGAP, average_precision
 
@@ -209,12 +207,5 @@ def test_jax_computes_it_without_tensorflow(predictions, tmp_path, jax_process):
 def test_replicas_add_up(predictions, tmp_path):
     scores, labels = predictions(400, 300)
     np.savez(tmp_path / "data.npz", scores=scores, labels=labels)
-    done = subprocess.run(
-        [sys.executable, "-c", _REPLICAS, tmp_path / "data.npz"],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) == pytest.approx(_stream(StreamingGAP(), scores, labels), abs=1e-6)
+    printed = check(run_process([sys.executable, "-c", _REPLICAS, str(tmp_path / "data.npz")]))
+    assert float(printed) == pytest.approx(_stream(StreamingGAP(), scores, labels), abs=1e-6)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 import tensorflow as tf
 
 from yt8m.base.errors import UserError, first_line
-from yt8m.data import tfrecord
 from yt8m.data.ids import shown
 from yt8m.data.schema import FRAME, Feature, Schema
 
@@ -60,15 +59,15 @@ def clear_errors(reader: Explains) -> Iterator[None]:
 
 def find_problem(reader: Reader) -> str | None:
     """The first record, in the order of the shards, that the reader's schema does not fit."""
-    for path in reader.paths:
-        for number, record in enumerate(tfrecord.undamaged(path)):
-            problem = _problem(record, reader)
-            if problem:
-                return f"Record {number} of {path} {problem}"
+    for where, record in reader.undamaged():
+        found = problem(record, reader)
+        if found:
+            return f"{where} {found}"
     return None
 
 
-def _problem(record: bytes, reader: Reader) -> str | None:
+def problem(record: bytes, reader: Reader) -> str | None:
+    """What of a record does not fit the reader's schema or vocabulary; None where all does."""
     schema = reader.schema
     example = tf.train.SequenceExample()
     try:
@@ -86,9 +85,9 @@ def _problem(record: bytes, reader: Reader) -> str | None:
             level = f"{schema.kind}-level {feature.key}"
             return f"(id {name}) has no {level}, but the first record has. Its keys: {keys}."
     check = _frame_problem if schema.kind == FRAME else _video_problem
-    problem = _wrong_kind(context, reader) or _label_problem(context, reader)
-    problem = problem or check(example, schema)
-    return f"(id {name}) {problem}" if problem else None
+    found = _wrong_kind(context, reader) or _label_problem(context, reader)
+    found = found or check(example, schema)
+    return f"(id {name}) {found}" if found else None
 
 
 def _wrong_kind(context, reader: Reader) -> str | None:

@@ -10,7 +10,9 @@ which would write a copy of each to the temporary folder.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
+import itertools
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -27,6 +29,8 @@ _READ_BUFFER_BYTES = 1 << 20
 _SHUFFLE_BUFFER_BYTES = 512 << 20
 _CYCLE_LENGTH = 16
 _STAT_FILES = 64
+_CHECKED = 64  # Records that are looked at before the work: whether they fit,
+_LOOKED_AT = 1024  # and whether any of so many has a label.
 _POSITIVE = (
     "batch_size",
     "frame_multiple",
@@ -112,7 +116,7 @@ class Reader:
 
     def estimate_num_examples(self) -> int:
         """About how many examples the shards hold, from their sizes and their first records."""
-        first = _first_records(self.paths)
+        first = self._first_records
         framed = _mean_bytes(first) + records.FRAMING_BYTES
         step = max(1, len(self.paths) // _STAT_FILES)
         sampled = self.paths[::step]
@@ -122,6 +126,23 @@ class Reader:
     def anew(self) -> Reader:
         """The same reader for another pass, with a log of its own."""
         return dataclasses.replace(self, log=ReadLog(self.log.on_corrupt_shard))
+
+    def first_are_labelled(self) -> bool | None:
+        """Whether one of the first records has a label; None where there is no record.
+
+        Raises:
+            UserError: one of the very first does not fit the schema or the vocabulary.
+        """
+        labelled = None
+        for number, (where, record) in enumerate(itertools.islice(self.undamaged(), _LOOKED_AT)):
+            if number < _CHECKED:
+                problem = diagnose.problem(record, self)
+                if problem:
+                    raise UserError(f"{where} {problem}")
+            elif labelled:
+                break
+            labelled = labelled or self._is_labelled(record)
+        return labelled
 
     def check_fills_a_batch(self) -> None:
         """Fails where there are by far too few examples for one batch.
@@ -142,6 +163,29 @@ class Reader:
             f"The {self.log.num_records} training examples do not fill one batch of "
             f"{self.batch_size}. Lower --batch_size."
         )
+
+    @functools.cached_property
+    def _first_records(self) -> list[bytes]:
+        """The first records of the first shard that can be read; none where none can."""
+        for path in self.paths:
+            found = list(itertools.islice(tfrecord.undamaged(path), _CHECKED))
+            if found:
+                return found
+        return []
+
+    def undamaged(self) -> Iterator[tuple[str, bytes]]:
+        """Every record that can be read, with where it stands."""
+        for path in self.paths:
+            for number, record in enumerate(tfrecord.undamaged(path)):
+                yield f"Record {number} of {path}", record
+
+    def _is_labelled(self, record: bytes) -> bool:
+        example = tf.train.SequenceExample()  # The context of one reads as a tf.Example, too.
+        try:
+            example.ParseFromString(record)
+        except Exception:  # noqa: BLE001  protobuf's DecodeError lives in no public module
+            return False  # Reading it says what is wrong with it.
+        return bool(example.context.feature[self.schema.labels_key].int64_list.value)
 
     def _examples_a_record(self, first: list[bytes]) -> float:
         """How many rows of batches a record makes, on average over the first records."""
@@ -178,7 +222,7 @@ class Reader:
     def _shuffle_buffer(self) -> int:
         if self.shuffle_buffer is not None:
             return self.shuffle_buffer
-        record = _mean_bytes(_first_records(self.paths))
+        record = _mean_bytes(self._first_records)
         return int(max(2 * self.batch_size, min(_SHUFFLE_BUFFER_BYTES // record, 100_000)))
 
     def _read_shard(self, path: tf.Tensor) -> tf.data.Dataset:
@@ -281,17 +325,6 @@ def mapped(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
 def _if_it_opens(path: bytes) -> np.ndarray:
     """The shard, or none where it cannot be opened, which the end of it reports."""
     return np.array([path] if tfrecord.can_be_opened(path.decode()) else [], dtype=object)
-
-
-def _first_records(paths: list[str], sample: int = 64) -> list[bytes]:
-    """The first records of the first shard that can be read; none where none can."""
-    for path in filter(tfrecord.can_be_opened, paths):
-        records_of = tf.data.TFRecordDataset(path).ignore_errors().take(sample)
-        dataset = tfrecord.without_autotune(records_of)
-        found = list(dataset.as_numpy_iterator())
-        if found:
-            return found
-    return []
 
 
 def _mean_bytes(found: list[bytes]) -> int:

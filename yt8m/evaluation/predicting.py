@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +14,6 @@ from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.ids import shown
-from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
 
 Predictor = Callable[[dict[str, np.ndarray]], Any]
@@ -86,15 +84,13 @@ NO_LABELS = (
 
 
 def check_labels(reader: Reader) -> None:
-    """Fails before the work where the first records have no label at all.
+    """Fails before the work where the first records have no label at all, or do not fit.
 
     Raises:
-        UserError: none of them has one, or they do not fit.
+        UserError: none of them has one, or what is wrong with one of them.
     """
-    first = dataclasses.replace(reader, log=ReadLog(), batch_size=1024, drop_remainder=False)
-    with clear_errors(first):
-        batch = next(first.sequential().take(1).as_numpy_iterator(), None)
-    if batch is not None and not (batch["labels"] >= 0).any():
+    found = reader.first_are_labelled()
+    if found is False:
         raise UserError(NO_LABELS.format(reader.paths[0]))
 
 
