@@ -47,6 +47,12 @@ def built(case):
     return model, case.data_for(model)
 
 
+@functools.cache
+def predicted(case):
+    """What the shared model answers for its videos."""
+    return predict(*built(case))
+
+
 def assert_probabilities(probabilities, data):
     videos = len(next(iter(data.values())))
     assert probabilities.shape == (videos, NUM_CLASSES)
@@ -114,8 +120,7 @@ def test_module_defines_one_typed_documented_model(module):
 
 @ALL
 def test_output_is_probabilities(case):
-    model, data = built(case)
-    probabilities = predict(model, data)
+    probabilities, (_, data) = predicted(case), built(case)
     assert_probabilities(probabilities, data)
     assert np.abs(probabilities[0] - probabilities[1]).max() > 1e-4, "it does not look"
 
@@ -138,8 +143,7 @@ def test_gradient_reaches_every_variable(case):
 
 @ALL
 def test_a_video_does_not_see_its_batch(case):
-    model, data = built(case)
-    together = predict(model, data)
+    (model, data), together = built(case), predicted(case)
     for video in range(len(together)):
         alone = predict(model, {name: x[video : video + 1] for name, x in data.items()})
         np.testing.assert_allclose(alone[0], together[video], atol=1e-5)
@@ -149,7 +153,7 @@ def test_a_video_does_not_see_its_batch(case):
 def test_inference_is_deterministic(case):
     model, data = built(case)
     before = [weight.numpy() for weight in model.weights]
-    np.testing.assert_array_equal(predict(model, data), predict(model, data))
+    np.testing.assert_array_equal(predict(model, data), predicted(case))
     for old, weight in zip(before, model.weights, strict=True):
         np.testing.assert_array_equal(old, weight.numpy())
 
@@ -184,7 +188,7 @@ def test_mixed_precision(case, policy):
     assert answers["probabilities"].dtype == "float32"
     model.set_weights(exact.get_weights())
     assert all(weight.dtype == "float32" for weight in model.trainable_weights)
-    probabilities, expected = predict(model, data), predict(exact, data)
+    probabilities, expected = predict(model, data), predicted(case)
     assert_probabilities(probabilities, data)
     np.testing.assert_allclose(probabilities, expected, atol=0.05 if case.clips else 0.1)
     if case.clips:
@@ -197,11 +201,10 @@ def test_mixed_precision(case, policy):
 @WITHOUT_CLIPS
 def test_xla(case):
     model, data = built(case)
-    expected = predict(model, data)
     compiled = tf.function(lambda inputs: model(inputs, training=False), jit_compile=True)
     result = compiled(data)
     result = result["probabilities"] if isinstance(result, dict) else result
-    np.testing.assert_allclose(result, expected, atol=1e-5)
+    np.testing.assert_allclose(result, predicted(case), atol=1e-5)
 
 
 @WITHOUT_CLIPS
@@ -233,8 +236,8 @@ def test_trains_and_xla_has_every_operation_of_it(case):
 @WITH_MASK
 def test_padding_does_not_reach_the_prediction(case):
     model, data = built(case)
-    expected = predict(model, data)
-    np.testing.assert_allclose(predict(model, masked(data, GARBAGE)), expected, atol=1e-6)
+    answer = predict(model, masked(data, GARBAGE))
+    np.testing.assert_allclose(answer, predicted(case), atol=1e-6)
 
 
 @OF_FRAMES
@@ -244,7 +247,7 @@ def test_more_padding_does_not_reach_the_prediction(case):
         name: np.pad(x, [(0, 0), (0, 5)] + [(0, 0)] * (x.ndim - 2)) for name, x in data.items()
     }
     answer = predict(model, masked(longer, -GARBAGE))
-    np.testing.assert_allclose(answer, predict(model, data), atol=1e-5)
+    np.testing.assert_allclose(answer, predicted(case), atol=1e-5)
 
 
 @WITH_MASK
@@ -347,11 +350,11 @@ def test_every_switch(case, switch, tmp_path):
             small_model(case)
         before, case = (c.changed(**{needed: True}) for c in (before, case))
     model, data = built(case)
-    assert_probabilities(predict(model, data), data)
+    assert_probabilities(predicted(case), data)
     with restored(model):
         assert_every_variable_gets_a_gradient(model, data)
     assert_reloads(model, data, tmp_path / "model.keras")
     default, _ = built(before)
     assert [w.shape for w in default.weights] != [w.shape for w in model.weights] or (
-        np.abs(predict(model, data) - predict(default, data)).max() > 1e-4
+        np.abs(predicted(case) - predicted(before)).max() > 1e-4
     ), "the switch does nothing"

@@ -7,7 +7,7 @@ from job_runner import check, run_job, succeed
 
 from tools.benchmark_memory import MEASUREMENTS
 
-AS_PROCESSES = ("segment_top_n", "video_score")
+AS_PROCESSES = ("video_score",)
 
 
 @pytest.mark.slow

@@ -165,7 +165,7 @@ def test_a_batch_norm_sees_every_frame_and_no_padding():
 
 @pytest.mark.parametrize(
     ("cell", "head"),
-    [("lstm", logistic.build), ("gru", moe.build), ("lstm", gated), ("gru", perceptron)],
+    [("lstm", gated), ("gru", perceptron)],
 )
 def test_model_that_classifies_frames_is_saved_and_trains_with_xla(cell, head, tmp_path):
     model, x = make_model(cell, head, output="frames", prediction="max"), make_frames()
