@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 
 import tensorflow as tf
@@ -104,6 +105,9 @@ def _train_epoch(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")
         trainer.fit(_unsharded(dataset), shuffle=False, callbacks=[callback], verbose=0)
+    # Keras' iterator of an epoch and its generator hold each other: without this, a long training
+    # gathers iterators of tf.data, each with about ten threads.
+    gc.collect()
     if position.step == step and step_in_epoch == 0:
         reader.log.finish()
         raise UserError(reader.shortage())
