@@ -9,12 +9,15 @@ Started again with the same flags, it goes on from its last checkpoint.
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import sys
 
 import keras
 from absl import flags, logging
 
 from yt8m import runs
-from yt8m.base import define, files, jobs, spec_language
+from yt8m.base import define, files, interruption, jobs, spec_language
 from yt8m.base.errors import UserError, first_line
 from yt8m.data.video.sources import pattern
 from yt8m.inputs import flags as input_flags
@@ -224,9 +227,25 @@ def main() -> None:
     with files.locked(args.train_dir):
         runs.start(args.train_dir, config, args.start_new_model)
         schedule = input_flags.fill(TrainingPlan)
-        end = loop.train(args.train_dir, trainer, weights, data, schedule, args.seed)
+        try:
+            end = loop.train(args.train_dir, trainer, weights, data, schedule, args.seed)
+        except interruption.Interrupted:
+            _say_what_is_kept(args.train_dir)
+            raise
     best = "" if end.best is None else f", best {REPORTED[data.examples.metric]} {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
+
+
+def _say_what_is_kept(train_dir: str) -> None:
+    """After an interruption: which files there are, and the command that goes on from them."""
+    step = checkpoints.last_step(train_dir)
+    if step is None:
+        return
+    best = " and the best model so far" if runs.has_model(train_dir) else ""
+    kept = f"Kept in {train_dir}: the checkpoint of step {step}{best}."
+    # The flag would delete it all.
+    given = [text for text in sys.argv[1:] if not re.match("--?start_new_model", text)]
+    print(f"{kept} To go on: {shlex.join(['yt8m', 'train', *given])}", file=sys.stderr)
 
 
 def _refuse_for_clips(model: spec_language.Spec, eval_data_pattern: str) -> None:

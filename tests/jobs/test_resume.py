@@ -2,14 +2,17 @@
 
 import json
 import signal
+import subprocess
 import sys
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, command, run_process, succeed
+from job_runner import NUM_CLASSES, command, run_job, run_process, succeed
+
+from yt8m.base.progress import ProgressReport
 
 STEPS_AN_EPOCH = 15
-NUM_EPOCHS = 3
+NUM_EPOCHS = 4
 
 
 @pytest.fixture
@@ -39,46 +42,82 @@ def last_step(folder) -> int:
 
 
 KILLED_SOON_AFTER = """
-import os, random, runpy, signal, sys, threading, time
+import os, random, runpy, sys, threading, time
 from pathlib import Path
 
 
-def kill(folder, checkpoint):
+def kill(number, folder, checkpoint):
     while not any(path.name >= checkpoint for path in Path(folder).glob("checkpoints/step-*")):
         time.sleep(0.01)
     time.sleep(random.random() * 0.3)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), int(number))
 
 
-threading.Thread(target=kill, args=(sys.argv.pop(1), sys.argv.pop(1)), daemon=True).start()
+threading.Thread(target=kill, args=[sys.argv.pop(1) for _ in range(3)], daemon=True).start()
 runpy.run_module("yt8m.train", run_name="__main__", alter_sys=True)
 """
 
 
-def kill_after(folder, step: int, flags: dict) -> None:
-    """Starts training, which is killed with SIGKILL some time after the checkpoint of `step`."""
+def kill_after(folder, step: int, number: int, flags: dict) -> subprocess.CompletedProcess:
+    """Starts training, which gets a signal some time after the checkpoint of `step`."""
     training = command("yt8m.train", train_dir=folder, **flags)
-    killer = [sys.executable, "-c", KILLED_SOON_AFTER, str(folder), f"step-{step:09d}"]
-    assert run_process([*killer, *training[3:]]).returncode == -signal.SIGKILL
+    killer = [sys.executable, "-c", KILLED_SOON_AFTER, str(number), str(folder), f"step-{step:09d}"]
+    return run_process([*killer, *training[3:]])
 
 
 def test_a_killed_training_ends_as_an_unbroken_one(flags, tmp_path):
-    """Killed twice: inside the first epoch, and inside the second."""
+    """Killed, ended and interrupted from the keyboard, each inside another epoch."""
     succeed("yt8m.train", train_dir=tmp_path / "unbroken", **flags)
     broken = tmp_path / "broken"
     seen = []
-    for step in (4, STEPS_AN_EPOCH + 6):
-        kill_after(broken, step, flags)
+    for epoch, number in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)):
+        step = STEPS_AN_EPOCH * epoch + 5
+        result = kill_after(broken, step, number, flags)
         seen.append(last_step(broken))
         assert seen[-1] >= step
+        if number == signal.SIGKILL:
+            assert result.returncode == -number
+            continue
+        assert result.returncode == 128 + number
+        kept, ended = result.stderr.splitlines()[-2:]
+        assert kept.startswith(f"Kept in {broken}: the checkpoint of step {seen[-1]} and the best ")
+        assert f"To go on: yt8m train --train_dir={broken} " in kept
+        assert ended == f"Ended by {number.name}."
     succeed("yt8m.train", train_dir=broken, **flags)
-    assert seen == sorted(seen)
+    assert seen == sorted(set(seen))
     total = STEPS_AN_EPOCH * NUM_EPOCHS
     assert last_step(broken) == total
     for step in range(STEPS_AN_EPOCH, total + 1, STEPS_AN_EPOCH):
         ours, theirs = (read_evaluation(folder, step) for folder in (broken, tmp_path / "unbroken"))
         for metric in ("gap", "map", "loss"):
             np.testing.assert_allclose(ours[metric], theirs[metric], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"), [("Training", 1), ("Evaluating", STEPS_AN_EPOCH)], ids=str
+)
+def test_an_interrupted_training_keeps_the_step_it_is_in(
+    task, expected, flags, tmp_path, monkeypatch
+):
+    """And an evaluation that was cut short is made by the next start."""
+    advance = ProgressReport.advance
+
+    def ask(self, *arguments):
+        if self.task == task:
+            signal.raise_signal(signal.SIGTERM)
+        advance(self, *arguments)
+
+    flags = flags | {"checkpoint_steps": 1000, "num_epochs": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressReport, "advance", ask)
+        result = run_job("yt8m.train", train_dir=tmp_path, start_new_model=True, **flags)
+    assert result.returncode == 128 + signal.SIGTERM
+    assert last_step(tmp_path) == expected
+    assert "To go on: yt8m train" in result.stderr and "start_new_model" not in result.stderr
+    assert not (tmp_path / "eval").exists()
+    succeed("yt8m.train", train_dir=tmp_path, **flags)
+    for step in (STEPS_AN_EPOCH, 2 * STEPS_AN_EPOCH):
+        assert read_evaluation(tmp_path, step)["num_examples"] == 100
 
 
 def test_more_epochs_continue_a_finished_run(flags, tmp_path):

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from absl import app, flags, logging
 
+from yt8m.base import interruption
 from yt8m.base.errors import UserError
 
 # A reader that was left is waited for so long: it may be decoding a video.
@@ -37,7 +38,6 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
         logging.use_absl_handler()
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         try:
             if len(argv) > 1:
                 raise UserError(
@@ -46,11 +46,15 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
             if keras.config.backend() != "tensorflow":
                 # TensorFlow only reads; the memory of the GPUs is for the backend that computes.
                 tf.config.set_visible_devices([], "GPU")
-            main()
+            with interruption.handled():
+                main()
         except UserError as error:
             sys.stdout.flush()
             print(f"ERROR: {error}", file=sys.stderr)
             sys.exit(1)
+        except interruption.Interrupted as error:
+            print(f"Ended by {signal.Signals(error.number).name}.", file=sys.stderr)
+            sys.exit(error.status)
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             sys.exit(130)

@@ -9,6 +9,8 @@ from absl import logging
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from yt8m.base import interruption
+
 _LOG_SECONDS = 15.0
 
 
@@ -55,8 +57,13 @@ class ProgressReport:
             logging.info("%s: %d %s in %.1f s.", self.task, self.done, self.unit, seconds)
 
     def advance(self, count: int, note: str = "") -> None:
-        """Adds what is done; `note` says more, such as the loss."""
+        """Adds what is done; `note` says more, such as the loss.
+
+        Raises:
+            Interrupted: the work is to stop here, see `interruption.deferred`.
+        """
         self.done += count
+        interruption.check()
         now = time.monotonic()
         rate = self.done / max(now - self._started, 1e-9)
         note = f", {note}" if note else ""

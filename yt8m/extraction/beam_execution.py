@@ -12,7 +12,6 @@ import contextlib
 import multiprocessing
 import os
 import re
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -39,7 +38,7 @@ def processes(number: int) -> Iterator[concurrent.futures.Executor]:
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     pool = concurrent.futures.ProcessPoolExecutor(
-        number, mp_context=context, initializer=_begin, initargs=(os.getpid(),)
+        number, mp_context=context, initializer=watchdog.end_with, initargs=(os.getpid(),)
     )
     try:
         yield pool
@@ -47,11 +46,6 @@ def processes(number: int) -> Iterator[concurrent.futures.Executor]:
         for process in set(multiprocessing.active_children()) - others:
             process.kill()  # Where the block failed, in the middle of its work.
         pool.shutdown(cancel_futures=True)
-
-
-def _begin(starter: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # What starts it ends it.
-    watchdog.end_with(starter)
 
 
 def run_in_processes(

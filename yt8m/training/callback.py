@@ -14,6 +14,7 @@ from absl import logging
 from keras import ops
 
 from yt8m import runs
+from yt8m.base import interruption
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.reader import Reader
@@ -143,13 +144,14 @@ class RunCallback(keras.callbacks.Callback):
             self._log("train", logs)
             self._note = f"epoch {position.epoch + 1}, mean loss {float(logs['loss_mean']):.4g}"
             self._check_divergence(float(logs["loss_mean"]))
-        self.progress.advance(self.batch_size, self._note)
-        if self._is_out_of_steps():
-            self.model.stop_training = True
-        elif schedule.eval_steps and position.step % schedule.eval_steps == 0:
-            self.save()
-        elif position.step % schedule.checkpoint_steps == 0:
-            self._checkpoint()
+        with self._kept_if_interrupted():
+            self.progress.advance(self.batch_size, self._note)
+            if self._is_out_of_steps():
+                self.model.stop_training = True
+            elif schedule.eval_steps and position.step % schedule.eval_steps == 0:
+                self.save()
+            elif position.step % schedule.checkpoint_steps == 0:
+                self._checkpoint()
 
     def on_train_end(self, logs=None) -> None:
         """Ends an epoch, or the training where it stopped in one: saves and checkpoints.
@@ -160,9 +162,28 @@ class RunCallback(keras.callbacks.Callback):
             return
         if not self._is_out_of_steps():
             self.position.epoch, self.position.step_in_epoch = self.position.epoch + 1, 0
-        if logs:
-            self._log("train", logs)
-        self.save()
+        with self._kept_if_interrupted():
+            if logs:
+                self._log("train", logs)
+            self.save()
+
+    def catch_up(self) -> None:
+        """Evaluates where a training was interrupted before an evaluation that was due."""
+        position = self.position
+        steps = self.schedule.eval_steps
+        due = position.step_in_epoch == 0 or (steps and position.step % steps == 0)
+        if position.step and due and position.saved_step != position.step:
+            self.save()
+
+    @contextlib.contextmanager
+    def _kept_if_interrupted(self) -> Iterator[None]:
+        """Checkpoints where the training is asked to end."""
+        try:
+            yield
+        except interruption.Interrupted:
+            interruption.notice()
+            self._checkpoint()
+            raise
 
     def save(self) -> None:
         """Evaluates, saves the model where it is the best so far, and checkpoints: in this order.

@@ -68,6 +68,12 @@ def exists(train_dir: str) -> bool:
     return bool(_list(train_dir))
 
 
+def last_step(train_dir: str) -> int | None:
+    """The step of the last checkpoint; None without one."""
+    checkpoints = _list(train_dir)
+    return int(os.path.basename(checkpoints[-1]).removeprefix("step-")) if checkpoints else None
+
+
 def _restore(checkpoint: str, trainer: keras.Model) -> dict:
     with open(os.path.join(checkpoint, _STATE), encoding="utf-8") as file:
         state = json.load(file)

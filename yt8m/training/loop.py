@@ -9,6 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from yt8m import runs
+from yt8m.base import interruption
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.diagnose import clear_errors
@@ -43,6 +44,7 @@ def train(
 
     Raises:
         UserError: the data is too small for one batch or does not fit, or training diverged.
+        Interrupted: the process was asked to end; a checkpoint is kept of where it was.
     """
     reader = data.reader
     reader.check_fills_a_batch()
@@ -68,8 +70,10 @@ def train(
                 logging.info("Nothing is left to train: --num_epochs or --max_steps is reached.")
                 callback.save()
                 return position
-            while not schedule.is_over(position):
-                _train_epoch(trainer, data, seed, position, callback)
+            with interruption.deferred():
+                callback.catch_up()
+                while not schedule.is_over(position):
+                    _train_epoch(trainer, data, seed, position, callback)
     reader.log.finish()
     return position
 
