@@ -7,7 +7,7 @@ import os
 import keras
 import numpy as np
 import pytest
-from toy_records import FRAMES, frame_batch, predict
+from toy_records import FRAMES, VIDEOS, frame_batch, predict
 
 from frame_models.pixels.layers.conv3d import Conv3D
 from yt8m import runs
@@ -39,6 +39,14 @@ def test_a_setting_that_is_younger_than_a_run_makes_no_other_run():
     other = dataclasses.replace(CONFIG, model="average(head=moe(mixtures=3))")
     assert "mixtures=3" in other.difference(full)[0] and len(other.difference(full)) == 1
     assert dataclasses.replace(CONFIG, model="gone(a=1)").difference(full)
+
+
+def test_what_an_earlier_version_recorded_for_nothing_makes_no_other_run():
+    now = dataclasses.replace(CONFIG, schema=VIDEOS)
+    stored = now.to_json()
+    del stored["eval_data_pattern"]  # As 0.1.0 wrote it.
+    stored["preprocessing"]["max_frames"] = 300
+    assert runs.RunConfig.from_json(stored).difference(now) == []
 
 
 def test_a_failed_write_keeps_the_previous_model(tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ def main() -> None:
         model=str(args.model),
         schema=schema,
         num_classes=args.num_classes,
-        preprocessing={"normalize": args.normalize, "max_frames": args.max_frames},
+        preprocessing=input_flags.preprocessing(schema),
         loss=str(losses.from_spec("cross_entropy")),
         optimizer={},
         training={"imported_from": os.path.abspath(args.checkpoint)},

@@ -20,7 +20,7 @@ from frame_models.pixels.layers.conv3d import Conv3D
 from yt8m.base import spec_language
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.files import atomic_path, check_local, write_json, writing
-from yt8m.data.schema import Schema
+from yt8m.data.schema import VIDEO, Schema
 from yt8m.data.video.clip_schema import CLIP, ClipSchema
 from yt8m.modeling import losses, specs
 
@@ -46,7 +46,8 @@ class RunConfig:
         model: the spec, every default filled in.
         schema: what the records hold, or for raw video what a clip is.
         num_classes: the size of the vocabulary.
-        preprocessing: such as {"normalize": "l2", "max_frames": 300}; nothing for raw video.
+        preprocessing: such as {"normalize": "l2", "max_frames": 300}, the latter of frame-level
+            records only; nothing for raw video.
         loss: the spec of the loss.
         optimizer: the spec of the optimizer and its schedule, clipping and EMA.
         training: batch size, seed and whatever else decides the weights.
@@ -80,7 +81,7 @@ class RunConfig:
 
     @property
     def max_frames(self) -> int | None:
-        """Frames after these are cut; None for raw video."""
+        """Frames after these are cut; None where the examples are no frame-level records."""
         return self.preprocessing.get("max_frames")
 
     @property
@@ -257,6 +258,9 @@ def _brought_up_to_date(data: dict[str, Any]) -> dict[str, Any]:
         nothing += ["videos"]
         nothing += [] if training.get("segment_labels") else _OF_SEGMENTS
         nothing += [] if training.get("teacher") else _OF_A_TEACHER
+    if data["schema"]["kind"] == VIDEO:
+        kept = {name: v for name, v in data["preprocessing"].items() if name != "max_frames"}
+        data = data | {"preprocessing": kept}
     for name in nothing:
         training.pop(name, None)
     pattern = data.get("flags", {}).get("eval_data_pattern", "")

@@ -20,7 +20,7 @@ from absl import flags, logging
 from yt8m import runs
 from yt8m.base import define, jobs
 from yt8m.base.errors import UserError
-from yt8m.data.ids import as_text
+from yt8m.data.ids import FirstRecords, as_text
 from yt8m.data.read_log import SKIP, ReadLog
 from yt8m.data.reader import Reader
 from yt8m.data.teacher import TeacherScores, check_names, sidecar_path
@@ -94,11 +94,13 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
             job was told to fail on that.
     """
     ids, classes, scores = [], [], []
+    first = FirstRecords()
     try:
         for batch in predicting.batches(reader, f"Scoring {reader.paths[0]}"):
             found, values = teacher(batch)
             predicting.check_finite(values, batch, reader)
             known = (found >= 0).any(axis=1)
+            known &= [first.add(as_text(video_id)) for video_id in batch["ids"]]
             ids.extend(batch["ids"][known])
             classes.append(found[known])
             scores.append(values[known])
@@ -106,6 +108,7 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
         if reader.log.num_records or reader.log.failure:
             raise
         logging.warning("%s: %s", reader.paths[0], error)
+    first.warn()
     if not ids:
         logging.warning("The teacher has nothing to say of %s.", reader.paths[0])
         classes, scores = [np.zeros((0, 1), int)], [np.zeros((0, 1))]

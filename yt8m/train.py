@@ -212,12 +212,11 @@ def main() -> None:
         "average_checkpoints": args.average_checkpoints,
         "seed": args.seed,
     }
-    preprocessing = {"normalize": args.normalize, "max_frames": args.max_frames}
     config = runs.RunConfig(
         model=str(args.model),
         schema=data.schema,
         num_classes=data.num_classes,
-        preprocessing={} if of_clips else preprocessing,
+        preprocessing=input_flags.preprocessing(data.schema),
         loss=str(args.loss),
         optimizer=optimizer.recorded(),
         training=training | data.recorded | network.recorded(data.teacher is not None),

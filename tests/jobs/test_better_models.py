@@ -90,6 +90,17 @@ def test_a_run_teaches_another(tmp_path, own_shards, run_dir, training_flags):
     assert answer[0] > 0.7 and answer[1:].max() < 0.3, answer
 
 
+def test_a_video_that_comes_twice_is_taught_once(tmp_path, run_dir, shards):
+    records = shards / "frame" / "validate0000.tfrecord"
+    (tmp_path / "twice.tfrecord").write_bytes(2 * records.read_bytes())
+    flags = {"train_dir": run_dir, "input_data_pattern": tmp_path / "*.tfrecord"}
+    result = run_job("yt8m.teach", **flags)
+    assert "34 records have the id of an earlier one; they are left out." in result.stderr
+    (path,) = tmp_path.glob("twice.tfrecord.*")
+    with np.load(path) as scores:
+        assert len(scores["ids"]) == 34
+
+
 def test_a_submission_teaches(tmp_path, shards, run_dir):
     pattern = shards / "frame" / "validate*.tfrecord"
     submission = tmp_path / "submission.csv"

@@ -63,6 +63,12 @@ def test_a_model_for_other_records(train, shards):
     train("average takes frames", train_data_pattern=videos, eval_data_pattern="")
 
 
+def test_a_number_of_frames_for_records_without_frames(train, shards):
+    pattern = shards / "video" / "train*.tfrecord"
+    flags = {"model": "logistic", "train_data_pattern": pattern, "eval_data_pattern": ""}
+    train("--max_frames has no meaning for video-level records", max_frames=100, **flags)
+
+
 def test_fewer_examples_than_a_batch(train):
     train("240 training examples", "batch of 256", batch_size=256)
     train("training examples", "batch of 5000", batch_size=5000)

@@ -14,6 +14,8 @@ from absl import flags
 from yt8m.base import define
 from yt8m.base.errors import UserError
 from yt8m.data.read_log import FAIL, SKIP
+from yt8m.data.schema import FRAME, Schema
+from yt8m.data.video.clip_schema import CLIP, ClipSchema
 from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.inputs.clip_settings import ClipSettings
 
@@ -110,6 +112,21 @@ def clip_settings() -> ClipSettings:
         on_corrupt=values.on_corrupt_shard,
         **views,
     )
+
+
+def preprocessing(schema: Schema | ClipSchema) -> dict[str, Any]:
+    """What --normalize and --max_frames say of the examples; nothing of raw video.
+
+    Raises:
+        UserError: --max_frames is given for records that hold no frames.
+    """
+    if schema.kind == CLIP:
+        return {}
+    values = {"normalize": flags.FLAGS.normalize}
+    if schema.kind == FRAME:
+        return values | {"max_frames": flags.FLAGS.max_frames}
+    refuse(["max_frames"], "for video-level records, which hold no frames")
+    return values
 
 
 def fill(settings: type[_Settings], **values: Any) -> _Settings:
