@@ -59,6 +59,7 @@ def define_flags() -> None:
         "Size of the vocabulary; by default that of the shards of --fit_on, and without these any.",
         at_least=1,
     )
+    define.path("results_file", "Also write what --fit_on found to this file, as JSON.", "")
     input_flags.define_data_flags(batch_size=1024)
 
 
@@ -67,6 +68,8 @@ def main() -> None:
     args = flags.FLAGS
     paths = input_files(args.input_files)
     check_output(args.output_file, paths)
+    if args.results_file:
+        files.check_output_file(args.results_file)
     of_segments = are_of_segments(paths)
     _refuse_flags(of_segments, args.fit_on)
     weights = input_flags.parse_weights(args.weights, paths)
@@ -83,6 +86,8 @@ def main() -> None:
             objective = objectives.video_objective(ensemble, reader, args.top_k)
         fitted = fit(objective, len(paths))
         print_fit(f"{objective.title} of {args.fit_on}", paths, fitted)
+        if args.results_file:
+            files.write_json(args.results_file, results_of(paths, fitted))
         weights = fitted.weights / fitted.weights.max()
     most = args.segment_max_pred if of_segments else args.top_k
     count = ensemble.write(args.output_file, weights, most)
@@ -114,7 +119,8 @@ def _refuse_flags(of_segments: bool, fit_on: str | None) -> None:
     if fit_on:
         input_flags.refuse(["weights"], "with --fit_on, which finds the weights")
     else:
-        input_flags.refuse(["batch_size", "on_corrupt_shard"], "without --fit_on, which reads")
+        reading = ["batch_size", "on_corrupt_shard", "results_file"]
+        input_flags.refuse(reading, "without --fit_on, which reads")
 
 
 def input_files(pattern: str) -> list[str]:
@@ -178,6 +184,18 @@ def are_of_segments(paths: list[str]) -> bool:
             f"{names[not kinds[0]]}. Join those of one kind."
         )
     return kinds[0]
+
+
+def results_of(paths: list[str], fitted: Fit) -> dict[str, object]:
+    """What each file, equal weights and the fitted ones are worth, as JSON values."""
+    return {
+        "files": [
+            {"file": path, "weight": float(weight), "alone": float(alone)}
+            for path, weight, alone in zip(paths, fitted.weights, fitted.alone, strict=True)
+        ],
+        "equal_weights": float(fitted.equal),
+        "these_weights": float(fitted.value),
+    }
 
 
 def print_fit(title: str, paths: list[str], fitted: Fit) -> None:

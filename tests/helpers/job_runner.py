@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -78,11 +77,6 @@ def measure(module: str, **flags: object) -> dict:
         path = Path(folder, "results.json")
         succeed(module, results_file=path, **flags)
         return json.loads(path.read_text())
-
-
-def table_value(printed: str, name: str) -> float:
-    """The number beside a name in a table that a job printed, where no file holds it."""
-    return float(re.search(rf"^│ {name}\b.*?([-\d.]+) +│$", printed, re.MULTILINE)[1])
 
 
 def check_error(result: subprocess.CompletedProcess, *parts: object) -> None:

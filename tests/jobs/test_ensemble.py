@@ -1,13 +1,16 @@
 """The ensemble of two models' submissions, as a user makes and scores it."""
 
 import functools
+import json
 import random
 import re
+import tempfile
+from pathlib import Path
 
 import job_runner
 import pytest
 import tensorflow as tf
-from job_runner import NUM_CLASSES, measure, succeed, table_value
+from job_runner import NUM_CLASSES, measure, succeed
 
 HEADER = "VideoId,LabelConfidencePairs\n"
 
@@ -38,18 +41,27 @@ def score(path, pattern) -> float:
     return measure("yt8m.score", num_classes=NUM_CLASSES, **flags)["gap"]
 
 
+def fit(**flags) -> tuple[dict, str]:
+    """What a fit wrote as JSON, and what it printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "results.json")
+        printed = succeed("yt8m.ensemble", results_file=path, **flags)
+        return json.loads(path.read_text()), printed
+
+
 @pytest.mark.parametrize("method", ["mean", "geometric", "rank"])
 def test_weights_fitted_on_labels_score_as_promised(method, submissions, shards, tmp_path):
     pattern = shards / "frame" / "validate*.tfrecord"
     flags = {"input_files": submissions / "?.csv", "method": method, "num_classes": NUM_CLASSES}
-    printed = succeed("yt8m.ensemble", output_file=tmp_path / "fitted.csv", fit_on=pattern, **flags)
+    fitting = {"output_file": tmp_path / "fitted.csv", "fit_on": pattern}
+    results, printed = fit(**fitting, **flags)
     assert "GAP@20 on 100 videos of" in printed
     assert printed.endswith(f"Wrote 100 videos: {tmp_path / 'fitted.csv'}\n")
     fitted = score(tmp_path / "fitted.csv", pattern)
-    assert fitted == pytest.approx(table_value(printed, "all, these weights"), abs=2e-4)
-    equal = table_value(printed, "all, equal weights")
-    alone = [float(value) for value in re.findall(r"(0\.\d{5}) │$", printed, re.MULTILINE)[:2]]
+    assert fitted == pytest.approx(results["these_weights"], abs=2e-4)
+    equal, alone = results["equal_weights"], [file["alone"] for file in results["files"]]
     assert fitted >= max(equal, *alone) - 2e-4
+    assert len(alone) == 2 and all(f"{value:.5f}" in printed for value in (equal, *alone))
 
     weights = re.search(r"--weights=(\S+)", printed)[1]
     succeed("yt8m.ensemble", output_file=tmp_path / "given.csv", weights=weights, **flags)
@@ -94,8 +106,7 @@ def segment_files(shards, tmp_path):
 @pytest.mark.parametrize("method", ["mean", "geometric", "rank"])
 def test_weights_fitted_on_ratings_score_as_promised(method, segment_files, shards):
     pattern, output = shards / "segment" / "validate*.tfrecord", segment_files / "out" / "out.csv"
-    printed = succeed(
-        "yt8m.ensemble",
+    results, printed = fit(
         input_files=segment_files / "*.csv",
         output_file=output,
         fit_on=pattern,
@@ -103,7 +114,7 @@ def test_weights_fitted_on_ratings_score_as_promised(method, segment_files, shar
         num_classes=NUM_CLASSES,
     )
     assert "MAP@100000 on " in printed
-    fitted = table_value(printed, "all, these weights")
+    fitted = results["these_weights"]
     scored = measure(
         "yt8m.score", submission_file=output, eval_data_pattern=pattern, num_classes=NUM_CLASSES
     )
@@ -115,7 +126,7 @@ def test_weights_fitted_on_ratings_score_as_promised(method, segment_files, shar
         eval_data_pattern=pattern,
         num_classes=NUM_CLASSES,
     )
-    assert f"{alone['map_at_k']:.5f} │" in printed
+    assert results["files"][0]["alone"] == pytest.approx(alone["map_at_k"], abs=1e-9)
     assert fitted >= alone["map_at_k"]
 
     succeed(

@@ -21,7 +21,6 @@ from job_runner import (
     run_job,
     run_process,
     succeed,
-    table_value,
 )
 
 from yt8m import demo, runs
@@ -173,13 +172,14 @@ def test_damaged_shards_are_named_skipped_and_counted(run_dir, shards, tmp_path)
     (tmp_path / "c_text.tfrecord").write_text("not a shard\n" * 10)
     (tmp_path / "d_good.tfrecord").write_bytes(good)
     flags = {"train_dir": run_dir, "eval_data_pattern": tmp_path / "*.tfrecord"}
-    result = run_job("yt8m.eval", **flags)
+    result = run_job("yt8m.eval", results_file=tmp_path / "results.json", **flags)
     check(result)
     for name in ("a_flipped", "b_cut", "c_text"):
         assert f"{name}.tfrecord" in result.stderr
     assert "a_flipped.tfrecord is cut or corrupt at byte 0:" in result.stderr
     assert "3 damaged or unreadable shard(s), at least 3 record(s) lost" in result.stderr
-    assert 33 + 34 < table_value(result.stdout, "num_examples") < 100
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert 33 + 34 < results["num_examples"] < 100
 
     failed = run_job("yt8m.eval", on_corrupt_shard="fail", **flags)
     assert failed.returncode == 1
