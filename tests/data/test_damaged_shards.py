@@ -4,9 +4,20 @@ import os
 import pathlib
 
 import pytest
-from shard_files import HEADER, flip, ids, make_reader, record_starts, starts_of, write_video_shards
+from shard_files import (
+    HEADER,
+    VIDEO_SCHEMA,
+    flip,
+    ids,
+    make_reader,
+    record_starts,
+    starts_of,
+    write_video_shards,
+)
 
 from yt8m.base.errors import UserError
+from yt8m.data import tfrecord
+from yt8m.data.detect import detect
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.read_log import FAIL, ReadLog
 
@@ -208,3 +219,40 @@ def test_all_of_it_at_once(paths, mode):
     reader = make_reader(paths)
     assert read(reader, mode) == expected({3, 80, SIZE - 1})[:-20]
     assert reader.log.lost == {paths[1]: 3, paths[2]: 1}
+
+
+def with_length(path: str, start: int, length: int) -> None:
+    """Makes the record at `start` say, with the right checksum, that it is so long."""
+    data = bytearray(pathlib.Path(path).read_bytes())
+    said = length.to_bytes(8, "little")
+    data[start : start + HEADER] = said + tfrecord.masked_crc(said).to_bytes(4, "little")
+    pathlib.Path(path).write_bytes(bytes(data))
+
+
+# TensorFlow ends the process without a word where a record says that it is so long.
+LENGTHS = [1 << 35, 1 << 40, (1 << 62) - 1, 1 << 63, (1 << 64) - 1]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("record", [0, 70])
+def test_a_record_that_says_it_is_longer_than_the_file(length, record, paths, mode, caplog):
+    start = starts_of(paths[1])[record]
+    with_length(paths[1], start, length)
+    check(paths, mode, {record}, [start], caplog)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_the_records_behind_such_a_length_show_what_is_in_a_shard(length, paths):
+    with_length(paths[1], 0, length)
+    assert detect([paths[1]]) == VIDEO_SCHEMA
+    assert len(list(tfrecord.undamaged(paths[1]))) == SIZE - 1
+
+
+def test_lengths_of_undamaged_and_of_cut_files_are_left_to_tensorflow(paths):
+    data = pathlib.Path(paths[1]).read_bytes()
+    assert tfrecord.lengths_fit(paths[1])
+    for size in (0, 1, HEADER, len(data) - 1):
+        pathlib.Path(paths[1]).write_bytes(data[:size])
+        assert tfrecord.lengths_fit(paths[1]) == (size < HEADER), size
+    pathlib.Path(paths[1]).write_text("no shard at all, but some text")
+    assert tfrecord.lengths_fit(paths[1])

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from shard_files import FRAME_SCHEMA, batches, frames, ids, make_reader, write
 
+from yt8m.base.errors import UserError
+from yt8m.data.diagnose import clear_errors
 from yt8m.data.schema import FRAME, Schema
 from yt8m.data.segment_reader import SegmentReader
 
@@ -110,3 +112,18 @@ def test_shuffled_skips_segments_not_videos(tmp_path):
     whole = ids(reader.shuffled(seed=1))
     assert sorted(whole) == sorted(ids(reader.sequential())) and len(whole) == 24
     assert ids(reader.shuffled(seed=1, skip_batches=2)) == whole[10:]
+
+
+@pytest.mark.parametrize("lengths", [(1, 2, 2), (2, 1, 2), (2, 2, 1), (0, 1, 1), (1, 1, 0)])
+@pytest.mark.parametrize("only", [None, (1,)])
+def test_ratings_that_do_not_agree_are_no_segments(lengths, only, tmp_path):
+    """Cut to the shortest list, they would be other ratings."""
+    classes, starts, scores = lengths
+    context = {"segment_labels": [1] * classes, "segment_start_times": [0] * starts}
+    if scores:  # Without a value a list has no type.
+        context["segment_scores"] = [1.0] * scores
+    records = [rated("good", 20, (0, 1, 1.0)), frames("odd", 20, **context)]
+    reader = make(tmp_path, records, segment_classes=only)
+    said = f"id odd. has {classes} segment_labels, {starts} segment_start_times and {scores} "
+    with pytest.raises(UserError, match=said), clear_errors(reader):
+        read(reader)

@@ -46,7 +46,7 @@ class _Handling:
         self.noticed = threading.Event()
 
     def handle(self, number: int, frame: types.FrameType | None) -> None:
-        """The handler. It raises, but for the first signal where that can wait."""
+        """The handler. It raises, except on the first signal where that can wait."""
         if self.dropped:
             self.dropped = False
         elif self.number is not None and not self.deferrals:
@@ -79,9 +79,9 @@ class _Handling:
 
 
 def _say(sentence: str) -> None:
-    """Writes past Python's buffer, in which the program may be."""
+    """Writes to standard error past Python's buffer, in which the program may be."""
     with contextlib.suppress(OSError):
-        os.write(sys.__stderr__.fileno(), f"\n{sentence}\n".encode())
+        os.write(2, f"\n{sentence}\n".encode())
 
 
 _handling: _Handling | None = None
@@ -142,8 +142,9 @@ def check() -> None:
         Interrupted: a signal came in a `deferred` block, which it ends.
     """
     handling = _handling
-    waits = handling is not None and handling.number is not None and handling.deferrals
-    if waits and threading.current_thread() is threading.main_thread():
+    if handling is None or handling.number is None or not handling.deferrals:
+        return
+    if threading.current_thread() is threading.main_thread():
         handling.deferrals = 0
         raise Interrupted(handling.number)
 

@@ -93,12 +93,11 @@ def read(path: str, log: ReadLog) -> Iterator[bytes]:
         yield bare
         return
     offset = count = 0
-    if tfrecord.can_be_opened(path):
-        dataset = tfrecord.without_autotune(tf.data.TFRecordDataset(path).ignore_errors())
-        for record in dataset.as_numpy_iterator():
-            offset += tfrecord.HEADER + len(record) + tfrecord.FOOTER
-            count += 1
-            yield record
+    dataset = tf.data.TFRecordDataset(tfrecord.readable(path)).ignore_errors()
+    for record in tfrecord.without_autotune(dataset).as_numpy_iterator():
+        offset += tfrecord.HEADER + len(record) + tfrecord.FOOTER
+        count += 1
+        yield record
     rest, go_on = log.finish_shard(path.encode(), offset, count)
     if not go_on:
         raise UserError(f"{log.failure} (--on_corrupt_shard=fail).")

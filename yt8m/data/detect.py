@@ -32,6 +32,8 @@ def detect(paths: list[str]) -> Schema:
     problems, damaged = [], []
     for path in paths:
         try:
+            if not tfrecord.lengths_fit(path):
+                raise tf.errors.DataLossError(None, None, "a record is longer than the file")
             records = tfrecord.without_autotune(tf.data.TFRecordDataset(path)).as_numpy_iterator()
             schema = _first_schema(records, path)
         except tf.errors.OpError as error:

@@ -231,7 +231,7 @@ class Reader:
         TensorFlow's reader gives up on a shard at its first damage. It is made silent about that,
         and the bytes it read are compared with the size of the file afterwards.
         """
-        shard = tf.numpy_function(_if_it_opens, [path], tf.string)
+        shard = tf.numpy_function(_if_readable, [path], tf.string)
         shard.set_shape([None])
         blocks = tf.data.TFRecordDataset(shard, buffer_size=_READ_BUFFER_BYTES)
         blocks = blocks.ignore_errors().batch(_BLOCK)
@@ -322,9 +322,9 @@ def mapped(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _if_it_opens(path: bytes) -> np.ndarray:
-    """The shard, or none where it cannot be opened, which the end of it reports."""
-    return np.array([path] if tfrecord.can_be_opened(path.decode()) else [], dtype=object)
+def _if_readable(path: bytes) -> np.ndarray:
+    """The shard, or none where TensorFlow must not read it, which the end of it reports."""
+    return np.array(tfrecord.readable(path.decode()), dtype=object)
 
 
 def _mean_bytes(found: list[bytes]) -> int:

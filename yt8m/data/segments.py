@@ -43,6 +43,9 @@ def parse_segments(
     starts = tf.sparse.to_dense(context["segment_start_times"])
     classes = tf.sparse.to_dense(context["segment_labels"])
     scores = tf.sparse.to_dense(context["segment_scores"])
+    agree = tf.reduce_all(tf.equal(tf.stack([tf.size(starts), tf.size(scores)]), tf.size(classes)))
+    with tf.control_dependencies([tf.debugging.Assert(agree, ["ratings must agree", classes])]):
+        classes = tf.identity(classes)
     if only is not None:
         wanted = tf.reduce_any(tf.equal(classes[:, None], tf.constant(only, tf.int64)), axis=1)
         starts, classes, scores = (tf.boolean_mask(x, wanted) for x in (starts, classes, scores))

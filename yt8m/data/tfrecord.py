@@ -7,6 +7,7 @@ the data. TensorFlow reads undamaged shards; this module goes on where it stops 
 from __future__ import annotations
 
 import dataclasses
+import os
 import struct
 from collections.abc import Iterator
 
@@ -83,6 +84,32 @@ def can_be_opened(path: str) -> bool:
     return True
 
 
+def lengths_fit(path: str) -> bool:
+    """Whether no record says, with the right checksum, that it is longer than its file.
+
+    To be asked before TensorFlow reads a shard: it makes room for what such a record says, and the
+    process is gone without a word. Files that are not local are taken as they are: to look at each
+    length is to read them twice. So is what cannot be read: TensorFlow says why.
+    """
+    if "://" in path or not os.path.isfile(path):
+        return True
+    with open(path, "rb") as file:
+        descriptor, position = file.fileno(), 0
+        size = os.fstat(descriptor).st_size
+        while position + HEADER <= size:
+            header = os.pread(descriptor, HEADER, position)
+            end = position + HEADER + int.from_bytes(header[:8], "little") + FOOTER
+            if end > size:
+                return not has_valid_header(header)
+            position = end
+    return True
+
+
+def readable(path: str) -> list[str]:
+    """The shard, in a list, where TensorFlow may read it; else nothing, and `salvage` may."""
+    return [path] if can_be_opened(path) and lengths_fit(path) else []
+
+
 def undamaged(path: str) -> Iterator[bytes]:
     """The records of a shard that can be read, in order, one by one: to look at a few of them.
 
@@ -92,7 +119,7 @@ def undamaged(path: str) -> Iterator[bytes]:
         return
     with tf.io.gfile.GFile(path, "rb") as file:
         size, position = file.size(), 0
-        dataset = without_autotune(tf.data.TFRecordDataset(path).ignore_errors())
+        dataset = without_autotune(tf.data.TFRecordDataset(readable(path)).ignore_errors())
         for record in dataset.as_numpy_iterator():
             position += HEADER + len(record) + FOOTER
             yield record
