@@ -13,7 +13,7 @@ def build(
     members: int = 3,
     member: VideoModel = mlp.build,
 ) -> dict[str, keras.KerasTensor]:
-    """Builds `members` models on the same features, alike but for their random weights.
+    """Builds `members` models on the same features that differ only in their random weights.
 
     Each has the label loss to itself, so they learn what they would have learnt alone, and their
     mean errs less than any one of them.

@@ -1,8 +1,10 @@
-"""Evaluates a run on shards: prints a table and writes eval/*.json and a CSV of the classes.
+"""Evaluates a run on shards or on raw video: prints its metrics and writes them to eval/.
 
 For example:
 
     yt8m eval --train_dir=runs/moe --eval_data_pattern='data/validate*.tfrecord'
+
+The files are eval/*.json, the metrics, and eval/*-classes.csv, a line for each class.
 
 With --segment_labels it evaluates the rated segments of YouTube-8M 2019. A run of raw video is
 evaluated on a manifest, over --num_clips clips and --num_crops crops of each video; the scores of

@@ -152,7 +152,7 @@ def define_flags() -> None:
         at_most=1,
     )
     define.string(
-        "teacher", "Name of a teacher whose scores are beside the shards, see yt8m.teach.", ""
+        "teacher", "Name of a teacher whose scores are beside the shards, see `yt8m teach`.", ""
     )
     define.path("teacher_dir", "Folder of the teacher's scores, if not beside the shards.", "")
     define.number(

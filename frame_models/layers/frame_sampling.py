@@ -93,7 +93,7 @@ class FrameSampling(keras.layers.Layer):
         return ops.minimum(drawn, bound - 1)
 
     def compute_output_spec(self, inputs, training=None):
-        """Keeps the shapes, but for the length in time, which is open."""
+        """Keeps the shapes, except the length in time, which is open."""
         frames = {
             name: keras.KerasTensor((feature.shape[0], None, feature.shape[2]), feature.dtype)
             for name, feature in inputs["frames"].items()

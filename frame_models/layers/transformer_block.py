@@ -112,7 +112,7 @@ class TransformerBlock(FrameLayer):
         return scores
 
     def compute_output_shape(self, input_shape, num_queries: int | None = None):
-        """Keeps the shape but for the vectors left out."""
+        """Keeps the shape, without the vectors that are left out."""
         return (input_shape[0], num_queries or input_shape[1], input_shape[2])
 
 

@@ -31,7 +31,7 @@ class Fit:
     """Fitted weights and what they are worth.
 
     Attributes:
-        weights: (files,) not negative; their sum is 1 but for rounding.
+        weights: (files,) not negative; their sum is 1 up to rounding.
         value: of the objective with them.
         equal: with equal weights.
         alone: (files,) of each file alone.

@@ -186,7 +186,7 @@ class SubmissionIndex:
         """Cuts the rows into blocks of neighbours, (rows,) int64 each, by their size in all files.
 
         Args:
-            most_bytes: of a block, but for a block of one row.
+            most_bytes: of a block; a block of one row may have more.
             most_rows: of a block.
         """
         ends = np.cumsum(sum(lengths(column) for column in self.locations))

@@ -75,9 +75,9 @@ class Joined:
 class VideoEnsemble:
     """Submissions of videos, and a mean of them.
 
-    The order of files and of classes within a line does not matter, but for the order of the
-    videos: that of the first file, then what only later ones have. A file that lacks a video, or
-    lists no class for it, does not count for it.
+    The order of classes within a line does not matter. That of the files decides only the order of
+    the videos: that of the first file, then what only later ones have. A file that lacks a video,
+    or lists no class for it, does not count for it.
 
     Args:
         paths: the files.

@@ -159,5 +159,5 @@ def check_labels(reader: ClipReader) -> None:
     if not any(item.labels for item in reader.items):
         raise UserError(
             f"None of the {len(reader.items)} videos has a label. Train and evaluate on labelled "
-            "ones; use yt8m.inference for others."
+            "ones; use `yt8m inference` for others."
         )

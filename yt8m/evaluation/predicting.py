@@ -79,7 +79,7 @@ def batches(reader: Reader, task: str) -> Iterator[dict[str, np.ndarray]]:
 
 NO_LABELS = (
     "The records in {} and the shards with it have no labels. Train and evaluate on labelled "
-    "shards; use yt8m.inference for others."
+    "shards; use `yt8m inference` for others."
 )
 
 

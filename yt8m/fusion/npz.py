@@ -19,7 +19,7 @@ _HEADER_READERS = {
 def map_array(path: str, archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """Maps an array into memory where it lies in the file as it is; else reads it.
 
-    `np.savez` writes so, but for arrays of unusual types; `np.savez_compressed` does not.
+    `np.savez` writes arrays so, except those of unusual types; `np.savez_compressed` does not.
 
     Args:
         path: the file.

@@ -116,7 +116,8 @@ class SegmentEvaluation:
     def update_ranked(self, places: np.ndarray, classes: np.ndarray, hits: np.ndarray) -> None:
         """Adds rated pairs of which only the places in the lists of their classes are known.
 
-        GAP compares classes, which places do not, so it is None from here on.
+        GAP compares pairs of different classes, and places in different lists do not compare. So
+        GAP is None from here on.
 
         Args:
             places: (pairs,), integers, the place of the segment in the list of the class, from 0;

@@ -23,6 +23,10 @@ def names() -> list[str]:
     Those of `keras.applications` are its functions' names in lower case. One of this package is a
     function of a module beside this one, with its own name, whose first parameters are `shape` and
     `width` and which returns a `keras.Model` from pixels between -1 and 1 to a map or a vector.
+
+    Example:
+        >>> {"resnet50", "karpathy"} <= set(names())
+        True
     """
     return sorted([*_applications(), *_own()])
 
@@ -55,6 +59,10 @@ def add_backbone(
         ValueError: there is no such backbone, it does not take such images or such a width, it has
             no batch norms and a momentum is given or that is out of its range, or the weights are
             not there or are of another network.
+
+    Example:
+        >>> add_backbone(keras.Input((24, 24, 3)), "cnn_m_2048", width=1 / 64).shape
+        (None, 32)
     """
     shape = tuple(images.shape[1:])
     if None in shape:

@@ -29,6 +29,12 @@ class ClipMaxPooling(_InFloat32, keras.layers.MaxPooling3D):
 
     Output shape:
         The same axes, those of time and space shorter.
+
+    Example:
+        >>> clip = np.arange(8.0).reshape(1, 2, 2, 2, 1)  # 2 frames of 2 x 2 pixels
+        >>> pool = ClipMaxPooling((1, 2, 2), data_format="channels_last", dtype="float16")
+        >>> keras.ops.convert_to_numpy(pool(clip)).ravel().tolist()
+        [3.0, 7.0]
     """
 
 
@@ -47,4 +53,10 @@ class ClipAveragePooling(_InFloat32, keras.layers.AveragePooling3D):
 
     Output shape:
         The same axes, those of time and space shorter.
+
+    Example:
+        >>> clip = np.arange(8.0).reshape(1, 2, 2, 2, 1)  # 2 frames of 2 x 2 pixels
+        >>> pool = ClipAveragePooling((1, 2, 2), data_format="channels_last", dtype="float16")
+        >>> keras.ops.convert_to_numpy(pool(clip)).ravel().tolist()
+        [1.5, 5.5]
     """

@@ -39,6 +39,10 @@ def cnn_m_2048(
     Reference:
         Chatfield et al., Return of the devil in the details, https://arxiv.org/abs/1405.3531,
         table 1; Simonyan and Zisserman, https://arxiv.org/abs/1406.2199, figure 1.
+
+    Example:
+        >>> cnn_m_2048((24, 24, 3), width=1 / 64).output.shape
+        (None, 32)
     """
     if norms not in (0, 1, 2):
         raise ValueError(f"norms must be 0, 1 or 2. Received: norms={norms}.")

@@ -23,6 +23,15 @@ class Conv3D(keras.layers.Conv3D):
 
     Output shape:
         (batch, time, height, width, filters); padding "valid" and strides shorten time and space.
+
+    Example:
+        >>> clip = np.ones((1, 4, 8, 8, 3))  # 4 frames of 8 x 8 pixels
+        >>> layer = Conv3D(18, kernel_size=3, data_format="channels_last", dtype="bfloat16")
+        >>> answer = layer(clip)
+        >>> tuple(answer.shape)
+        (1, 2, 6, 6, 18)
+        >>> bool(keras.ops.any(keras.ops.isnan(answer)))
+        False
     """
 
     def convolution_op(self, inputs, kernel):

@@ -26,6 +26,14 @@ class DepthwiseConv3D(keras.layers.Layer):
     Output shape:
         `(batch, (time - kernel) // stride + 1, height, width, channels * depth_multiplier)`,
         height and width as the padding and the strides make them.
+
+    Example:
+        >>> clip = np.array([1.0, 2.0, 5.0]).reshape(1, 3, 1, 1, 1)  # 3 frames of one pixel
+        >>> layer = DepthwiseConv3D(kernel_size=(2, 1, 1), use_bias=False)
+        >>> layer.build(clip.shape)
+        >>> layer.set_weights([np.array([-1.0, 1.0]).reshape(2, 1, 1, 1, 1)])
+        >>> keras.ops.convert_to_numpy(layer(clip)).ravel().tolist()  # a frame less that before it
+        [1.0, 3.0]
     """
 
     def __init__(

@@ -18,6 +18,10 @@ class MergeTime(keras.layers.Layer):
 
     Output shape:
         `(batch * time, ...)`.
+
+    Example:
+        >>> tuple(MergeTime()(np.zeros((2, 5, 8, 8, 3))).shape)  # 2 clips of 5 frames
+        (10, 8, 8, 3)
     """
 
     def __init__(self, **kwargs):
@@ -46,6 +50,11 @@ class SplitTime(keras.layers.Layer):
 
     Output shape:
         `(batch, time, ...)`.
+
+    Example:
+        >>> vectors, clips = np.zeros((10, 4)), np.zeros((2, 5, 8, 8, 3))
+        >>> tuple(SplitTime()([vectors, clips]).shape)
+        (2, 5, 4)
     """
 
     def __init__(self, **kwargs):
@@ -74,5 +83,10 @@ def each_frame(
 
     Returns:
         (batch, time, ...), what the function gives for each frame.
+
+    Example:
+        >>> pool = keras.layers.GlobalAveragePooling2D(data_format="channels_last")
+        >>> each_frame(keras.Input((5, 8, 8, 3)), pool).shape
+        (None, 5, 3)
     """
     return SplitTime()([function(MergeTime()(clips)), clips])

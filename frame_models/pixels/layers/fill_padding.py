@@ -17,12 +17,21 @@ class FillPadding(FrameLayer):
     Args:
         **kwargs: what every Keras layer takes, such as `name` and `dtype`.
 
+    Call arguments:
+        mask: `(batch, time)`, bool, true for a frame of the clip; None takes every frame for one.
+
     Input shape:
         `(batch, time, ...)`, float; mask `(batch, time)`, bool, true for a frame of the clip. No
         mask means that every frame is one. A clip without a frame becomes zeros.
 
     Output shape:
         That of the input. The mask does not go along.
+
+    Example:
+        >>> clip = np.array([[[1.0], [2.0], [float("inf")]]])
+        >>> filled = FillPadding()(clip, mask=np.array([[True, True, False]]))
+        >>> keras.ops.convert_to_numpy(filled)[0, :, 0].tolist()
+        [1.0, 2.0, 2.0]
     """
 
     def call(self, inputs, mask=None):

@@ -27,6 +27,12 @@ def average_over_frames(
 
     Raises:
         ValueError: the head answers several times.
+
+    Example:
+        >>> from video_models import logistic
+        >>> rows, mask = keras.Input((8,)), keras.Input((5,), dtype="bool")
+        >>> average_over_frames(rows, mask, num_classes=3, head=logistic.build).shape
+        (None, 3)
     """
     answers = head(rows, num_classes)
     if isinstance(answers, dict):

@@ -45,6 +45,13 @@ def frame_vectors(
 
     Raises:
         ValueError: an argument is out of its range, or the backbone does not take such frames.
+
+    Example:
+        >>> pixels, mask = keras.Input((5, 16, 16, 3)), keras.Input((5,), dtype="bool")
+        >>> settings = {"weights": None, "pooling": "avg", "dropout": 0.5, "momentum": None}
+        >>> settings |= {"backbone": "karpathy", "hidden": (32,), "width": 0.25}
+        >>> frame_vectors(pixels, mask, **settings).shape
+        (None, 8)
     """
     if pooling not in POOLING:
         raise ValueError(

@@ -29,6 +29,13 @@ class Fusion(keras.layers.Layer):
 
     Raises:
         ValueError: `kind` is neither of these, a share is negative, or all are 0.
+
+    Example:
+        >>> answers = np.array([[[0.5, 0.5], [0.75, 0.25]]])  # of 2 models on one video
+        >>> keras.ops.convert_to_numpy(Fusion()(answers)).tolist()
+        [[0.625, 0.375]]
+        >>> keras.ops.convert_to_numpy(Fusion("product")(answers)).round(4).tolist()
+        [[0.75, 0.25]]
     """
 
     def __init__(

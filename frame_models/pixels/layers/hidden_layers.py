@@ -22,6 +22,10 @@ def hidden_layers(
 
     Raises:
         ValueError: a width is not positive, or `dropout` is not a share.
+
+    Example:
+        >>> hidden_layers(keras.Input((8,)), (4096, 2048), dropout=0.5, width=1 / 64).shape
+        (None, 32)
     """
     if any(units < 1 for units in hidden):
         raise ValueError(f"hidden must hold positive widths. Received: hidden={hidden}.")

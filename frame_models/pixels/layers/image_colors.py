@@ -23,6 +23,12 @@ class ImageColors(keras.layers.Layer):
 
     Output shape:
         That of the input.
+
+    Example:
+        >>> layer = ImageColors(order=(2, 1, 0), scale=(127.5,) * 3, offset=(127.5,) * 3)
+        >>> pixel = np.array([[-1.0, 0.0, 1.0]])  # from -1 to 1, red first
+        >>> keras.ops.convert_to_numpy(layer(pixel)).tolist()  # from 0 to 255, blue first
+        [[255.0, 127.5, 0.0]]
     """
 
     def __init__(
@@ -72,6 +78,11 @@ def colors_of(preprocess) -> ImageColors:
 
     Raises:
         ValueError: the function mixes channels.
+
+    Example:
+        >>> layer = colors_of(lambda x: x[..., ::-1] / 255)
+        >>> layer.order, [round(value, 4) for value in layer.scale]
+        ((2, 1, 0), [0.5, 0.5, 0.5])
     """
     shown = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)]).astype("float32")
     black, *full = np.asarray(preprocess(shown.reshape(4, 1, 1, 3))).reshape(4, 3).astype(float)

@@ -54,6 +54,10 @@ def inception_v1(
         Szegedy et al., Going deeper with convolutions, https://arxiv.org/abs/1409.4842, with the
         batch norm of https://arxiv.org/abs/1502.03167 and 3x3 for 5x5, as inflated by Carreira
         and Zisserman, https://arxiv.org/abs/1705.07750, figure 3.
+
+    Example:
+        >>> inception_v1((8, 64, 64, 3), width=1 / 16, dimensions=3).output.shape
+        (None, 1, 2, 2, 64)
     """
     if dimensions not in (2, 3):
         raise ValueError(f"dimensions must be 2 or 3. Received: dimensions={dimensions}.")

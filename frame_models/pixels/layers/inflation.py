@@ -53,6 +53,18 @@ def inflate(
     Reference:
         Carreira and Zisserman, Quo vadis, action recognition? https://arxiv.org/abs/1705.07750,
         section 2.3.
+
+    Example:
+        >>> image = keras.Input((8, 8, 3))
+        >>> network = keras.Model(image, keras.layers.Conv2D(4, 3, name="conv")(image))
+        >>> clips = inflate(network, time_kernel=5)
+        >>> clips.get_layer("conv").kernel_size, clips.output.shape
+        ((5, 3, 3), (None, None, 6, 6, 4))
+        >>> pixels = np.random.default_rng(0).normal(size=(1, 8, 8, 3))
+        >>> film = np.repeat(pixels[:, None], 7, axis=1)
+        >>> answer = network(pixels)
+        >>> bool(keras.ops.all(keras.ops.isclose(clips(film), answer[:, None], atol=1e-5)))
+        True
     """
     if edges not in EDGES:
         raise ValueError(f"edges must be one of {', '.join(EDGES)}. Received: edges={edges!r}.")
@@ -147,7 +159,15 @@ def _check_model(model: keras.Model, space_only: tuple[str, ...]):
 
 
 def operations_of(model: keras.Model) -> Iterator[keras.Operation]:
-    """The layers and bare operations of a model and of the models in it, but their inputs."""
+    """The layers and bare operations of a model and of the models in it, except their inputs.
+
+    Example:
+        >>> image = keras.Input((8, 8, 3))
+        >>> network = keras.Model(image, keras.layers.Conv2D(4, 3, name="conv")(image))
+        >>> model = keras.Model(image, keras.layers.Flatten(name="flatten")(network(image)))
+        >>> [operation.name for operation in operations_of(model)]
+        ['conv', 'flatten']
+    """
     for operation in _graph(model).operations:
         if isinstance(operation, keras.Model):
             yield from operations_of(operation)

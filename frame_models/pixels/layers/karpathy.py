@@ -45,6 +45,10 @@ def karpathy(shape: tuple[int, int, int], width: float = 1.0) -> keras.Model:
         Karpathy et al., Large-scale video classification with convolutional neural networks, 2014,
         section 3, https://cs.stanford.edu/people/karpathy/deepvideo/. It does not say how the
         convolutions pad; this gives its numbers of parameters.
+
+    Example:
+        >>> karpathy((170, 170, 3), width=1 / 16).output.shape
+        (None, 7, 7, 16)
     """
     _check_size(shape, _SMALLEST)
     inputs = keras.Input(shape)
@@ -70,6 +74,10 @@ def karpathy_multiresolution(shape: tuple[int, int, int], width: float = 1.0) ->
 
     Reference:
         Karpathy et al., see `karpathy`, section 3.2.
+
+    Example:
+        >>> karpathy_multiresolution((178, 178, 3), width=1 / 16).output.shape
+        (None, 7, 7, 32)
     """
     _check_size(shape, 2 * _SMALLEST)
     inputs = keras.Input(shape)
@@ -102,6 +110,10 @@ def slow_fusion_network(clip: tuple[int, int, int, int], width: float = 1.0) -> 
 
     Reference:
         Karpathy et al., see `karpathy`, section 3.1.
+
+    Example:
+        >>> slow_fusion_network((10, 170, 170, 3), width=1 / 16).output.shape
+        (None, 1, 7, 7, 16)
     """
     _check_size(clip[1:], _SMALLEST)
     if clip[0] is None or clip[0] < 10 or clip[0] % 8 != 2:

@@ -31,6 +31,12 @@ class LocalResponseNormalization(keras.layers.Layer):
     Reference:
         Krizhevsky, Sutskever and Hinton, ImageNet classification with deep convolutional neural
         networks, 2012, section 3.3.
+
+    Example:
+        >>> pixel = np.array([[1.0, 1.0, 0.0, 0.0]])
+        >>> layer = LocalResponseNormalization(radius=1, bias=2.0, alpha=1.0, beta=1.0)
+        >>> keras.ops.convert_to_numpy(layer(pixel)).tolist()  # 1 / (2 + 1 + 1) of the first two
+        [[0.25, 0.25, 0.0, 0.0]]
     """
 
     def __init__(

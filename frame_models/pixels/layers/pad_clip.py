@@ -28,6 +28,13 @@ class PadClip(keras.layers.Layer):
 
     Raises:
         ValueError: `edges` is neither of these.
+
+    Example:
+        >>> clip = np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1, 1)  # 3 frames of one pixel
+        >>> keras.ops.convert_to_numpy(PadClip(time=(1, 2))(clip)).ravel().tolist()
+        [1.0, 1.0, 2.0, 3.0, 3.0, 3.0]
+        >>> keras.ops.convert_to_numpy(PadClip(width=(1, 0))(clip)).ravel().tolist()
+        [0.0, 1.0, 0.0, 2.0, 0.0, 3.0]
     """
 
     def __init__(

@@ -21,11 +21,23 @@ class SubNetwork(keras.layers.Layer):
             are named anew.
         **kwargs: what every Keras layer takes, such as `name`.
 
+    Call arguments:
+        training: whether the network runs as in training.
+
     Input shape:
         That of the network, a list where it has several inputs.
 
     Output shape:
         That of the network, and its dtype.
+
+    Example:
+        >>> image = keras.Input((8, 8, 3))
+        >>> network = keras.Model(image, keras.layers.Conv2D(4, 3, name="conv2d_17")(image))
+        >>> layer = SubNetwork(network, name="stream")
+        >>> tuple(layer(np.zeros((2, 8, 8, 3))).shape)
+        (2, 6, 6, 4)
+        >>> layer.weights[0].path
+        'stream/conv2d/kernel'
     """
 
     def __init__(self, network: keras.Model | dict, **kwargs):
@@ -78,6 +90,14 @@ def add_network(
 
     Returns:
         The output.
+
+    Example:
+        >>> image = keras.Input((8, 8, 3))
+        >>> network = keras.Model(image, keras.layers.Conv2D(4, 3)(image))
+        >>> model = keras.Model(image, add_network(image, network, copy_weights=True))
+        >>> pixels = np.ones((2, 8, 8, 3))
+        >>> bool(keras.ops.all(model(pixels) == network(pixels)))
+        True
     """
     layer = SubNetwork(network)
     output = layer(x)

@@ -13,6 +13,10 @@ def scaled(channels: int, width: float) -> int:
 
     Raises:
         ValueError: `width` is not positive.
+
+    Example:
+        >>> scaled(96, 0.25)
+        24
     """
     if not width > 0:
         raise ValueError(f"width must be positive. Received: width={width}.")

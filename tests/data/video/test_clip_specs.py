@@ -1,13 +1,8 @@
-"""Settings of raw video, and the patterns that name it."""
-
-import json
+"""Settings of raw video: what specs say, what is refused, and what follows from them."""
 
 import pytest
 
-from yt8m.base.errors import UserError
-from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clip_specs import Clips, Flow
-from yt8m.data.video.sources.pattern import Part, parse
 
 
 def test_specs_set_what_they_name_and_print_everything():
@@ -61,56 +56,3 @@ def test_flow_counts_its_channels():
     assert Flow().num_channels == 2
     assert Flow(length=10).num_channels == 20
     assert Flow(channels=3).num_channels == 3
-
-
-def test_a_schema_survives_json():
-    classes = ("a/x", "a/y", "b/x")
-    schema = ClipSchema(("pixels", "flow"), Clips(crop=(5, 6)), Flow(length=2), classes, ("a", "b"))
-    again = ClipSchema.from_json(json.loads(json.dumps(schema.to_json())))
-    assert again == schema
-    assert again.task_ranges == ((0, 2), (2, 3))
-    assert again.task_classes.tolist() == [[1, 1, 0], [0, 0, 1]]
-    assert schema.channels("flow") == 4
-
-
-def test_labels_become_places_among_the_classes():
-    schema = ClipSchema(("pixels",), Clips(), None, ("a", "b", "c"))
-    assert schema.class_ids(("c", "a"), "x.mp4") == [0, 2]
-    with pytest.raises(UserError, match=r"x.mp4 has the label 'd'.*\(a, b, c\)"):
-        schema.class_ids(("d",), "x.mp4")
-
-
-def test_a_task_may_begin_like_another():
-    schema = ClipSchema(("pixels",), Clips(), None, ("a/z", "ab/y", "ab/z"), ("a", "ab"))
-    assert schema.task_ranges == ((0, 1), (1, 3))
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("data/train*.tfrecord", None),
-        ("a.tfrecord,lists.txt", None),
-        ("clips.csv", [Part("clips.csv")]),
-        ("x/clips.CSV#train", [Part("x/clips.CSV", "train")]),
-        ("a.csv#train, b.csv#train", [Part("a.csv", "train"), Part("b.csv", "train")]),
-        ("u=a.csv#x,h=b.csv", [Part("a.csv", "x", "u"), Part("b.csv", "", "h")]),
-        ("tfds:ucf101/ucf101_1#train", [Part("tfds:ucf101/ucf101_1", "train")]),
-        ("tfds:ucf101#train[:80%]", [Part("tfds:ucf101", "train[:80%]")]),
-    ],
-)
-def test_a_pattern_is_split_into_its_parts(text, parts):
-    assert parse(text) == parts
-
-
-def test_a_data_set_has_a_name():
-    assert Part("tfds:ucf101/ucf101_1").dataset == "ucf101/ucf101_1"
-    assert Part("clips.csv").dataset is None
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("a.csv,b.tfrecord", "'b.tfrecord' is no manifest"), ("u=a.csv,b.csv", "has a task")],
-)
-def test_patterns_that_do_not_fit_together(text, message):
-    with pytest.raises(UserError, match=message):
-        parse(text)
