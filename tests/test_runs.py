@@ -1,6 +1,7 @@
 """Run directories and the model inside them."""
 
 import dataclasses
+import errno
 import json
 import os
 
@@ -147,6 +148,29 @@ def test_a_new_model_deletes_the_run_and_nothing_else(tmp_path):
     runs.start(str(tmp_path), other, start_new_model=True)
     assert sorted(os.listdir(tmp_path)) == ["notes.txt", "run.json"]
     assert runs.read_config(str(tmp_path)).model == "moe"
+
+
+def test_a_run_that_cannot_be_deleted_stays_whole(tmp_path, monkeypatch):
+    runs.start(str(tmp_path), CONFIG)
+    (tmp_path / "model.keras").write_text("a model")
+    for name in ("checkpoints/step-000000001", "logs/train", "eval"):
+        (tmp_path / name).mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    replace = os.replace
+
+    def refuse(source, target):
+        if source == str(tmp_path / "model.keras"):
+            raise PermissionError(errno.EPERM, "Operation not permitted", source)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(UserError, match=r"Cannot delete .*model.keras: Operation not permitted"):
+        runs.start(str(tmp_path), CONFIG, start_new_model=True)
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "access", lambda path, mode: not path.endswith("train"))
+    with pytest.raises(UserError, match=r"Cannot delete .*logs/train: Permission denied"):
+        runs.start(str(tmp_path), CONFIG, start_new_model=True)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"model": "moe"}', json.dumps({"no": 1})])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import errno
 import importlib
 import json
 import os
 import pkgutil
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,7 +16,7 @@ from typing import Any
 import keras
 
 from frame_models.pixels.layers.conv3d import Conv3D
-from yt8m.base import spec_language
+from yt8m.base import spec_language, temporaries
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.files import atomic_path, check_local, write_json, writing
 from yt8m.data.schema import VIDEO, Schema
@@ -295,12 +294,52 @@ def _has_progress(train_dir: str) -> bool:
 
 
 def _delete(train_dir: str) -> None:
-    """Deletes what a run consists of, and nothing else that lies in the folder."""
-    for name in (CHECKPOINTS, LOGS, EVAL):
-        shutil.rmtree(os.path.join(train_dir, name), ignore_errors=True)
-    for name in (MODEL, CONFIG):  # What says that here is a run goes last.
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(train_dir, name))
+    """Deletes what a run consists of, all of it or nothing, and nothing else in the folder.
+
+    Raises:
+        UserError: something cannot be deleted; the run is as it was.
+    """
+    away: dict[str, str] = {}
+    try:
+        for name in (CHECKPOINTS, LOGS, EVAL, MODEL, CONFIG):  # What says that here is a run last.
+            path = os.path.join(train_dir, name)
+            if os.path.lexists(path):
+                _check_deletable(path)
+                os.replace(path, moved := temporaries.name(path))
+                away[path] = moved
+    except OSError as error:
+        for path, moved in away.items():
+            os.replace(moved, path)
+        raise UserError(
+            f"Cannot delete {error.filename}: {error.strerror}. The run in {train_dir} is as it "
+            "was. Choose another --train_dir."
+        ) from None
+    for moved in away.values():
+        temporaries.remove(moved)
+
+
+def _check_deletable(path: str) -> None:
+    """Fails where a folder holds one whose content may not be changed.
+
+    Raises:
+        OSError: with its name.
+    """
+    for folder, _, _ in os.walk(path):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+
+
+def check_there(train_dir: str) -> None:
+    """Fails where a run is gone: a training must not go on for nobody.
+
+    Raises:
+        UserError: its folder, or the configuration in it, was deleted or moved away.
+    """
+    if not os.path.exists(os.path.join(train_dir, CONFIG)):
+        raise UserError(
+            f"The run {train_dir} was deleted or moved while it was trained: its {CONFIG} is gone. "
+            "Training ends here; start it again, in a folder that stays."
+        )
 
 
 def flatten(values: Any, prefix: str = "") -> dict[str, Any]:

@@ -126,7 +126,28 @@ def test_what_a_killed_job_left_goes_with_the_first_write_of_the_next(tmp_path):
     assert len(names(tmp_path)) == 3, "a folder is looked through once"
 
 
-def test_a_folder_appears_whole_in_place_of_another(tmp_path):
+@pytest.fixture(params=[True, False], ids=["in one step", "in two"])
+def exchange(request, monkeypatch):
+    """With the system's call that exchanges folders, and without."""
+    if not request.param:
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such call")
+def test_at_every_moment_a_folder_is_there(tmp_path, monkeypatch):
+    def write():
+        with files.atomic_folder(str(tmp_path / "out")):
+            pass
+
+    write()
+    # What could be killed between two of these calls is not called.
+    monkeypatch.delattr(os, "replace")
+    first = os.stat(tmp_path / "out").st_ino
+    write()
+    assert os.stat(tmp_path / "out").st_ino != first and names(tmp_path) == ["out"]
+
+
+def test_a_folder_appears_whole_in_place_of_another(tmp_path, exchange):
     for name in ("one", "two"):
         with files.atomic_folder(str(tmp_path / "out")) as folder:
             (tmp_path / os.path.basename(folder) / name).touch()
@@ -142,7 +163,7 @@ def test_a_folder_appears_whole_in_place_of_another(tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_folders_that_are_written_at_once_do_not_mix(tmp_path):
+def test_folders_that_are_written_at_once_do_not_mix(tmp_path, exchange):
     def work(name):
         for _ in range(100):
             with files.atomic_folder(str(tmp_path / "out")) as folder:

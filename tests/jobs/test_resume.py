@@ -1,13 +1,14 @@
 """A training that is killed goes on where its last checkpoint was, as if nothing had happened."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, command, run_job, run_process, succeed
+from job_runner import NUM_CLASSES, check_error, command, run_job, run_process, succeed
 
 from yt8m.base.progress import ProgressReport
 
@@ -118,6 +119,19 @@ def test_an_interrupted_training_keeps_the_step_it_is_in(
     succeed("yt8m.train", train_dir=tmp_path, **flags)
     for step in (STEPS_AN_EPOCH, 2 * STEPS_AN_EPOCH):
         assert read_evaluation(tmp_path, step)["num_examples"] == 100
+
+
+def test_a_run_that_is_deleted_under_training_ends_it(flags, tmp_path, monkeypatch):
+    advance = ProgressReport.advance
+
+    def delete(self, *arguments):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        advance(self, *arguments)
+
+    monkeypatch.setattr(ProgressReport, "advance", delete)
+    result = run_job("yt8m.train", train_dir=tmp_path / "run", **flags)
+    check_error(result, f"The run {tmp_path / 'run'} was deleted or moved while it was trained")
+    assert not (tmp_path / "run").exists()
 
 
 def test_more_epochs_continue_a_finished_run(flags, tmp_path):

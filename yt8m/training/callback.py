@@ -191,6 +191,7 @@ class RunCallback(keras.callbacks.Callback):
         A checkpoint that says of its step that it was saved is thus never ahead of the model.
         """
         if self.position.saved_step != self.position.step:
+            runs.check_there(self.train_dir)
             self._check_weights()
             self._save_if_best()
             self.position.saved_step = self.position.step
@@ -245,6 +246,7 @@ class RunCallback(keras.callbacks.Callback):
             self._check_divergence(float(ops.sum(ops.cast(variable, "float32") * 0)))
 
     def _checkpoint(self) -> None:
+        runs.check_there(self.train_dir)
         self._check_weights()
         checkpoints.save(self.train_dir, self.model, dataclasses.asdict(self.position))
 
