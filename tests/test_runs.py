@@ -50,6 +50,15 @@ def test_what_an_earlier_version_recorded_for_nothing_makes_no_other_run():
     assert runs.RunConfig.from_json(stored).difference(now) == []
 
 
+def test_the_c3d_of_an_earlier_version_is_one_that_pads():
+    now = dataclasses.replace(CONFIG, model=specs.completed("late_fusion(model=c3d(width=0.5))"))
+    stored = now.to_json()
+    del stored["eval_data_pattern"]
+    then = runs.RunConfig.from_json(stored)
+    (line,) = then.difference(now)
+    assert "pad_last_pool=True" in line
+
+
 def test_a_failed_write_keeps_the_previous_model(tmp_path, monkeypatch):
     runs.start(str(tmp_path), CONFIG)
     model = keras_model.classifier(keras_model.build(specs.model("average"), FRAMES, 5))

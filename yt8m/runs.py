@@ -262,6 +262,9 @@ def _brought_up_to_date(data: dict[str, Any]) -> dict[str, Any]:
         data = data | {"preprocessing": kept}
     for name in nothing:
         training.pop(name, None)
+    # Its C3D padded the last pool, which is a setting now.
+    model = data["model"].replace("c3d(", "c3d(pad_last_pool=True, ")
+    data = data | {"model": model}
     pattern = data.get("flags", {}).get("eval_data_pattern", "")
     return data | {"training": training, "eval_data_pattern": pattern}
 

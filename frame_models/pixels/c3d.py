@@ -27,6 +27,7 @@ def build(
     *,
     dropout: float = 0.5,
     width: float = 1.0,
+    pad_last_pool: bool = False,
     head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Reads a clip with kernels of 3 x 3 x 3, pooled after one, one, two, two and two of them.
@@ -40,6 +41,9 @@ def build(
         num_classes: number of classes.
         dropout: share of the activations of each dense layer that training drops.
         width: scales the number of channels of every layer.
+        pad_last_pool: puts a row and a column of zeros around the frames before the last pool, as
+            the ports of the network to PyTorch and Keras do, and their weights need. The authors'
+            Caffe does not: its windows start at the first row, and sizes are rounded up.
         head: the classifier, called as `head(features, num_classes)`: `build` of a video model.
 
     Returns:
@@ -50,7 +54,7 @@ def build(
 
     Reference:
         Tran et al., Learning spatiotemporal features with 3D convolutional networks,
-        https://arxiv.org/abs/1412.0767, figure 3, and the authors' code, which pads the last pool.
+        https://arxiv.org/abs/1412.0767, figure 3, and the authors' code.
     """
     if None in pixels.shape[1:]:
         raise ValueError(
@@ -68,19 +72,18 @@ def build(
                 kernel_initializer="he_uniform",
                 data_format="channels_last",
             )(x)
-        x = _pool(x, stage)
+        padded = pad_last_pool and stage == len(_CONVOLUTIONS) - 1
+        if padded:
+            x = layers.ZeroPadding3D((0, 1, 1), data_format="channels_last")(x)
+        x = _pool(x, stage == 0, "valid" if padded else "same")
     units = scaled(4096, width)
     return head(dense_stack(layers.Flatten()(x), (units, units), dropout), num_classes)
 
 
-def _pool(x: keras.KerasTensor, stage: int) -> keras.KerasTensor:
-    """Halves each axis: the first pool not the time, the last with zeros around the frames.
+def _pool(x: keras.KerasTensor, first: bool, padding: str) -> keras.KerasTensor:
+    """Halves each axis, rounding up where it is "same"; the first pool not the time.
 
-    Behind ReLU zeros do not change a maximum. A single frame stays one.
+    A single frame stays one. Behind ReLU the zeros of a padding do not change a maximum.
     """
-    window = (1 if stage == 0 else min(2, x.shape[1]), 2, 2)
-    last = stage == len(_CONVOLUTIONS) - 1
-    if last:
-        x = layers.ZeroPadding3D((0, 1, 1), data_format="channels_last")(x)
-    padding = "valid" if last else "same"
+    window = (1 if first else min(2, x.shape[1]), 2, 2)
     return ClipMaxPooling(window, padding=padding, data_format="channels_last")(x)

@@ -1,8 +1,12 @@
 """Models of clips as volumes: their sizes as published, and what they see of a clip."""
 
+import json
+import runpy
+
 import keras
 import numpy as np
 import pytest
+from paths import find_golden
 
 from frame_models.pixels import c3d, i3d, inflated, slow_fusion, two_stream_3d
 from frame_models.pixels.layers.each_frame import each_frame
@@ -114,13 +118,39 @@ def test_c3d_takes_one_frame():
     np.testing.assert_allclose(result.sum(1), 1, rtol=1e-5)
 
 
-def test_c3d_halves_time_four_times_and_pads_its_last_pool():
+@pytest.mark.parametrize("pad_last_pool", [False, True])
+def test_c3d_halves_time_four_times(pad_last_pool):
     with keras.StatelessScope(initialize_variables=False):
-        model = make(c3d.build, (16, 112, 112, 3), width=1 / 64)
+        shape = (16, 112, 112, 3)
+        model = make(c3d.build, shape, width=1 / 64, pad_last_pool=pad_last_pool)
     is_pool = keras.layers.MaxPooling3D
     maps = [layer.output.shape[1:4] for layer in model.layers if isinstance(layer, is_pool)]
     assert maps == [(16, 56, 56), (8, 28, 28), (4, 14, 14), (2, 7, 7), (1, 4, 4)]
     keras.utils.clear_session()
+
+
+@pytest.mark.parametrize(("pad_last_pool", "ends"), [(False, ""), (True, "_padded")])
+def test_c3d_answers_what_the_authors_caffe_and_the_ports_do(pad_last_pool, ends):
+    paths = [find_golden(f"published/{name}") for name in ("c3d_caffe.npz", "c3d_variables.json")]
+    if None in paths:
+        pytest.skip("the numbers of Caffe are not beside the repository")
+    golden, shapes = np.load(paths[0]), json.loads(paths[1].read_text())
+    seeded = runpy.run_path(str(paths[0].parent / "seeded_weights.py"))
+    clip = seeded["clip"](golden["small"]).astype("float32") / 127.5 - 1
+    model = make(c3d.build, clip.shape[1:], num_classes=487, pad_last_pool=pad_last_pool)
+    weights = []
+    for name, shape in shapes.items():
+        value = seeded["draw"](name, shape, np.prod(shape[1:]))
+        if name == "fc6-1/w":  # Caffe flattens channels first.
+            value = value.reshape(4096, 512, 1, 4, 4).transpose(2, 3, 4, 1, 0).reshape(8192, 4096)
+        elif value.ndim > 1:
+            value = value.T if value.ndim == 2 else value.transpose(2, 3, 4, 1, 0)
+        weights.append(value)
+    model.set_weights(weights)
+    received = np.log(predict(model, clip))
+    logits = golden[f"logits{ends}"].astype("float64")
+    expected = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    np.testing.assert_allclose(received, expected, atol=1e-4)
 
 
 def test_c3d_needs_known_sizes():
