@@ -12,6 +12,7 @@ manifest, and deals them out to splits anew. --ucf101_lists takes the official s
 from __future__ import annotations
 
 import os
+import shlex
 
 from absl import flags, logging
 
@@ -73,6 +74,7 @@ def main() -> None:
         videos = manifest.read(args.input_manifest)
     else:
         videos = class_folders.read(args.video_dir, args.group_pattern)
+        say_how_grouped(videos, args.group_pattern, bool(fractions))
     if fractions:
         videos = grouped_splits.split(videos, fractions, args.seed)
     manifest_writing.write(videos, args.output_file)
@@ -119,6 +121,35 @@ def check_output_file(path: str, input_manifest: str) -> None:
             f"Received: --output_file={path}."
         )
     files.check_output_file(path)
+
+
+def say_how_grouped(videos: list[Video], group_pattern: str, are_split: bool) -> None:
+    """Tells how the groups of a folder's videos were found, and warns where there are none.
+
+    Args:
+        videos: with their groups.
+        group_pattern: by which they were found; empty where each video is a group of its own.
+        are_split: whether they are dealt out to splits, where a missing group does harm.
+    """
+    if len({video.group for video in videos}) < len(videos):
+        print(f"Groups are by --group_pattern={shlex.quote(group_pattern)}.")
+        return
+    how = "there is no --group_pattern"
+    if group_pattern:
+        how = f"--group_pattern={shlex.quote(group_pattern)} finds nothing that two share"
+    found = class_folders.propose_pattern([video.id for video in videos])
+    proposal = ""
+    if found:
+        pattern = shlex.quote(found[0])
+        proposal = f" By their names --group_pattern={pattern} makes {found[1]} groups of them."
+    if not are_split:
+        print(f"Each video is a group of its own: {how}.{proposal}")
+        return
+    logging.warning(
+        "Each of the %d videos is a group of its own: %s. Clips that were cut from one video then "
+        "lie on both sides of a split, and what is measured there is too good.%s",
+        *(len(videos), how, proposal),
+    )
 
 
 def read_ucf101(lists: str, split: int, video_dir: str) -> list[Video]:

@@ -4,6 +4,7 @@ import csv
 import functools
 import os
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -79,7 +80,10 @@ def test_a_folder_of_class_folders(run, tmp_path):
     folder = make(tmp_path / "clips", *names, *others)
     output = tmp_path / "lists" / "all.csv"
     printed = run(video_dir=folder, output_file=output, group_pattern=r"(\w)_c\d")
-    assert printed == f"Wrote {output}: 4 videos, 3 groups, 2 classes\n"
+    assert printed == (
+        "Groups are by --group_pattern='(\\w)_c\\d'.\n"
+        f"Wrote {output}: 4 videos, 3 groups, 2 classes\n"
+    )
     assert rows(output) == [
         {"path": "../clips/run/a_c1.mp4", "label": "run", "group": "a"},
         {"path": "../clips/run/a_c2.mp4", "label": "run", "group": "a"},
@@ -97,6 +101,37 @@ def test_without_a_pattern_each_video_is_a_group_and_a_flat_folder_has_no_labels
     assert [(v.id, v.labels, v.group) for v in videos] == [
         (f"clips/{name}", (), str(tmp_path / "clips" / name)) for name in ("a.mp4", "b.mp4")
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        ([f"run/v_Run_g{g:02d}_c{c:02d}.avi" for g in (1, 2) for c in (1, 2, 3)], 2),
+        ([f"run/Film_run_f_cm_np1_ba_goo_{c}.avi" for c in range(4)], 1),
+        ([f"run/---QUuC4vJs_{s:06d}_{s + 10:06d}.mp4" for s in (84, 120)], 1),
+        ([f"run/{name}.mp4" for name in "abcd"], None),
+        ([f"run/v_Run_g{g:02d}_c01.avi" for g in (1, 2)], None),
+    ],
+)
+def test_videos_that_are_each_alone_are_said_and_a_pattern_is_proposed(
+    names, groups, run, tmp_path, caplog
+):
+    folder = make(tmp_path / "clips", *names)
+    flags = {"video_dir": folder, "output_file": tmp_path / "all.csv"}
+    printed = run(**flags)
+    assert "Each video is a group of its own: there is no --group_pattern." in printed
+    pattern = re.search(r"--group_pattern='(.*)' makes (\d+) groups", printed)
+    assert not caplog.text
+    if groups is None:
+        assert pattern is None
+    else:
+        assert int(pattern[2]) == groups
+        printed = run(**flags, group_pattern=pattern[1])
+        assert f"{len(names)} videos, {groups} groups" in printed
+        assert "Groups are by --group_pattern=" in printed
+    run(**flags, splits="train:0.5,validate:0.5")
+    assert f"Each of the {len(names)} videos is a group of its own" in caplog.text
+    assert ("--group_pattern='" in caplog.text) == (groups is not None)
 
 
 def test_a_manifest_gets_new_splits_and_keeps_the_rest(run, tmp_path):

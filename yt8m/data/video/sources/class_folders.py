@@ -48,6 +48,31 @@ def read(video_dir: str, group_pattern: str) -> list[Video]:
     ]
 
 
+# How data sets name the clips that were cut from one video; the first group is what they share.
+_KNOWN_NAMES = (
+    r"([^/]+)_c\d+\.\w+$",  # UCF101: v_Archery_g01_c03.avi
+    r"([^/]+?)_[a-z_]+_[fuhl]_(?:cm|nm)_np\d_\w+\.\w+$",  # HMDB51: Film_run_f_cm_np1_ba_goo_0.avi
+    r"([\w-]{11})_\d{6}_\d{6}\.\w+$",  # Kinetics: ---QUuC4vJs_000084_000094.mp4
+)
+
+
+def propose_pattern(paths: list[str]) -> tuple[str, int] | None:
+    """A pattern of `find_groups` under which videos share groups, and how many groups it makes.
+
+    Args:
+        paths: of videos.
+
+    Returns:
+        That of a data set whose names these are; None where they are not.
+    """
+    for pattern in _KNOWN_NAMES:
+        if all(re.search(pattern, path) for path in paths):
+            groups = len(set(find_groups(paths, pattern)))
+            if groups < len(paths):
+                return pattern, groups
+    return None
+
+
 def find_groups(paths: list[str], pattern: str) -> list[str]:
     """The group of each path; its own where there is no pattern.
 
