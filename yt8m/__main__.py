@@ -13,9 +13,11 @@ import ast
 import pkgutil
 import re
 import runpy
+import signal
 import sys
 from pathlib import Path
 
+from yt8m import __version__
 from yt8m.base import spec_language
 
 _FOLDER = Path(__file__).parent
@@ -28,7 +30,13 @@ def main() -> None:
 
     The process ends with status 1 where there is no such job.
     """
+    # Until the job handles it: Python raises its exception in the middle of an import, or where it
+    # is dropped.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     name, *rest = sys.argv[1:] or _HELP[:1]
+    if name == "--version":
+        print(f"yt8m {__version__}")
+        return
     if name in _HELP and rest:
         name, rest = rest[0], ["--help"]
     if name in _HELP:
@@ -73,7 +81,8 @@ def overview() -> str:
             "",
             *(f"  {name:{width}}  {summary(name)}" for name in known),
             "",
-            "`yt8m NAME --help` explains a job and lists its flags.",
+            "`yt8m NAME --help` explains a job and lists its flags; `yt8m --version` prints the "
+            "version.",
         ]
     )
 

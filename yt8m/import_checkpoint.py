@@ -1,4 +1,4 @@
-"""Makes a run of a TensorFlow 1 checkpoint.
+r"""Makes a run of a TensorFlow 1 checkpoint.
 
 It takes checkpoints of the google/youtube-8m starter code and of the 2017 winner's code
 (antoine77340/Youtube-8M-WILLOW). Eval, inference and export then use the run like any other. For

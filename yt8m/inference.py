@@ -59,9 +59,8 @@ def main() -> None:
         what = f"predictions of {write(args.output_file, model, reader, args.top_k)} videos"
         print(f"Wrote the {what}: {args.output_file}")
         return
-    reader = ShardInput.for_run(config, batch_size, args.on_corrupt_shard).open(
-        args.input_data_pattern
-    )
+    source = ShardInput.for_run(config, batch_size, args.on_corrupt_shard)
+    reader = source.open(args.input_data_pattern, with_labels=False)
     if args.segment_labels:
         path = args.segment_label_ids_file
         listed = segment_classes.read_if_given(path, config.num_classes)

@@ -205,8 +205,8 @@ def load(train_dir: str) -> Run:
     path = os.path.join(train_dir, MODEL)
     if not has_model(train_dir):
         raise UserError(
-            f"{train_dir} has no {MODEL} yet: its training ended before the first checkpoint. "
-            "Start the same training again."
+            f"{train_dir} has no {MODEL} yet: its training has not come to its first evaluation, "
+            "or ended before. Wait for it, or start the same training again."
         )
     register_layers()
     try:

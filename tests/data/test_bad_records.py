@@ -40,6 +40,13 @@ def means(**changes) -> bytes:
     return example(**{k: v for k, v in (values | changes).items() if v is not None})
 
 
+def without_id() -> bytes:
+    """A video-level record whose id has no value."""
+    record = tf.train.Example.FromString(means())
+    record.features.feature["id"].bytes_list.ClearField("value")
+    return record.SerializeToString()
+
+
 BAD_ID = {"id": [b"bad"], "labels": [1]}
 VIDEO_LEVEL = {
     "size": (means(mean_rgb=[0.5] * 4), "has 4 values of mean_rgb, but the first record has 3"),
@@ -128,11 +135,22 @@ def test_names_shard_record_and_id(kind, record, message, tmp_path):
     ("kind", "record", "message"),
     [
         ("video", means(id=None), "has no id. Its keys: labels, mean_audio, mean_rgb."),
+        ("video", without_id(), "has 0 values of id. It must have one: the id of the video."),
+        ("video", means(id=[b"a", b"b"]), "has 2 values of id."),
+        ("frame", sequence(lists(), id=[b"a", b"b"], labels=[1]), "has 2 values of id."),
         ("frame", sequence(lists(), labels=[1]), "has no id. Its keys: audio, labels, rgb."),
         ("video", b"\xff\xff", "is no tf.Example or tf.SequenceExample"),
         ("frame", b"\xff\xff", "is no tf.Example or tf.SequenceExample"),
     ],
-    ids=["video-level", "frame-level", "no video-level proto", "no frame-level proto"],
+    ids=[
+        "video-level",
+        "no value",
+        "two values",
+        "two values beside frames",
+        "frame-level",
+        "no video-level proto",
+        "no frame-level proto",
+    ],
 )
 def test_a_record_without_an_id(kind, record, message, tmp_path):
     schema, good, settings = GOOD[kind]

@@ -28,6 +28,19 @@ def test_one_of_the_first_that_does_not_fit_is_named(tmp_path):
         make_reader([path]).first_are_labelled()
 
 
+@pytest.mark.parametrize(
+    ("largest", "num_classes", "number", "warns"),
+    [(11, 4716, 20, True), (11, 4716, 5, False), (240, 4716, 20, False), (11, 13, 20, False)],
+)
+def test_a_vocabulary_that_is_probably_another_is_said(
+    largest, num_classes, number, warns, tmp_path, caplog
+):
+    records = [video(str(n), [n % (largest + 1)]) for n in range(number - 1)]
+    path = write(tmp_path / "a.tfrecord", [*records, video("last", [largest])])
+    make_reader([path], num_classes=num_classes).warn_of_too_many_classes()
+    assert ("pass their number, such as --num_classes=12." in caplog.text) == warns
+
+
 def test_a_later_one_that_is_no_record_is_left_to_the_reader(tmp_path):
     path = write(tmp_path / "a.tfrecord", [video("a", [])] * 64 + [b"\xff\xff", video("b")])
     assert make_reader([path]).first_are_labelled() is True

@@ -4,6 +4,7 @@ import ast
 import functools
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from job_runner import check, command, run_alone, run_job
 from paths import ROOT
 
+import yt8m
 from yt8m import __main__ as dispatcher
 
 FOLDER = ROOT / "yt8m"
@@ -53,6 +55,32 @@ def run_command(monkeypatch, *arguments: str) -> subprocess.CompletedProcess:
 def flags_of(name: str) -> set[str]:
     """The names of a job's flags."""
     return set(re.findall(r"^  --(?:\[no\])?(\w+):", help_of(name), re.MULTILINE))
+
+
+def test_it_knows_its_version(monkeypatch):
+    assert check(run_command(monkeypatch, "--version")) == f"yt8m {yt8m.__version__}\n"
+
+
+INTERRUPTED = """
+import os, runpy, signal, sys
+
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "keras":
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["yt8m", "eval"]
+runpy.run_module("yt8m", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_ctrl_c_while_it_imports_is_neither_lost_nor_a_traceback():
+    result = run_alone([sys.executable, "-c", INTERRUPTED])
+    assert result.returncode == -signal.SIGINT
+    assert result.stderr == ""
 
 
 def test_every_job_is_known():

@@ -69,6 +69,12 @@ def test_a_number_of_frames_for_records_without_frames(train, shards):
     train("--max_frames has no meaning for video-level records", max_frames=100, **flags)
 
 
+def test_without_a_number_of_classes_records_of_ones_own_are_told(shards, tmp_path):
+    flags = {"train_data_pattern": shards / "video" / "train*.tfrecord", "model": "logistic"}
+    result = run_job("yt8m.train", train_dir=tmp_path, max_steps=1, batch_size=8, **flags)
+    assert result.returncode == 0 and "such as --num_classes=12." in result.stderr
+
+
 def test_fewer_examples_than_a_batch(train):
     train("240 training examples", "batch of 256", batch_size=256)
     train("training examples", "batch of 5000", batch_size=5000)

@@ -206,6 +206,12 @@ def test_a_run_always_gives_the_same_archive(made, tmp_path):
     assert [archive(method) for method in methods] == first
 
 
+def test_an_archive_of_an_odd_name_unpacks_where_it_is(made, tmp_path):
+    packing.pack(str(tmp_path / "...tar.gz"), str(made["video"]))
+    with tarfile.open(tmp_path / "...tar.gz") as opened:
+        assert opened.getnames() == ["run/model.keras", "run/run.json"]
+
+
 def test_an_archive_above_the_limit_is_not_written(made, tmp_path, monkeypatch):
     size = packing.pack(str(tmp_path / "a.tgz"), str(made["video"]))
     (tmp_path / "a.tgz").unlink()

@@ -17,11 +17,13 @@ from job_runner import (
     NUM_CLASSES,
     check,
     command,
+    expect_error,
     measure,
     run_job,
     run_process,
     succeed,
 )
+from shard_files import example, write
 
 from yt8m import demo, runs
 from yt8m.base import files
@@ -242,6 +244,20 @@ def test_a_video_that_comes_twice_is_written_once(run_dir, shards, tmp_path):
     assert "Wrote the predictions of 100 videos" in result.stdout
     ids = [line.partition(",")[0] for line in (tmp_path / "twice.csv").read_text().splitlines()]
     assert len(ids) == len(set(ids)) == 101
+
+
+def test_labels_of_other_classes_do_not_matter_to_a_prediction(shards, tmp_path):
+    """Nor does the vocabulary that the records are of."""
+    flags = {"num_classes": 3, "model": "logistic", "max_steps": 1, "batch_size": 4}
+    context = {"id": [b"few"], "labels": [1], "mean_rgb": [0.5] * 16, "mean_audio": [0.5] * 8}
+    few = write(tmp_path / "few.tfrecord", 8 * [example(**context)])
+    succeed("yt8m.train", train_dir=tmp_path / "run", train_data_pattern=few, **flags)
+    pattern = shards / "video" / "validate*.tfrecord"
+    flags = {"train_dir": tmp_path / "run", "input_data_pattern": pattern}
+    printed = succeed("yt8m.inference", output_file=tmp_path / "a.csv", **flags)
+    assert "Wrote the predictions of 100 videos" in printed
+    flags = {"train_dir": tmp_path / "run", "eval_data_pattern": pattern}
+    expect_error("yt8m.eval", "outside the vocabulary of 3 classes", **flags)
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path, training_flags):

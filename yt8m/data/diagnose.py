@@ -80,6 +80,10 @@ def problem(record: bytes, reader: Reader) -> str | None:
     if schema.id_key not in context:
         return f"has no {schema.id_key}. Its keys: {keys}."
     name = shown(b"".join(context[schema.id_key].bytes_list.value))
+    kind = context[schema.id_key].WhichOneof("kind")
+    number = len(context[schema.id_key].bytes_list.value)
+    if kind in (None, "bytes_list") and number != 1:
+        return f"has {number} values of {schema.id_key}. It must have one: the id of the video."
     for feature in schema.features:
         if feature.key not in held:
             level = f"{schema.kind}-level {feature.key}"
@@ -115,7 +119,7 @@ def _label_problem(context, reader: Reader) -> str | None:
     if outside:
         return (
             f"has the label {outside[0]}, outside the vocabulary of {reader.num_classes} classes "
-            f"(0 to {reader.num_classes - 1}). Set --num_classes to the size of its vocabulary."
+            f"(0 to {reader.num_classes - 1}). A training takes the size by --num_classes."
         )
     return None
 

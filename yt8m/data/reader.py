@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -31,6 +31,8 @@ _CYCLE_LENGTH = 16
 _STAT_FILES = 64
 _CHECKED = 64  # Records that are looked at before the work: whether they fit,
 _LOOKED_AT = 1024  # and whether any of so many has a label.
+_ENOUGH = 8  # records to tell a vocabulary by their labels,
+_FAR = 20  # which are below such a part of it where it is another one.
 _POSITIVE = (
     "batch_size",
     "frame_multiple",
@@ -144,6 +146,19 @@ class Reader:
             labelled = labelled or self._is_labelled(record)
         return labelled
 
+    def warn_of_too_many_classes(self) -> None:
+        """Warns where the labels of the first records are far below the size of the vocabulary."""
+        looked_at = list(itertools.islice(self.undamaged(), _CHECKED))
+        labels = [label for _, record in looked_at for label in self._labels(record)]
+        if len(looked_at) < _ENOUGH or not labels or max(labels) >= self.num_classes / _FAR:
+            return
+        logging.warning(
+            "The first %d records have no label above %d, and the model gets %d outputs, as their "
+            "keys are those of a data set with so many. If they are your own, pass their number, "
+            "such as --num_classes=%d.",
+            *(len(looked_at), max(labels), self.num_classes, max(labels) + 1),
+        )
+
     def check_fills_a_batch(self) -> None:
         """Fails where there are by far too few examples for one batch.
 
@@ -180,12 +195,15 @@ class Reader:
                 yield f"Record {number} of {path}", record
 
     def _is_labelled(self, record: bytes) -> bool:
+        return bool(self._labels(record))
+
+    def _labels(self, record: bytes) -> Sequence[int]:
         example = tf.train.SequenceExample()  # The context of one reads as a tf.Example, too.
         try:
             example.ParseFromString(record)
         except Exception:  # noqa: BLE001  protobuf's DecodeError lives in no public module
-            return False  # Reading it says what is wrong with it.
-        return bool(example.context.feature[self.schema.labels_key].int64_list.value)
+            return ()  # Reading it says what is wrong with it.
+        return example.context.feature[self.schema.labels_key].int64_list.value
 
     def _examples_a_record(self, first: list[bytes]) -> float:
         """How many rows of batches a record makes, on average over the first records."""

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 from absl import logging
 
 from yt8m.base.errors import UserError
@@ -16,6 +17,8 @@ from yt8m.data.schema import Schema
 from yt8m.data.segment_reader import SegmentReader
 from yt8m.data.video.sources import pattern as pattern_lib
 from yt8m.runs import RunConfig
+
+_ANY = np.iinfo(np.int32).max  # A vocabulary that every label is of.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +63,19 @@ class ShardInput:
             config.schema, config.num_classes, batch_size, max_frames, on_corrupt, **settings
         )
 
-    def open(self, pattern: str) -> Reader:
+    def open(self, pattern: str, with_labels: bool = True) -> Reader:
         """A reader of the shards that a pattern names.
+
+        Args:
+            pattern: of the shards.
+            with_labels: whether labels must be of the vocabulary; else any will do.
 
         Raises:
             UserError: nothing matches, nothing can be read, or the records do not fit the model.
         """
         paths, found = open_shards(pattern)
-        return self.reader(paths, self.schema.match(found, pattern))
+        reader = self.reader(paths, self.schema.match(found, pattern))
+        return reader if with_labels else dataclasses.replace(reader, num_classes=_ANY)
 
     def reader(
         self, paths: list[str], schema: Schema, jit_compile: bool = False, **options

@@ -39,7 +39,7 @@ def pack(path: str, train_dir: str, method: str = quantized_weights.FLOAT32) -> 
     Raises:
         UserError: it is above 1 GB (10^9 bytes), or cannot be written.
     """
-    name = re.sub(r"(\.tgz|\.tar\.gz)$", "", os.path.basename(path)) or "run"
+    name = re.sub(r"(\.tgz|\.tar\.gz)$", "", os.path.basename(path)).strip(".") or "run"
     with (
         files_lib.atomic_path(path) as archive,
         files_lib.scratch_path(f"{os.path.realpath(path)}.keras") as rounded,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 from absl import logging
 
@@ -75,7 +76,7 @@ def _parse(
     row: dict[str, str | None], columns: tuple[str, str, str | None], where: str, num_classes: int
 ) -> tuple[int, str]:
     index, name, entity = (row.get(column) if column else None for column in columns)
-    if name is None or index is None or not index.strip().isdecimal():
+    if name is None or index is None or not re.fullmatch("[0-9]{1,9}", index.strip()):
         raise UserError(f"{where} must hold a class number and a name. Received: {index!r}.")
     if int(index) >= num_classes:
         raise UserError(

@@ -137,14 +137,18 @@ def parse_row(row: list[str], where: str, num_classes: int) -> tuple[str, list[i
         raise UserError(
             f"{where} must be `id,class score class score ...`. Received: {','.join(row)[:80]!r}."
         )
+    if "_" in row[1] or not row[1].isascii():  # Python reads 1_0 as 10, and the digits of all.
+        raise UserError(f"{where} must hold pairs of a class and a score: {row[1][:80]!r}.")
     try:
         classes = [int(field) for field in fields[0::2]]
         scores = [float(field) for field in fields[1::2]]
     except ValueError as error:
-        raise UserError(f"{where} must hold pairs of a class and a score: {error}.") from None
+        said = str(error)[:120]
+        raise UserError(f"{where} must hold pairs of a class and a score: {said}.") from None
     outside = [c for c in classes if not 0 <= c < num_classes]
     if outside:
-        raise UserError(f"{where} names class {outside[0]}, outside 0 to {num_classes - 1}.")
+        shown = str(outside[0])[:80]
+        raise UserError(f"{where} names class {shown}, outside 0 to {num_classes - 1}.")
     if len(set(classes)) < len(classes):
         raise UserError(f"{where} names a class twice: {row[1][:80]!r}.")
     if not (np.abs(scores) <= np.finfo(np.float32).max).all():

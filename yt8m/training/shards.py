@@ -81,6 +81,8 @@ def open_data(
         drop_remainder=True,
         shuffle_buffer=settings.shuffle_buffer,
     )
+    if settings.num_classes is None:
+        reader.warn_of_too_many_classes()
     return TrainingData(
         examples,
         reader,
