@@ -1,8 +1,22 @@
 """Every kind of record is recognised from the shards alone."""
 
+import gzip
+import re
+import zlib
+
 import numpy as np
 import pytest
-from shard_files import example, flip, frames, sequence, starts_of, write
+from shard_files import (
+    FRAME_SCHEMA,
+    batches,
+    example,
+    flip,
+    frames,
+    make_reader,
+    sequence,
+    starts_of,
+    write,
+)
 
 from yt8m.base.errors import UserError
 from yt8m.data.detect import detect
@@ -195,6 +209,29 @@ def test_says_why_no_shard_can_be_read(tmp_path):
     empty = write(tmp_path / "empty.tfrecord", [frames("none", 0)])
     with pytest.raises(UserError, match="holds no record with a feature"):
         detect([empty])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (gzip.compress, "is compressed with gzip: decompress it first, such as with `gunzip`"),
+        (zlib.compress, "is compressed with zlib: write it without compression"),
+        (lambda data: b"PK\x03\x04" + data, "is a zip archive: unpack it first"),
+        (lambda data: b"PAR1" + data, "is a Parquet file"),
+        (lambda data: frames("a"), "is a tf.SequenceExample by itself.*`yt8m quantize_features`"),
+    ],
+    ids=["gzip", "zlib", "zip", "Parquet", "bare"],
+)
+def test_files_of_other_formats_are_known(make, said, tmp_path, caplog):
+    good = write(tmp_path / "good.tfrecord", [frames("b")])
+    other = tmp_path / "other.tfrecord"
+    other.write_bytes(make((tmp_path / "good.tfrecord").read_bytes()))
+    with pytest.raises(UserError, match=f"other.tfrecord {said}"):
+        detect([str(other)])
+    if "bare" not in said and "itself" not in said:  # Among others it is damage, of that name.
+        reader = make_reader([good, str(other)], FRAME_SCHEMA)
+        assert len(batches(reader.sequential())) == 1
+        assert re.search(f"other.tfrecord {said}", caplog.text)
 
 
 def test_reads_only_the_beginning_of_an_undamaged_shard(tmp_path):

@@ -48,7 +48,7 @@ def look(paths: list[str]) -> tuple[Schema, int]:
         UserError: nothing can be read, or it is of no known kind.
     """
     for path in paths:
-        bare = bare_record(path)
+        bare = detect.bare_record(path)
         if bare is None:
             schema = detect.detect(paths)
             reader = Reader(paths, schema, num_classes=1, batch_size=1)
@@ -87,7 +87,7 @@ def read(path: str, log: ReadLog) -> Iterator[bytes]:
     Raises:
         UserError: the shard is damaged, and the log was told to fail on that.
     """
-    bare = bare_record(path)
+    bare = detect.bare_record(path)
     if bare is not None:
         log.num_records += 1
         yield bare
@@ -102,20 +102,3 @@ def read(path: str, log: ReadLog) -> Iterator[bytes]:
     if not go_on:
         raise UserError(f"{log.failure} (--on_corrupt_shard=fail).")
     yield from rest
-
-
-def bare_record(path: str) -> bytes | None:
-    """The content of a file that is one tf.SequenceExample; None of any other file."""
-    if not tfrecord.can_be_opened(path):
-        return None
-    with tf.io.gfile.GFile(path, "rb") as file:
-        head = file.read(tfrecord.HEADER)
-        if not head or tfrecord.has_valid_header(head):
-            return None
-        content = head + file.read()
-    example = tf.train.SequenceExample()
-    try:
-        example.ParseFromString(content)
-    except Exception:  # noqa: BLE001  protobuf's DecodeError lives in no public module
-        return None
-    return content if example.feature_lists.feature_list else None

@@ -52,6 +52,23 @@ def detect(paths: list[str]) -> Schema:
     raise UserError(f"No shard can be read: {problems[0]}{rest}. Check the pattern and the files.")
 
 
+def bare_record(path: str) -> bytes | None:
+    """The content of a file that is one tf.SequenceExample; None of any other file."""
+    if not tfrecord.can_be_opened(path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as file:
+        head = file.read(tfrecord.HEADER)
+        if not head or tfrecord.has_valid_header(head):
+            return None
+        content = head + file.read()
+    example = tf.train.SequenceExample()
+    try:
+        example.ParseFromString(content)
+    except Exception:  # noqa: BLE001  protobuf's DecodeError lives in no public module
+        return None
+    return content if example.feature_lists.feature_list else None
+
+
 def _first_schema(records: Iterator[bytes], path: str) -> Schema | None:
     first = itertools.islice(records, _MAX_RECORDS)
     schemas = (schema_of_record(record, path) for record in first)
@@ -140,4 +157,12 @@ def _explain(path: str, error: tf.errors.OpError | None = None) -> str:
         return f"{path} holds no record with a feature"
     if tfrecord.has_valid_header(head):
         return f"{path} is cut or corrupt at byte 0"
+    known = tfrecord.other_format(head)
+    if known:
+        return f"{path} is {known}"
+    if bare_record(path) is not None:
+        return (
+            f"{path} is a tf.SequenceExample by itself, as MediaPipe writes it: `yt8m "
+            "quantize_features` makes shards of such files"
+        )
     return f"{path} is no TFRecord file (corrupt at byte 0)"

@@ -64,10 +64,12 @@ class ReadLog:
             with tf.io.gfile.GFile(name, "rb") as file:
                 if file.size() > int(offset):
                     file.seek(int(offset))
-                    found = tfrecord.salvage(file.read(), int(offset))
+                    content = file.read()
+                    found = tfrecord.salvage(content, int(offset))
                     rest = found.records
                     used = num_records + len(rest)
-                    self._report(name, _describe(name, used, found), len(found.offsets), used)
+                    message = _describe(name, used, found, content)
+                    self._report(name, message, len(found.offsets), used)
         except (tf.errors.OpError, OSError) as error:
             message = f"{name} cannot be read: {first_line(error)}"
             self._report(name, message, lost=0, used=num_records)
@@ -128,7 +130,11 @@ class ReadLog:
             logging.warning("%s%s.", message, f"; the other {used} are used" if used else "")
 
 
-def _describe(name: str, num_used: int, found: tfrecord.Salvage) -> str:
+def _describe(name: str, num_used: int, found: tfrecord.Salvage, content: bytes) -> str:
+    """What is wrong with a shard of which the last `content` was not read by TensorFlow."""
+    known = None if num_used else tfrecord.other_format(content[: tfrecord.HEADER])
+    if known:
+        return f"{name} is {known}"
     shown = ", ".join(map(str, found.offsets[:5])) + (", ..." if len(found.offsets) > 5 else "")
     if not num_used:
         return f"{name} is no readable TFRecord file: corrupt at byte {shown}"

@@ -18,6 +18,7 @@ import tensorflow as tf
 HEADER = 12
 FOOTER = 4
 _SCAN_BYTES = 1 << 20
+_MOST_PASSES = 16  # of checksums over a damaged file: what is made to need more is given up.
 
 
 def masked_crc(data: bytes) -> int:
@@ -29,6 +30,24 @@ def masked_crc(data: bytes) -> int:
 def has_valid_header(data: bytes) -> bool:
     """Whether `data` begins with the length of a record and the checksum of that length."""
     return len(data) >= HEADER and masked_crc(data[:8]) == struct.unpack("<I", data[8:HEADER])[0]
+
+
+# How files begin that are given as shards by mistake, and what to do with them.
+_OTHER_FORMATS = {
+    b"\x1f\x8b": "compressed with gzip: decompress it first, such as with `gunzip`",
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"x\x01": "compressed with zlib: write it without compression",
+    b"x\x9c": "compressed with zlib: write it without compression",
+    b"x\xda": "compressed with zlib: write it without compression",
+    b"\x89HDF": "an HDF5 file",
+    b"PAR1": "a Parquet file",
+}
+
+
+def other_format(head: bytes) -> str | None:
+    """What a file is that is no TFRecord file, by its first bytes; None where that is not known."""
+    found = (text for start, text in _OTHER_FORMATS.items() if head.startswith(start))
+    return None if has_valid_header(head) else next(found, None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +76,7 @@ def salvage(data: bytes, base: int = 0) -> Salvage:
     records: list[bytes] = []
     offsets: list[int] = []
     position = 0
+    budget = _Budget(_MOST_PASSES * len(data))
     while position < len(data):
         end = _record_end(data, position)
         if end is not None and _is_sound(data, position, end):
@@ -65,7 +85,7 @@ def salvage(data: bytes, base: int = 0) -> Salvage:
             continue
         offsets.append(base + position)
         if end is None or (end < len(data) and not has_valid_header(data[end : end + HEADER])):
-            end = _next_sound_record(data, position + 1)
+            end = _next_sound_record(data, position + 1, budget)
         position = end
     return Salvage(records, offsets)
 
@@ -142,13 +162,28 @@ def _is_sound(data: bytes, position: int, end: int) -> bool:
     return masked_crc(data[position + HEADER : end - FOOTER]) == crc
 
 
-def _next_sound_record(data: bytes, start: int) -> int:
+class _Budget:
+    """So many bytes may be looked at. Damage by chance needs about as many as a file has."""
+
+    def __init__(self, left: int):
+        self.left = left
+
+    def allows(self, count: int) -> bool:
+        """Takes `count` bytes, if so many are left."""
+        if count > self.left:
+            return False
+        self.left -= count
+        return True
+
+
+def _next_sound_record(data: bytes, start: int, budget: _Budget) -> int:
     """The offset of the first sound record at or after `start`; the end of `data` if none is."""
     for begin in range(start, len(data) - HEADER + 1, _SCAN_BYTES):
         window = np.frombuffer(data, np.uint8)[begin : begin + _SCAN_BYTES + HEADER - 1]
         for position in begin + _header_positions(window):
             end = _record_end(data, int(position))
-            if end is not None and _is_sound(data, int(position), end):
+            allowed = end is not None and budget.allows(end - int(position))
+            if allowed and _is_sound(data, int(position), end):
                 return int(position)
     return len(data)
 
