@@ -230,7 +230,7 @@ def with_length(path: str, start: int, length: int) -> None:
 
 
 # TensorFlow ends the process without a word where a record says that it is so long.
-LENGTHS = [1 << 35, 1 << 40, (1 << 62) - 1, 1 << 63, (1 << 64) - 1]
+LENGTHS = [1 << 35, (1 << 62) - 1, (1 << 64) - 1]
 
 
 @pytest.mark.parametrize("length", LENGTHS)

@@ -216,8 +216,8 @@ def test_says_why_no_shard_can_be_read(tmp_path):
     [
         (gzip.compress, "is compressed with gzip: decompress it first, such as with `gunzip`"),
         (zlib.compress, "is compressed with zlib: write it without compression"),
-        (lambda data: b"PK\x03\x04" + data, "is a zip archive: unpack it first"),
-        (lambda data: b"PAR1" + data, "is a Parquet file"),
+        (lambda data: b"PK\x03\x04" + bytes(50), "is a zip archive: unpack it first"),
+        (lambda data: b"PAR1" + bytes(50), "is a Parquet file"),
         (lambda data: frames("a"), "is a tf.SequenceExample by itself.*`yt8m quantize_features`"),
     ],
     ids=["gzip", "zlib", "zip", "Parquet", "bare"],

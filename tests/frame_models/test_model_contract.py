@@ -208,29 +208,20 @@ def test_xla(case):
 
 
 @WITHOUT_CLIPS
-def test_trains_and_xla_has_every_operation_of_it(case):
-    """XLA is given a step of training, and does not compile it to the end, which takes longest."""
+def test_xla_has_every_operation_of_a_training_step(case):
+    """It is given the step, and does not compile it to the end, which takes longest."""
     model, data = built(case)
-    labels = np.eye(4, NUM_CLASSES, dtype="float32")
-    optimizer = keras.optimizers.SGD(0.1)
-    optimizer.build(model.trainable_variables)
 
-    def step(data, labels):
+    def step(data):
         with tf.GradientTape() as tape:
             answer = model(data, training=True)
             answer = answer["probabilities"] if isinstance(answer, dict) else answer
-            loss = tf.reduce_mean(keras.losses.binary_crossentropy(labels, answer))
-        optimizer.apply(tape.gradient(loss, model.trainable_variables))
-        return loss
+            loss = tf.reduce_sum(tf.square(answer))
+        return tape.gradient(loss, model.trainable_variables)
 
-    tensors = {name: tf.constant(value) for name, value in data.items()}, tf.constant(labels)
     with_xla = tf.function(step, autograph=False, jit_compile=True)
-    assert "ENTRY" in with_xla.experimental_get_compiler_ir(*tensors)(stage="hlo")
-    train = tf.function(step, autograph=False)
-    with restored(model):
-        losses = [float(train(*tensors)) for _ in range(20)]
-    assert np.isfinite(losses).all()
-    assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
+    tensors = {name: tf.constant(value) for name, value in data.items()}
+    assert "ENTRY" in with_xla.experimental_get_compiler_ir(tensors)(stage="hlo")
 
 
 @WITH_MASK

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 from absl import logging
+from npz import arrays
 from run_scores import CLASSES, LABELS, random_scores, two_runs, write
 
 from yt8m.base.errors import UserError
@@ -62,7 +63,7 @@ def test_svm_scores_keep_the_order_of_decision_values(tmp_path):
     fit_paths, truth = shifted_runs(tmp_path, "train", 1, 40)
     features = []
     for names in (fit_paths, paths):
-        parts = [np.load(name)["scores"][:, 0, 0].astype(np.float64) for name in names]
+        parts = [arrays(name)["scores"][:, 0, 0].astype(np.float64) for name in names]
         rows = [[row / np.sqrt(sum(x * x for x in row)) for row in part] for part in parts]
         features.append(np.hstack(rows))
     model = LinearSVC(C=0.5, dual=False, tol=1e-8).fit(features[0], truth)

@@ -103,12 +103,12 @@ def _as_it_was() -> Iterator[None]:
     verbosity, root = absl_logging.get_verbosity(), logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     states = random.getstate(), np.random.get_state()
+    gc.collect()  # A job freezes what is there: see `jobs.run`.
     handled = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with (
         mock.patch.dict(os.environ),
         mock.patch.object(os, "_exit", _leave),
         mock.patch.object(jobs, "_close_readers", return_value=True),  # It looks at all there is.
-        mock.patch.object(gc, "freeze"),  # What is garbage now would stay.
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("default")  # As Python does, and not as pytest.

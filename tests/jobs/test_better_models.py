@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from job_runner import NUM_CLASSES, run_job, succeed
+from npz import arrays
 
 from yt8m import runs
 from yt8m.data.teacher import TeacherScores
@@ -45,7 +46,7 @@ def test_the_saved_model_is_the_mean_of_the_last_evaluations(tmp_path, training_
     succeed("yt8m.train", train_dir=tmp_path / "run", **flags)
     kept = sorted((tmp_path / "run" / "checkpoints").glob("weights-*.npz"))
     assert [int(path.stem.partition("-")[2]) for path in kept] == [14, 21]
-    held = [np.load(path) for path in kept]
+    held = [arrays(path) for path in kept]
     for i, value in enumerate(weights(tmp_path / "run")):
         mean = (held[0][f"w{i}"] + held[1][f"w{i}"]) / 2
         np.testing.assert_allclose(value, mean, rtol=1e-6)
@@ -118,9 +119,9 @@ def test_a_submission_teaches(tmp_path, shards, run_dir):
     names = sorted(path.name for path in by_run.iterdir())
     assert names == [f"validate000{i}.tfrecord.teacher.npz" for i in range(3)]
     for name in names:
-        one, other = np.load(by_run / name), np.load(by_file / name)
-        np.testing.assert_array_equal(one["ids"], other["ids"])
-        np.testing.assert_allclose(one["scores"], other["scores"], atol=1e-3)
+        with np.load(by_run / name) as one, np.load(by_file / name) as other:
+            np.testing.assert_array_equal(one["ids"], other["ids"])
+            np.testing.assert_allclose(one["scores"], other["scores"], atol=1e-3)
 
 
 def test_a_shard_that_cannot_be_read_has_no_teacher_and_harms_none(

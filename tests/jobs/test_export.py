@@ -25,6 +25,7 @@ from job_runner import (
     run_job,
     succeed,
 )
+from npz import arrays
 from paths import HELPERS
 
 from yt8m import export, runs
@@ -111,7 +112,7 @@ def test_serves_what_inference_predicts_without_this_project(made, shards, tmp_p
     for kind, pattern in patterns.items():
         expected = predictions(made[kind], pattern, tmp_path / "submission.csv")
         assert len(expected) == 34
-        assert_answers(np.load(tmp_path / f"{kind}.npz"), expected)
+        assert_answers(arrays(tmp_path / f"{kind}.npz"), expected)
         description = json.loads((tmp_path / kind / "exported" / "export.json").read_text())
         assert description["model"].startswith(MODELS[kind].split("(")[0])
         assert description["schema"]["kind"] == kind

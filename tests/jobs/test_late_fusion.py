@@ -7,6 +7,7 @@ import job_runner
 import numpy as np
 import pytest
 from job_runner import measure, succeed
+from npz import arrays
 
 from yt8m.fusion import methods, score_file
 from yt8m.fusion import splits as score_splits
@@ -58,7 +59,7 @@ def test_three_splits_and_their_mean(files, tmp_path):
     )
     alone, fused = [], []
     for split in (1, 2, 3):
-        scores = [np.load(files / f"{name}{split}.npz")["scores"] for name in ("rgb", "flow")]
+        scores = [arrays(files / f"{name}{split}.npz")["scores"] for name in ("rgb", "flow")]
         means = [part[:, :, 1].mean(axis=1) for part in scores]
         alone.append(hit(means[0]))
         fused.append(hit(0.25 * means[0] + 0.75 * means[1]))
@@ -81,7 +82,7 @@ def test_one_file_is_judged_with_fewer_views(files):
     [split] = measure("yt8m.late_fusion", scores=files / "rgb1.npz", num_clips=2, num_crops=1)[
         "splits"
     ]
-    views = np.load(files / "rgb1.npz")["scores"][:, [0, 3], 1]
+    views = arrays(files / "rgb1.npz")["scores"][:, [0, 3], 1]
     by_clip = np.mean([hit(views[:, 0]), hit(views[:, 1])])
     assert split["clip_hit_at_1"] == pytest.approx(by_clip, abs=1e-5)
     assert split["video_hit_at_1"] == pytest.approx(hit(views.mean(1)), abs=1e-5)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from clip_files import write_clips
 from job_runner import check, expect_error, run_job, succeed
+from npz import arrays
 
 from yt8m import runs
 
@@ -72,8 +73,8 @@ def test_two_streams_apart_and_fused(flags, clips, spatial, tmp_path):
         output_file=tmp_path / "fused.npz",
     )
     assert "video_hit_at_1" in printed
-    means = [np.load(path)["scores"].mean((1, 2)) for path in files]
-    fused = np.load(tmp_path / "fused.npz")["scores"][:, 0, 0]
+    means = [arrays(path)["scores"].mean((1, 2)) for path in files]
+    fused = arrays(tmp_path / "fused.npz")["scores"][:, 0, 0]
     np.testing.assert_allclose(fused, means[0] / 3 + means[1] * 2 / 3, atol=1e-6)
     train = f"{clips}#train"
     fitted = [scores_of(folder, train)[0] for folder in (spatial, tmp_path / "flow")]
@@ -96,7 +97,7 @@ def test_both_streams_in_one_model(flags, clips, tmp_path):
         **flags,
     )
     path, results = scores_of(tmp_path / "run", f"{clips}#validate")
-    assert np.load(path)["scores"].shape == (6, 2, 1, 2)
+    assert arrays(path)["scores"].shape == (6, 2, 1, 2)
     assert 0 <= results["video_hit_at_1"] <= 1
     schema = json.loads((tmp_path / "run" / "run.json").read_text())["schema"]
     assert schema["inputs"] == ["pixels", "flow"]
@@ -156,7 +157,7 @@ def test_two_tasks_have_a_head_and_a_loss_each(flags, clips, tmp_path, loss):
     assert schema["classes"] == ["one/left", "one/right", "two/east", "two/west"]
     assert schema["tasks"] == ["one", "two"]
     path, results = scores_of(tmp_path / "run", f"two={other}#validate")
-    kept = np.load(path)
+    kept = arrays(path)
     assert not kept["scores"][..., :2].any(), "classes of the other task have scores"
     assert set(kept["labels"][:, 0]) == {2, 3}
     assert results["num_examples"] == 6

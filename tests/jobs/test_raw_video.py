@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from clip_files import write_clip, write_clips
 from job_runner import check, command, expect_error, run_job, run_process, succeed
+from npz import arrays
 
 CLIPS = "clips(frames=4,resize=24,crop=20)"
 
@@ -67,7 +68,7 @@ def test_eval_scores_every_view_and_keeps_the_scores(run, clips):
     )
     assert "clip_hit_at_1" in printed
     [path] = folder.glob("eval/*.scores.npz")
-    kept = np.load(path)
+    kept = arrays(path)
     assert kept["scores"].shape == (6, 2, 5, 2)
     assert kept["classes"].tolist() == ["left", "right"]
     results = json.loads(path.with_name(path.name.replace(".scores.npz", ".json")).read_text())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from npz import arrays
 from paths import GOLDEN
 
 from yt8m import metrics
@@ -14,7 +15,7 @@ from yt8m.submissions import video_file
 
 
 def test_rows_are_those_of_the_starter_code_byte_for_byte():
-    golden = np.load(GOLDEN / "csv_rows.npz")
+    golden = arrays(GOLDEN / "csv_rows.npz")
     scores, classes = metrics.top_k(golden["predictions"], int(golden["top_k"]))
     rows = video_file.format_rows(golden["video_ids"], classes, scores)
     assert "".join(rows).encode() == golden["csv"].tobytes()

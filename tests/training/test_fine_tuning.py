@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from npz import arrays
 from toy_records import FRAMES, frame_batch
 
 from yt8m.modeling import keras_model, layer_graph, losses, specs
@@ -20,7 +21,7 @@ FROZEN = ("rms_normalization", "dense", "batch_normalization")
 
 
 def fix_names_and_weights():
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
 
 
@@ -220,7 +221,7 @@ def test_jax_fine_tunes_as_tensorflow_does(tmp_path, jax_process):
     np.savez(tmp_path / "in.npz", **values)
     folder = pathlib.Path(__file__).parent
     jax_process.run(ON_JAX, tmp_path / "in.npz", tmp_path / "out.npz", folder)
-    there, here = np.load(tmp_path / "out.npz"), trained(values)
+    there, here = arrays(tmp_path / "out.npz"), trained(values)
     assert set(there) == set(here)
     for name, value in here.items():
         np.testing.assert_allclose(there[name], value, rtol=1e-3, atol=1e-5, err_msg=name)

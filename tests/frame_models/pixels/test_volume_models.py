@@ -6,6 +6,7 @@ import runpy
 import keras
 import numpy as np
 import pytest
+from npz import arrays
 from paths import find_golden
 
 from frame_models.pixels import c3d, i3d, inflated, slow_fusion, two_stream_3d
@@ -134,7 +135,7 @@ def test_c3d_answers_what_the_authors_caffe_and_the_ports_do(pad_last_pool, ends
     paths = [find_golden(f"published/{name}") for name in ("c3d_caffe.npz", "c3d_variables.json")]
     if None in paths:
         pytest.skip("the numbers of Caffe are not beside the repository")
-    golden, shapes = np.load(paths[0]), json.loads(paths[1].read_text())
+    golden, shapes = arrays(paths[0]), json.loads(paths[1].read_text())
     seeded = runpy.run_path(str(paths[0].parent / "seeded_weights.py"))
     clip = seeded["clip"](golden["small"]).astype("float32") / 127.5 - 1
     model = make(c3d.build, clip.shape[1:], num_classes=487, pad_last_pool=pad_last_pool)
