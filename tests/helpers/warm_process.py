@@ -99,7 +99,7 @@ def become(
     os.chdir(folder)
     np.random.seed()
     tempfile.tempdir = None  # It is found where the environment says.
-    sys.path[1:1] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
+    sys.path[1:1] = dict.fromkeys(filter(None, env.get("PYTHONPATH", "").split(os.pathsep)))
     option, *rest = command
     if option == "-m":
         sys.path[0] = folder
