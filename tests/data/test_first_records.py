@@ -4,6 +4,7 @@ import pytest
 from shard_files import make_reader, video, write
 
 from yt8m.base.errors import UserError
+from yt8m.data import first_records
 
 
 @pytest.mark.parametrize(
@@ -14,18 +15,18 @@ def test_a_label_is_looked_for_in_the_first_thousand(unlabelled, expected, tmp_p
         write(tmp_path / "a.tfrecord", [video("a", [])] * unlabelled),
         write(tmp_path / "b.tfrecord", [video("b", [3])]),
     ]
-    assert make_reader(paths).first_are_labelled() is expected
+    assert first_records.are_labelled(make_reader(paths)) is expected
 
 
 def test_without_a_record_nothing_is_known(tmp_path):
     paths = [write(tmp_path / "a.tfrecord", []), str(tmp_path / "gone.tfrecord")]
-    assert make_reader(paths).first_are_labelled() is None
+    assert first_records.are_labelled(make_reader(paths)) is None
 
 
 def test_one_of_the_first_that_does_not_fit_is_named(tmp_path):
     path = write(tmp_path / "a.tfrecord", [video("good"), video("odd", [10])])
     with pytest.raises(UserError, match=r"Record 1 of .*a.tfrecord \(id odd\) has the label 10"):
-        make_reader([path]).first_are_labelled()
+        first_records.are_labelled(make_reader([path]))
 
 
 @pytest.mark.parametrize(
@@ -37,10 +38,11 @@ def test_a_vocabulary_that_is_probably_another_is_said(
 ):
     records = [video(str(n), [n % (largest + 1)]) for n in range(number - 1)]
     path = write(tmp_path / "a.tfrecord", [*records, video("last", [largest])])
-    make_reader([path], num_classes=num_classes).warn_of_too_many_classes()
+    reader = make_reader([path], num_classes=num_classes)
+    first_records.warn_of_too_many_classes(reader)
     assert ("pass their number, such as --num_classes=12." in caplog.text) == warns
 
 
 def test_a_later_one_that_is_no_record_is_left_to_the_reader(tmp_path):
     path = write(tmp_path / "a.tfrecord", [video("a", [])] * 64 + [b"\xff\xff", video("b")])
-    assert make_reader([path]).first_are_labelled() is True
+    assert first_records.are_labelled(make_reader([path])) is True

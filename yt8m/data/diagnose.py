@@ -11,7 +11,7 @@ inside `clear_errors`, which asks the reader.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import tensorflow as tf
@@ -64,6 +64,16 @@ def find_problem(reader: Reader) -> str | None:
         if found:
             return f"{where} {found}"
     return None
+
+
+def labels(record: bytes, schema: Schema) -> Sequence[int]:
+    """The labels of a record; none of what is no record, of which reading says what is wrong."""
+    example = tf.train.SequenceExample()  # The context of one reads as a tf.Example, too.
+    try:
+        example.ParseFromString(record)
+    except Exception:  # noqa: BLE001  protobuf's DecodeError lives in no public module
+        return ()
+    return example.context.feature[schema.labels_key].int64_list.value
 
 
 def problem(record: bytes, reader: Reader) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -29,10 +29,7 @@ _READ_BUFFER_BYTES = 1 << 20
 _SHUFFLE_BUFFER_BYTES = 512 << 20
 _CYCLE_LENGTH = 16
 _STAT_FILES = 64
-_CHECKED = 64  # Records that are looked at before the work: whether they fit,
-_LOOKED_AT = 1024  # and whether any of so many has a label.
-_ENOUGH = 8  # records to tell a vocabulary by their labels,
-_FAR = 20  # which are below such a part of it where it is another one.
+_SAMPLE = 64  # Records that tell the size of the others.
 _POSITIVE = (
     "batch_size",
     "frame_multiple",
@@ -129,36 +126,6 @@ class Reader:
         """The same reader for another pass, with a log of its own."""
         return dataclasses.replace(self, log=ReadLog(self.log.on_corrupt_shard))
 
-    def first_are_labelled(self) -> bool | None:
-        """Whether one of the first records has a label; None where there is no record.
-
-        Raises:
-            UserError: one of the very first does not fit the schema or the vocabulary.
-        """
-        labelled = None
-        for number, (where, record) in enumerate(itertools.islice(self.undamaged(), _LOOKED_AT)):
-            if number < _CHECKED:
-                problem = diagnose.problem(record, self)
-                if problem:
-                    raise UserError(f"{where} {problem}")
-            elif labelled:
-                break
-            labelled = labelled or self._is_labelled(record)
-        return labelled
-
-    def warn_of_too_many_classes(self) -> None:
-        """Warns where the labels of the first records are far below the size of the vocabulary."""
-        looked_at = list(itertools.islice(self.undamaged(), _CHECKED))
-        labels = [label for _, record in looked_at for label in self._labels(record)]
-        if len(looked_at) < _ENOUGH or not labels or max(labels) >= self.num_classes / _FAR:
-            return
-        logging.warning(
-            "The first %d records have no label above %d, and the model gets %d outputs, as their "
-            "keys are those of a data set with so many. If they are your own, pass their number, "
-            "such as --num_classes=%d.",
-            *(len(looked_at), max(labels), self.num_classes, max(labels) + 1),
-        )
-
     def check_fills_a_batch(self) -> None:
         """Fails where there are by far too few examples for one batch.
 
@@ -183,7 +150,7 @@ class Reader:
     def _first_records(self) -> list[bytes]:
         """The first records of the first shard that can be read; none where none can."""
         for path in self.paths:
-            found = list(itertools.islice(tfrecord.undamaged(path), _CHECKED))
+            found = list(itertools.islice(tfrecord.undamaged(path), _SAMPLE))
             if found:
                 return found
         return []
@@ -194,16 +161,9 @@ class Reader:
             for number, record in enumerate(tfrecord.undamaged(path)):
                 yield f"Record {number} of {path}", record
 
-    def _is_labelled(self, record: bytes) -> bool:
-        return bool(self._labels(record))
-
-    def _labels(self, record: bytes) -> Sequence[int]:
-        example = tf.train.SequenceExample()  # The context of one reads as a tf.Example, too.
-        try:
-            example.ParseFromString(record)
-        except Exception:  # noqa: BLE001  protobuf's DecodeError lives in no public module
-            return ()  # Reading it says what is wrong with it.
-        return example.context.feature[self.schema.labels_key].int64_list.value
+    def is_labelled(self, record: bytes) -> bool:
+        """Whether a record has a label."""
+        return bool(diagnose.labels(record, self.schema))
 
     def _examples_a_record(self, first: list[bytes]) -> float:
         """How many rows of batches a record makes, on average over the first records."""

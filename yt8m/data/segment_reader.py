@@ -46,8 +46,9 @@ class SegmentReader(Reader):
             f"{self.batch_size}. Lower --batch_size, raise --max_frames or list more classes."
         )
 
-    def _is_labelled(self, record: bytes) -> bool:
-        return True  # Any record may be without ratings; who measures says where all are.
+    def is_labelled(self, record: bytes) -> bool:
+        """True: any record may be without ratings, and who measures says where all are."""
+        return True
 
     def _examples_a_record(self, first: list[bytes]) -> float:
         return sum(map(segments.count_segments, first)) / max(1, len(first)) or 1.0

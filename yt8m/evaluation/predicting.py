@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
+from yt8m.data import first_records
 from yt8m.data.diagnose import clear_errors
 from yt8m.data.ids import shown
 from yt8m.data.reader import Reader
@@ -89,8 +90,7 @@ def check_labels(reader: Reader) -> None:
     Raises:
         UserError: none of them has one, or what is wrong with one of them.
     """
-    found = reader.first_are_labelled()
-    if found is False:
+    if first_records.are_labelled(reader) is False:
         raise UserError(NO_LABELS.format(reader.paths[0]))
 
 

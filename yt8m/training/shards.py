@@ -6,7 +6,7 @@ import dataclasses
 
 from yt8m.base.errors import UserError
 from yt8m.base.spec_language import Call
-from yt8m.data import segment_classes
+from yt8m.data import first_records, segment_classes
 from yt8m.data.schema import Schema
 from yt8m.data.teacher import TeacherScores, check_names
 from yt8m.evaluation.segments import SegmentExamples
@@ -82,7 +82,7 @@ def open_data(
         shuffle_buffer=settings.shuffle_buffer,
     )
     if settings.num_classes is None:
-        reader.warn_of_too_many_classes()
+        first_records.warn_of_too_many_classes(reader)
     return TrainingData(
         examples,
         reader,
