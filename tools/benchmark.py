@@ -29,8 +29,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from yt8m import runs
-from yt8m.base import define, files, jobs, spec_language
+from yt8m.base import define, files, jobs, provenance, spec_language
 from yt8m.data import synthetic
 from yt8m.data.reader import Reader
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
@@ -127,7 +126,7 @@ def _machine() -> dict[str, str | int]:
         "gpus": ", ".join(devices) or "none",
         "python": platform.python_version(),
         "time": report.timestamp(),
-    } | runs.package_versions()
+    } | provenance.package_versions()
 
 
 def _spread(values: list[float]) -> dict[str, float]:

@@ -22,7 +22,7 @@ import tensorflow as tf
 from absl import flags, logging
 
 from yt8m import metrics, runs
-from yt8m.base import define, files, jobs
+from yt8m.base import define, files, jobs, provenance
 from yt8m.base.errors import UserError, first_line
 from yt8m.data import labels
 from yt8m.data.reader import Reader
@@ -285,7 +285,7 @@ def _describe(config: runs.RunConfig, top_k: int, method: str, has_names: bool) 
         "top_k": top_k,
         "names": has_names,
         "quantization": method,
-        "versions": runs.package_versions(),
+        "versions": provenance.package_versions(),
         "versions_of_run": run["versions"],
     }
 

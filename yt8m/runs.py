@@ -8,15 +8,13 @@ import importlib
 import json
 import os
 import pkgutil
-import subprocess
-import sys
 import zipfile
 from typing import Any
 
 import keras
 
 from frame_models.pixels.layers.conv3d import Conv3D
-from yt8m.base import spec_language, temporaries
+from yt8m.base import provenance, spec_language, temporaries
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.files import atomic_path, check_local, write_json, writing
 from yt8m.data.schema import VIDEO, Schema
@@ -29,7 +27,6 @@ CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 EVAL = "eval"
 
-_PACKAGES = ("yt8m", "keras", "tensorflow", "jax", "numpy")
 # Settings of a training that have a meaning with rated segments, and with a teacher.
 _OF_SEGMENTS = ["segment_labels", "segment_label_ids_file"]
 _OF_A_TEACHER = ["teacher", "teacher_dir", "distillation"]
@@ -65,8 +62,8 @@ class RunConfig:
     training: dict[str, Any]
     eval_data_pattern: str = ""
     flags: dict[str, Any] = dataclasses.field(default_factory=dict)
-    versions: dict[str, str] = dataclasses.field(default_factory=lambda: package_versions())
-    git_commit: str = dataclasses.field(default_factory=lambda: git_commit())
+    versions: dict[str, str] = dataclasses.field(default_factory=provenance.package_versions)
+    git_commit: str = dataclasses.field(default_factory=provenance.git_commit)
 
     @property
     def takes_clips(self) -> bool:
@@ -267,25 +264,6 @@ def _brought_up_to_date(data: dict[str, Any]) -> dict[str, Any]:
     data = data | {"model": model}
     pattern = data.get("flags", {}).get("eval_data_pattern", "")
     return data | {"training": training, "eval_data_pattern": pattern}
-
-
-def package_versions() -> dict[str, str]:
-    """The versions of the packages that decide the numbers, of those that are in use."""
-    loaded = (package for package in _PACKAGES if package in sys.modules)
-    versions = {package: sys.modules[package].__version__ for package in loaded}
-    return {"backend": keras.config.backend()} | versions
-
-
-def git_commit() -> str:
-    """The commit of the checkout that holds this code; empty if it is none."""
-    root = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-    command = ["git", "-C", root, "rev-parse", "--show-toplevel", "HEAD"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    lines = result.stdout.splitlines()
-    return lines[1] if result.returncode == 0 and lines[0] == root else ""
 
 
 def _has_progress(train_dir: str) -> bool:

@@ -12,8 +12,7 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
-from yt8m import runs
-from yt8m.base import files
+from yt8m.base import files, provenance
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video import workers
@@ -189,8 +188,8 @@ def _describe(
         "classes": classes,
         "num_shards": numbers,
         "weights_from": weights,
-        "versions": runs.package_versions(),
-        "git_commit": runs.git_commit(),
+        "versions": provenance.package_versions(),
+        "git_commit": provenance.git_commit(),
     }
 
 
