@@ -104,7 +104,7 @@ def evaluate(
     state = examples.judge(run.model, reader, run.loss, kept)
     results = state.result()
     report.print_table(f"{run.config.model} on {pattern}", results)
-    details = {"eval_data_pattern": pattern, "lost_records": reader.log.lost}
+    details = {"eval_data_pattern": pattern, "lost_bytes": reader.log.lost}
     details |= examples.details(reader, kept)
     path = report.write(folder, name, results | details, state.per_class())
     print(f"Wrote {path}")

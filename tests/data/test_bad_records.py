@@ -1,6 +1,8 @@
 """A record that does not fit the others is named in one sentence: shard, number and id."""
 
 import re
+from math import inf as INFINITY
+from math import nan as NAN
 
 import pytest
 import tensorflow as tf
@@ -54,6 +56,8 @@ VIDEO_LEVEL = {
     "negative": (means(labels=[-1, 2]), "label -1, outside the vocabulary of 10"),
     "missing": (means(mean_audio=None), "no video-level mean_audio.*: id, labels, mean_rgb"),
     "label kind": (means(labels=[1.0]), "labels as a float_list. It must be a int64_list"),
+    "NaN": (means(mean_rgb=[0.5, NAN, 0.5]), "has NaN or infinity in mean_rgb. Mend or remove"),
+    "infinity": (means(mean_audio=[0.5, -INFINITY]), "has NaN or infinity in mean_audio"),
     "frame-level": (frames("bad"), "no video-level mean_rgb.*: audio, id, labels, rgb"),
 }
 FRAME_LEVEL = {
@@ -89,10 +93,18 @@ SEGMENT = {
         frames("bad", 9, **RATED | {"segment_scores": [1, 0]}),
         "segment_scores as a int64_list. It must be a float_list",
     ),
+    "NaN": (
+        frames("bad", 9, **RATED | {"segment_scores": [1.0, NAN]}),
+        "has NaN or infinity in segment_scores",
+    ),
 }
 FLOATS = {
     "size": (sequence({"rgb": [[0.5] * 2]}, **BAD_ID), "has 2 values of rgb in frame 0"),
     "bytes": (sequence({"rgb": [b"abc"]}, **BAD_ID), "has 0 values of rgb in frame 0"),
+    "NaN": (
+        sequence({"rgb": [[0.5] * 3, [0.5, 0.5, NAN]]}, **BAD_ID),
+        "has NaN or infinity in rgb in frame 1",
+    ),
 }
 GOOD = {
     "video": (VIDEO_SCHEMA, video("good"), {}),

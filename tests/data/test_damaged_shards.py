@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 from shard_files import (
+    FOOTER,
     HEADER,
     VIDEO_SCHEMA,
     flip,
@@ -12,6 +13,7 @@ from shard_files import (
     make_reader,
     record_starts,
     starts_of,
+    video,
     write_video_shards,
 )
 
@@ -53,14 +55,22 @@ def expected(lost: set[int], size: int = SIZE) -> list[str]:
     return [f"0-{i}" for i in range(20)] + middle + [f"2-{i}" for i in range(20)]
 
 
+def bytes_without(lost: set[int], path: str) -> int:
+    """The bytes of the middle shard as it is that belong to no record but those lost."""
+    kept = [video(f"1-{r}", [r % 10]) for r in range(SIZE) if r not in lost]
+    return os.path.getsize(path) - sum(HEADER + len(record) + FOOTER for record in kept)
+
+
 def check(paths, mode, lost: set[int], offsets: list[int], caplog) -> None:
     """What is returned, counted and said."""
     reader = make_reader(paths, batch_size=64)
     assert read(reader, mode) == expected(lost)
     assert reader.log.num_records == 40 + SIZE - len(lost)
-    assert reader.log.lost == {paths[1]: len(offsets)}
+    lost_bytes = bytes_without(lost, paths[1])
+    assert reader.log.lost == {paths[1]: lost_bytes}
     (message,) = [m for m in caplog.messages if paths[1] in m]
-    assert f"at byte {', '.join(map(str, offsets))}: at least {len(offsets)} record" in message
+    assert f"at byte {', '.join(map(str, offsets))}: {lost_bytes:,} byte(s)" in message
+    assert f"lost in {len(offsets)} place(s)" in message
     assert paths[1] in reader.log.summary()
 
 
@@ -84,7 +94,7 @@ def test_every_pass_counts_anew_and_warns_once(paths, mode, caplog):
     for passes in (1, 2, 3):
         assert read(reader, mode) == expected({63})
         assert reader.log.num_records == passes * (40 + SIZE - 1)
-        assert reader.log.lost == {paths[1]: 1}
+        assert reader.log.lost == {paths[1]: bytes_without({63}, paths[1])}
     assert len([m for m in caplog.messages if paths[1] in m]) == 1
 
 
@@ -102,7 +112,7 @@ def test_a_cut_shard(record, part, paths, mode):
     path.write_bytes(path.read_bytes()[: starts[record] + part])
     reader = make_reader(paths)
     assert read(reader, mode) == expected(set(range(record, SIZE)))
-    assert reader.log.lost == {paths[1]: 1}
+    assert reader.log.lost == {paths[1]: part}
 
 
 def test_a_cut_between_records_cannot_be_seen(paths, mode):
@@ -126,7 +136,7 @@ def test_a_file_that_is_no_shard(content, paths, mode, caplog):
     pathlib.Path(paths[1]).write_bytes(content)
     reader = make_reader(paths)
     assert read(reader, mode) == expected(set(range(SIZE)))
-    assert reader.log.lost == {paths[1]: 1}
+    assert reader.log.lost == {paths[1]: len(content)}
     assert f"{paths[1]} is no readable TFRecord file: corrupt at byte 0" in caplog.text
 
 
@@ -171,7 +181,7 @@ def test_fail_names_the_shard_and_the_byte(paths, mode):
     reader = make_reader(paths, log=ReadLog(FAIL))
     with pytest.raises(UserError, match="--on_corrupt_shard=fail") as error, clear_errors(reader):
         read(reader, mode)
-    assert f"{paths[1]} is cut or corrupt at byte {start}: at least 1 record" in str(error.value)
+    assert f"{paths[1]} is cut or corrupt at byte {start}: " in str(error.value)
     assert error.value.__suppress_context__
 
 
@@ -218,7 +228,8 @@ def test_all_of_it_at_once(paths, mode):
     pathlib.Path(paths[2]).write_text("no records\n")
     reader = make_reader(paths)
     assert read(reader, mode) == expected({3, 80, SIZE - 1})[:-20]
-    assert reader.log.lost == {paths[1]: 3, paths[2]: 1}
+    lost = bytes_without({3, 80, SIZE - 1}, paths[1])
+    assert reader.log.lost == {paths[1]: lost, paths[2]: len("no records\n")}
 
 
 def with_length(path: str, start: int, length: int) -> None:

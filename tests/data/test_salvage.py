@@ -33,8 +33,8 @@ def place(starts: list[int], record: int, kind: str) -> int:
 
 
 def test_an_undamaged_shard(shard):
-    assert tfrecord.salvage(shard) == tfrecord.Salvage(RECORDS, [])
-    assert tfrecord.salvage(b"") == tfrecord.Salvage([], [])
+    assert tfrecord.salvage(shard) == tfrecord.Salvage(RECORDS, [], lost=0)
+    assert tfrecord.salvage(b"") == tfrecord.Salvage([], [], lost=0)
 
 
 def test_each_single_byte(shard):
@@ -44,6 +44,7 @@ def test_each_single_byte(shard):
         found = tfrecord.salvage(damage(shard, offset))
         assert found.records == RECORDS[:hit] + RECORDS[hit + 1 :], offset
         assert found.offsets == [starts[hit]], offset
+        assert found.lost == starts[hit + 1] - starts[hit], offset
 
 
 def test_a_shard_cut_anywhere_gives_its_whole_records(shard):
@@ -86,6 +87,7 @@ def test_random_damage(seed, shard):
     assert found.records == [r for i, r in enumerate(RECORDS) if i not in lost]
     assert found.offsets[0] == starts[min(lost)]
     assert set(found.offsets) <= {starts[i] for i in lost}
+    assert found.lost == sum(starts[i + 1] - starts[i] for i in lost)
 
 
 @pytest.mark.parametrize("size", [1, 11, 12, 13, 100, 5000])
@@ -99,8 +101,8 @@ def test_garbage_between_and_after_records(size, shard):
 
 def test_nothing_to_find():
     text = b"This is no TFRecord file.\n" * 1000
-    assert tfrecord.salvage(text) == tfrecord.Salvage([], [0])
-    assert tfrecord.salvage(bytes(5000)) == tfrecord.Salvage([], [0])
+    assert tfrecord.salvage(text) == tfrecord.Salvage([], [0], lost=len(text))
+    assert tfrecord.salvage(bytes(5000)) == tfrecord.Salvage([], [0], lost=5000)
 
 
 def test_offsets_count_from_the_start_of_the_shard(shard):
@@ -115,13 +117,13 @@ def test_a_header_across_the_border_of_two_scans(shard, monkeypatch):
     monkeypatch.setattr(tfrecord, "_SCAN_BYTES", 64)
     for size in range(1, 140):
         found = tfrecord.salvage(b"\xaa" * size + shard)
-        assert found == tfrecord.Salvage(RECORDS, [0]), size
+        assert found == tfrecord.Salvage(RECORDS, [0], lost=size), size
 
 
 def test_a_record_whose_length_claims_more_than_the_file(shard):
     huge = (1 << 40).to_bytes(8, "little")
     header = huge + tfrecord.masked_crc(huge).to_bytes(4, "little")
-    assert tfrecord.salvage(header + shard) == tfrecord.Salvage(RECORDS, [0])
+    assert tfrecord.salvage(header + shard) == tfrecord.Salvage(RECORDS, [0], len(header))
 
 
 def test_valid_headers(shard):
@@ -147,7 +149,7 @@ def test_lengths_that_are_made_up_do_not_take_for_ever(monkeypatch):
         return is_sound(data, position, end)
 
     monkeypatch.setattr(tfrecord, "_is_sound", counted)
-    assert tfrecord.salvage(data) == tfrecord.Salvage([], [0])
+    assert tfrecord.salvage(data) == tfrecord.Salvage([], [0], lost=len(data))
     assert sum(checked) < 20 * len(data)
 
 

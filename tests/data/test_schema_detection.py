@@ -218,9 +218,10 @@ def test_says_why_no_shard_can_be_read(tmp_path):
         (zlib.compress, "is compressed with zlib: write it without compression"),
         (lambda data: b"PK\x03\x04" + bytes(50), "is a zip archive: unpack it first"),
         (lambda data: b"PAR1" + bytes(50), "is a Parquet file"),
+        (lambda data: "a.tfrecord\n".encode("utf-16"), "is a text in UTF-16: save it as UTF-8"),
         (lambda data: frames("a"), "is a tf.SequenceExample by itself.*`yt8m quantize_features`"),
     ],
-    ids=["gzip", "zlib", "zip", "Parquet", "bare"],
+    ids=["gzip", "zlib", "zip", "Parquet", "UTF-16", "bare"],
 )
 def test_files_of_other_formats_are_known(make, said, tmp_path, caplog):
     good = write(tmp_path / "good.tfrecord", [frames("b")])

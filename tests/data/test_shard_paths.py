@@ -35,6 +35,23 @@ def test_a_single_shard(shards):
     assert resolve(shards["test0"]) == [shards["test0"]]
 
 
+@pytest.mark.parametrize("name", ["train[12]", "te?t", "a, b", "data/*"])
+def test_what_is_there_by_that_very_name_is_no_glob(name, shards, tmp_path):
+    path = tmp_path / f"{name}.tfrecord"
+    path.parent.mkdir(exist_ok=True)
+    write(path, [video("a")])
+    assert resolve(str(path)) == [str(path)]
+
+
+def test_a_folder_whose_name_looks_like_a_glob(shards, tmp_path):
+    for folder in ("data [1]", "data 1"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "train0.tfrecord", [video("a")])
+    pattern = str(tmp_path / "data [1]" / "train*.tfrecord")
+    assert resolve(pattern) == [str(tmp_path / "data [1]" / "train0.tfrecord")]
+    assert resolve(write_listing(tmp_path, "data [1]/train?.tfrecord")) == resolve(pattern)
+
+
 def test_globs_keep_their_order_and_name_a_shard_once(shards, tmp_path):
     pattern = f"{tmp_path}/train1*, {tmp_path}/test*,,{tmp_path}/*.tfrecord"
     expected = [shards[name] for name in ("train1", "train10", "test0", "train02")]
@@ -82,6 +99,19 @@ def test_a_long_listing_of_any_language(shards, tmp_path):
     lines = [f"# {'ä' * 40}" for _ in range(3000)] + ["test0.tfrecord"]
     path.write_text("\n".join(lines), encoding="utf-8")
     assert resolve(str(path)) == [shards["test0"]]
+
+
+def test_a_listing_with_a_byte_order_mark(shards, tmp_path):
+    path = tmp_path / "shards.txt"
+    path.write_text("test0.tfrecord\ntrain1.tfrecord\n", encoding="utf-8-sig")
+    assert resolve(str(path)) == [shards["test0"], shards["train1"]]
+
+
+def test_a_listing_of_the_home_folder(shards, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert resolve(write_listing(other, "~/test0.tfrecord")) == [shards["test0"]]
 
 
 @pytest.mark.parametrize("pattern", ["", " ", ",", " , "])

@@ -228,7 +228,11 @@ def test_nan_in_the_records_is_not_blamed_on_the_model(shards, tmp_path):
     (tmp_path / "out.csv").unlink()
     example.features.feature["mean_audio"].float_list.value[0] = float("nan")
     write()
-    expect_error("yt8m.inference", "NaN or infinity in mean_audio", **flags)
+    problem = ("Record 3 of", "NaN or infinity in mean_audio")
+    expect_error("yt8m.inference", *problem, **flags)
+    training = {"model": "logistic", "num_classes": 12, "batch_size": 4}
+    odd = {"train_dir": tmp_path / "odd", "train_data_pattern": tmp_path / "odd.tfrecord"}
+    expect_error("yt8m.train", *problem, **training | odd)
     assert not (tmp_path / "out.csv").exists()
 
 

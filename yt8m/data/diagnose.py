@@ -14,6 +14,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from yt8m.base.errors import UserError, first_line
@@ -125,6 +126,8 @@ def _label_problem(context, reader: Reader) -> str | None:
                 f"has {len(labels)} segment_labels, {len(starts)} segment_start_times and "
                 f"{len(scores)} segment_scores. They must agree."
             )
+        if not np.isfinite(scores).all():
+            return "has NaN or infinity in segment_scores. Mend or remove the record."
     outside = [label for label in labels if not 0 <= label < reader.num_classes]
     if outside:
         return (
@@ -136,9 +139,11 @@ def _label_problem(context, reader: Reader) -> str | None:
 
 def _video_problem(example: tf.train.SequenceExample, schema: Schema) -> str | None:
     for feature in schema.features:
-        received = len(example.context.feature[feature.key].float_list.value)
-        if received != feature.size:
-            return _wrong_size(feature, received, "")
+        values = example.context.feature[feature.key].float_list.value
+        if len(values) != feature.size:
+            return _wrong_size(feature, len(values), "")
+        if not np.isfinite(values).all():
+            return _not_finite(feature, "")
     return None
 
 
@@ -156,7 +161,13 @@ def _frame_problem(example: tf.train.SequenceExample, schema: Schema) -> str | N
                 received = len(values[0]) if len(values) == 1 else 0
             if received != feature.size:
                 return _wrong_size(feature, received, f" in frame {number}")
+            if not np.isfinite(frame.float_list.value).all():
+                return _not_finite(feature, f" in frame {number}")
     return None
+
+
+def _not_finite(feature: Feature, where: str) -> str:
+    return f"has NaN or infinity in {feature.key}{where}. Mend or remove the record."
 
 
 def _wrong_size(feature: Feature, received: int, where: str) -> str:

@@ -22,7 +22,8 @@ class ReadLog:
 
     Attributes:
         num_records: records read, over all passes.
-        lost: damaged or unreadable shard -> the least number of records lost in it, in one pass.
+        lost: damaged or unreadable shard -> the bytes lost in it, in one pass; 0 where it cannot
+            be opened.
         num_skipped_segments: rated segments past the frames that are read, over all passes.
         num_empty: videos without a frame, over all passes.
         failure: why reading cannot go on, in a sentence; see `diagnose`.
@@ -69,7 +70,7 @@ class ReadLog:
                     rest = found.records
                     used = num_records + len(rest)
                     message = _describe(name, used, found, content)
-                    self._report(name, message, len(found.offsets), used)
+                    self._report(name, message, found.lost, used)
         except (tf.errors.OpError, OSError) as error:
             message = f"{name} cannot be read: {first_line(error)}"
             self._report(name, message, lost=0, used=num_records)
@@ -97,8 +98,8 @@ class ReadLog:
         parts = []
         if self.lost:
             parts.append(
-                f"{len(self.lost)} damaged or unreadable shard(s), at least "
-                f"{sum(self.lost.values())} record(s) lost: {', '.join(sorted(self.lost))}"
+                f"{len(self.lost)} damaged or unreadable shard(s), "
+                f"{sum(self.lost.values()):,} byte(s) lost: {', '.join(sorted(self.lost))}"
             )
         if self.num_skipped_segments:
             parts.append(
@@ -138,5 +139,5 @@ def _describe(name: str, num_used: int, found: tfrecord.Salvage, content: bytes)
     shown = ", ".join(map(str, found.offsets[:5])) + (", ..." if len(found.offsets) > 5 else "")
     if not num_used:
         return f"{name} is no readable TFRecord file: corrupt at byte {shown}"
-    lost = f"at least {len(found.offsets)} record(s) lost"
+    lost = f"{found.lost:,} byte(s) lost in {len(found.offsets)} place(s)"
     return f"{name} is cut or corrupt at byte {shown}: {lost}"

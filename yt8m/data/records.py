@@ -32,7 +32,7 @@ def parse_videos(serialized: tf.Tensor, schema: Schema, num_classes: int) -> dic
     spec = {f.key: tf.io.FixedLenFeature([f.size], tf.float32) for f in schema.features}
     spec |= _context_spec(schema)
     parsed = tf.io.parse_example(serialized, spec)
-    batch = {f.name: parsed[f.key] for f in schema.features}
+    batch = {f.name: finite(parsed[f.key]) for f in schema.features}
     labels = tf.sparse.to_dense(parsed[schema.labels_key], default_value=PADDING_LABEL)
     sound = tf.reduce_all(parsed[schema.labels_key].values >= 0)
     return batch | {
@@ -86,13 +86,15 @@ def parse_sequence(
         if feature.dtype == "uint8":
             values = _decode(values, feature.size)
         # Cut after decoding: slicing bytes shares them, slicing strings copies each.
-        frames[feature.name] = values[:num_frames]
+        values = values[:num_frames]
+        frames[feature.name] = values if feature.dtype == "uint8" else finite(values)
     return context, frames | {"num_frames": num_frames}
 
 
 MISMATCH = "the features of a record have different numbers of frames:"
 OUTSIDE = "a label is outside the vocabulary:"
 WRONG_SIZE = "a frame has the wrong number of bytes:"
+NOT_FINITE = "a feature is no finite number:"
 
 
 def lists_spec(schema: Schema) -> dict:
@@ -110,6 +112,11 @@ def _context_spec(schema: Schema) -> dict:
         schema.id_key: tf.io.FixedLenFeature([], tf.string),
         schema.labels_key: tf.io.VarLenFeature(tf.int64),
     }
+
+
+def finite(values: tf.Tensor) -> tf.Tensor:
+    """The values; an error where one is NaN or infinite: it would spoil a whole training."""
+    return tf.debugging.check_numerics(values, NOT_FINITE)
 
 
 def _decode(values: tf.Tensor, size: int) -> tf.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from yt8m.data.records import OUTSIDE, PADDING_LABEL, parse_sequence
+from yt8m.data.records import OUTSIDE, PADDING_LABEL, finite, parse_sequence
 from yt8m.data.schema import Schema
 
 SEGMENT_FRAMES = 5
@@ -42,7 +42,7 @@ def parse_segments(
     context, frames = parse_sequence(serialized, schema, max_frames, _SEGMENT_SPEC)
     starts = tf.sparse.to_dense(context["segment_start_times"])
     classes = tf.sparse.to_dense(context["segment_labels"])
-    scores = tf.sparse.to_dense(context["segment_scores"])
+    scores = finite(tf.sparse.to_dense(context["segment_scores"]))
     agree = tf.reduce_all(tf.equal(tf.stack([tf.size(starts), tf.size(scores)]), tf.size(classes)))
     with tf.control_dependencies([tf.debugging.Assert(agree, ["ratings must agree", classes])]):
         classes = tf.identity(classes)

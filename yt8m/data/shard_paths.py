@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 
 import tensorflow as tf
@@ -16,12 +17,14 @@ def resolve(pattern: str) -> list[str]:
     Args:
         pattern: a glob, a comma-separated list of globs, or a text file with one path or glob a
             line (blank lines and lines that begin with `#` are left out; a relative path is
-            relative to the file).
+            relative to the file). What exists by that very name is taken literally, also where it
+            looks like a glob.
 
     Raises:
         UserError: where nothing matches, or a folder or an unreadable place is named.
     """
-    globs = [os.path.expanduser(part.strip()) for part in pattern.split(",") if part.strip()]
+    parts = [pattern] if _is_there(pattern) else pattern.split(",")
+    globs = [os.path.expanduser(part.strip()) for part in parts if part.strip()]
     if not globs:
         raise UserError("The data pattern is empty. Give a glob such as data/train*.tfrecord.")
     paths: dict[str, str] = {}
@@ -32,28 +35,41 @@ def resolve(pattern: str) -> list[str]:
     return list(paths.values())
 
 
-def _expand(glob: str) -> list[str]:
-    matches = _glob(glob)
-    if len(matches) == 1 and matches[0] == glob:
-        listed = _read_listing(glob)
+def _is_there(pattern: str) -> bool:
+    return os.path.exists(os.path.expanduser(pattern.strip()))
+
+
+def _expand(pattern: str) -> list[str]:
+    matches = _glob(pattern)
+    if len(matches) == 1 and matches[0] == pattern:
+        listed = _read_listing(pattern)
         if listed is not None:
             return listed
     return matches
 
 
-def _glob(glob: str) -> list[str]:
+def _glob(pattern: str) -> list[str]:
     try:
         # A teacher's scores lie beside the shards.
-        matches = sorted(m for m in tf.io.gfile.glob(glob) if not m.endswith(".npz"))
+        found = tf.io.gfile.glob(_with_literal_start(pattern))
+        matches = sorted(m for m in found if not m.endswith(".npz"))
     except (tf.errors.OpError, OSError) as error:
-        raise UserError(f"Cannot list {glob}: {first_line(error)}") from None
+        raise UserError(f"Cannot list {pattern}: {first_line(error)}") from None
     if not matches:
-        raise UserError(f"No file matches {glob}. Check the folder and the pattern.")
+        raise UserError(f"No file matches {pattern}. Check the folder and the pattern.")
     if len(matches) == 1 and tf.io.gfile.isdir(matches[0]):
         raise UserError(
-            f"{glob} is a folder. Name the shards in it: {os.path.join(glob, '*.tfrecord')}."
+            f"{pattern} is a folder. Name the shards in it: {os.path.join(pattern, '*.tfrecord')}."
         )
     return matches
+
+
+def _with_literal_start(pattern: str) -> str:
+    """The glob with as many folders at its start escaped as there are by those very names."""
+    start = pattern
+    while start and not os.path.exists(start):
+        start = start.rpartition("/")[0]
+    return glob.escape(start) + pattern[len(start) :]
 
 
 def _read_listing(path: str) -> list[str] | None:
@@ -67,12 +83,13 @@ def _read_listing(path: str) -> list[str] | None:
         return None
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
-            lines = [line.strip() for line in file.read().decode("utf-8").splitlines()]
+            lines = [line.strip() for line in file.read().decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         return None
     entries = [line for line in lines if line and not line.startswith("#")]
     paths: list[str] = []
     for entry in entries:
+        entry = os.path.expanduser(entry)
         absolute = entry if "://" in entry else os.path.join(os.path.dirname(path), entry)
         try:
             paths.extend(_glob(absolute))

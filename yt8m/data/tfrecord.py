@@ -41,6 +41,8 @@ _OTHER_FORMATS = {
     b"x\xda": "compressed with zlib: write it without compression",
     b"\x89HDF": "an HDF5 file",
     b"PAR1": "a Parquet file",
+    b"\xff\xfe": "a text in UTF-16: save it as UTF-8",
+    b"\xfe\xff": "a text in UTF-16: save it as UTF-8",
 }
 
 
@@ -56,11 +58,14 @@ class Salvage:
 
     Attributes:
         records: the undamaged records found.
-        offsets: the byte offset of each damaged place; at least one record is lost at each.
+        offsets: where each damaged place begins, in bytes. How many records are lost there cannot
+            be known: a place may hold several, or none where something was put between two.
+        lost: the bytes that belong to no undamaged record.
     """
 
     records: list[bytes]
     offsets: list[int]
+    lost: int
 
 
 def salvage(data: bytes, base: int = 0) -> Salvage:
@@ -87,7 +92,8 @@ def salvage(data: bytes, base: int = 0) -> Salvage:
         if end is None or (end < len(data) and not has_valid_header(data[end : end + HEADER])):
             end = _next_sound_record(data, position + 1, budget)
         position = end
-    return Salvage(records, offsets)
+    lost = len(data) - sum(HEADER + len(record) + FOOTER for record in records)
+    return Salvage(records, offsets, lost)
 
 
 def can_be_opened(path: str) -> bool:
