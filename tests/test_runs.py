@@ -4,6 +4,8 @@ import dataclasses
 import errno
 import json
 import os
+import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -222,6 +224,40 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
     (folder / "step-000000001" / "state.json").write_text("{")
     with pytest.raises(UserError, match="No checkpoint in .* can be read"):
         checkpoints.restore(str(tmp_path), model)
+
+
+def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    checkpoints.save(str(tmp_path), model, {"step": 1})
+    full = shutil.disk_usage(tmp_path)._replace(free=8000)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda folder: full)
+        with pytest.raises(UserError, match=r"Cannot write .*step-000000002: No space left"):
+            checkpoints.save(str(tmp_path), model, {"step": 2})
+    assert os.listdir(tmp_path / "checkpoints") == ["step-000000001"]
+    assert checkpoints.restore(str(tmp_path), model) == {"step": 1}
+
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError])
+def test_a_disk_that_becomes_full_under_a_checkpoint(kind, tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    sizes = []
+    truncate = os.truncate
+
+    def save_weights(path):
+        pathlib.Path(path).write_bytes(bytes(1000))
+        raise kind("Can't write (file write failed: time = now\n, errno = 28, error message = '')")
+
+    def truncated(path, size):
+        sizes.append((os.path.getsize(path), size))
+        truncate(path, size)
+
+    monkeypatch.setattr(model, "save_weights", save_weights)
+    monkeypatch.setattr(os, "truncate", truncated)
+    with pytest.raises(UserError, match=r"step-000000002: No space left on device\."):
+        checkpoints.save(str(tmp_path), model, {"step": 2})
+    assert sizes == [(1000, 0)], "before HDF5 writes the rest"
+    assert os.listdir(tmp_path / "checkpoints") == []
 
 
 def test_a_full_disk_is_one_sentence(tmp_path):

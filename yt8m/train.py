@@ -205,6 +205,7 @@ def main() -> None:
         raise UserError(f"These flags make no training: {first_line(error)}") from error
     logging.info("%s: %d parameters.", args.model, trainer.model.count_params())
     data.examples.check_labels(data.reader)
+    data.reader.check_fills_a_batch()
     training = {
         "train_data_pattern": args.train_data_pattern,
         "batch_size": batch_size,

@@ -5,6 +5,7 @@ module, or `slow`, where the call takes longer than a job waits. `none` reads no
 """
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -38,6 +39,10 @@ def main():
     print("read", flush=how != "pipe")
     if how == "error":
         raise UserError("No more.")
+    if how == "memory":
+        raise MemoryError("Unable to allocate 3.5 TiB")
+    if how == "disk":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "events.log")
     if how == "bug":
         raise ZeroDivisionError
     if how == "status":

@@ -19,6 +19,8 @@ LEAVING = [sys.executable, str(HELPERS / "job_that_leaves_a_reader.py")]
         ("end", "left", 0, ""),
         ("end", "kept", 0, ""),
         ("error", "left", 1, "ERROR: No more."),
+        ("memory", "none", 1, "ERROR: Out of memory: Unable to allocate 3.5 TiB. Choose a smaller"),
+        ("disk", "none", 1, "ERROR: The disk is full: events.log. Make room and start again."),
         ("bug", "left", 1, "ZeroDivisionError"),
         ("status", "none", 1, "A message."),
         ("terminated", "left", 128 + signal.SIGTERM, ""),

@@ -104,6 +104,18 @@ def test_short_names_are_unique():
         ("netvlad(clusters=3)@gated", ["name@size"]),
         ("netvlad@gated@glu", ["name@size"]),
         ("netvlad@", ["name@size"]),
+        ("average(head=" * 5000 + "moe" + ")" * 5000, ["name(key=value, ...)"]),
+        ("mlp(hidden=" + "-" * 5000 + "1)", ["nests too deep"]),
+        ("a." * 5000 + "b", ["nests too deep"]),
+        ("a@" * 5000 + "b", ["nests too deep"]),
+        ("mlp(hidden=" + "1+" * 5000 + "1)", ["nests too deep"]),
+        ("mlp(hidden=" + "9" * 5000 + ")", ["name(key=value, ...)"]),
+        ("mlp(hidden=0x" + "f" * 6000 + ")", ["at most 2**63", "thousands of digits"]),
+        ("mlp(hidden=9223372036854775809)", ["at most 2**63. Received: 9223372036854775809."]),
+        ("m" * 5000, ["No model is called 'mmmm"]),
+        ("mlp(activation='" + "y" * 5000 + "', gating='" + "y" * 5000 + "')", ["gating of mlp"]),
+        ("moe\0", ["moe\\x00"]),
+        ("mlp(activation='\ud800')", ["text in UTF-8"]),
     ],
 )
 def test_errors_say_what_is_wrong_and_what_is_right(text, parts):
@@ -111,6 +123,7 @@ def test_errors_say_what_is_wrong_and_what_is_right(text, parts):
         specs.model(text)
     for part in parts:
         assert part in str(error.value)
+    assert len(str(error.value)) < 800
 
 
 def test_nothing_is_evaluated(monkeypatch):

@@ -1,5 +1,7 @@
 """The error a user can mend: jobs print it as one sentence, without a traceback."""
 
+import re
+
 
 class UserError(Exception):
     """Bad input, a bad setting or a missing file: what, where, what was received, what to do."""
@@ -14,6 +16,7 @@ def first_line(error: BaseException) -> str:
     'EOFError'
     """
     text = getattr(error, "message", None) or str(error)  # TensorFlow's `str` may add a trace.
+    text = re.sub(r"^\{\{function_node [^}]*\}\} ", "", text)
     if isinstance(error, KeyError) and error.args:
         text = str(error.args[0])  # Its `str` has quotes around it.
     return (text.strip().splitlines() or [type(error).__name__])[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -16,7 +17,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from yt8m.base import interruption
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 
 # A reader that was left is waited for so long: it may be decoding a video.
 _READERS_SECONDS = 10.0
@@ -58,6 +59,13 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             sys.exit(130)
+        except Exception as error:
+            exhausted = _what_is_exhausted(error)
+            if exhausted is None:
+                raise
+            sys.stdout.flush()
+            print(f"ERROR: {exhausted}", file=sys.stderr)
+            sys.exit(1)
 
     try:
         app.run(guarded)  # It ends with an exception always, also where all is well.
@@ -70,6 +78,21 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
         os._exit(code)
     in_time.cancel()
     sys.exit(code)
+
+
+def _what_is_exhausted(error: Exception) -> str | None:
+    """A sentence on an error that says that the disk or the memory is full; None for others."""
+    text = first_line(error)
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in text:
+        named = getattr(error, "filename", None)
+        return f"The disk is full: {text if named is None else named}. Make room and start again."
+    of_tensorflow = isinstance(error, tf.errors.ResourceExhaustedError)
+    if of_tensorflow or isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
+        return (
+            f"Out of memory: {text}. Choose a smaller model or --batch_size, or end other programs."
+        )
+    return None
 
 
 def _show_usage(module: types.ModuleType) -> None:

@@ -18,6 +18,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_MOST_SHOWN = 200  # Characters of what was received.
+_LARGEST = 2**63
 _FORM = "A spec looks like name or name(key=value, ...), a published size like name@size."
 
 
@@ -55,12 +57,30 @@ def parse(text: str) -> Call:
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
+        call = _convert(node, text)
     except SyntaxError as error:
-        raise ValueError(f"{_FORM} Received: {text!r} ({error.msg}).") from None
-    call = _convert(node, text)
+        raise ValueError(f"{_FORM} Received: {abridged(text)} ({error.msg}).") from None
+    except (RecursionError, MemoryError):  # Of Python's own parser, which nests so deep only.
+        raise ValueError(f"A spec nests too deep. Received: {abridged(text)}.") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"A spec is text in UTF-8. Received: {abridged(text)}.") from None
     if not isinstance(call, Call):
-        raise ValueError(f"A spec begins with a name. Received: {text!r}.")
+        raise ValueError(f"A spec begins with a name. Received: {abridged(text)}.")
     return call
+
+
+def abridged(value: Any) -> str:
+    """A value as an error shows it: as Python writes it, of the long only the beginning.
+
+    Example:
+        >>> abridged("moe"), len(abridged("(" * 5000))
+        ("'moe'", 204)
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write numbers of more than 4,300 digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
 
 
 def _convert(node: ast.expr, text: str) -> Any:
@@ -70,27 +90,32 @@ def _convert(node: ast.expr, text: str) -> Any:
         return _published(node, text)
     if isinstance(node, ast.Call):
         if node.args or any(keyword.arg is None for keyword in node.keywords):
-            raise ValueError(f"A spec takes its arguments as key=value. Received: {text!r}.")
+            raise ValueError(
+                f"A spec takes its arguments as key=value. Received: {abridged(text)}."
+            )
         arguments = {str(keyword.arg): _convert(keyword.value, text) for keyword in node.keywords}
         if len(arguments) < len(node.keywords):
-            raise ValueError(f"A spec gives each argument once. Received: {text!r}.")
+            raise ValueError(f"A spec gives each argument once. Received: {abridged(text)}.")
         return Call(_dotted_name(node.func, text), arguments)
     if isinstance(node, (ast.Tuple, ast.List)):
         return tuple(_convert(element, text) for element in node.elts)
     try:
-        return ast.literal_eval(node)
+        value = ast.literal_eval(node)
     except ValueError:
         raise ValueError(
             f"A spec's values are numbers, strings, tuples, True, False, None or specs. "
-            f"Received: {ast.unparse(node)} in {text!r}."
+            f"Received: {ast.unparse(node)[:_MOST_SHOWN]} in {abridged(text)}."
         ) from None
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise ValueError(f"A spec's numbers are at most 2**63. Received: {abridged(value)}.")
+    return value
 
 
 def _published(node: ast.BinOp, text: str) -> Call:
     """`name@size` or `name@size(key=value)`, of which Python reads the call as the right side."""
     size = node.right.func if isinstance(node.right, ast.Call) else node.right
     if not isinstance(size, ast.Name):
-        raise ValueError(f"{_FORM} Received: {text!r}.")
+        raise ValueError(f"{_FORM} Received: {abridged(text)}.")
     called = _convert(node.right, text)
     return Call(f"{_dotted_name(node.left, text)}@{called.name}", called.arguments)
 
@@ -100,7 +125,7 @@ def _dotted_name(node: ast.expr, text: str) -> str:
         return node.id
     if isinstance(node, ast.Attribute):
         return f"{_dotted_name(node.value, text)}.{node.attr}"
-    raise ValueError(f"{_FORM} Received: {text!r}.")
+    raise ValueError(f"{_FORM} Received: {abridged(text)}.")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -150,7 +175,7 @@ def unknown(what: str, name: str, valid: list[str], shown: list[str] | None = No
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     listed = ", ".join(sorted(shown or valid)) or "there are none"
-    return f"No {what} is called {name!r}.{hint} Valid names: {listed}."
+    return f"No {what} is called {abridged(name)}.{hint} Valid names: {listed}."
 
 
 def model_type(hint: Any) -> type | None:

@@ -8,6 +8,7 @@ from yt8m.base.errors import UserError, first_line
 from yt8m.base.spec_language import Spec
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.video.clip_schema import ClipSchema
+from yt8m.modeling import weight_memory
 from yt8m.modeling.preprocessing import (
     Dequantize,
     FrameMask,
@@ -48,7 +49,8 @@ def build(
         that answers probabilities alone.
 
     Raises:
-        UserError: the model does not take such records, or refuses one of its settings.
+        UserError: the model does not take such records, refuses one of its settings, or would not
+            fit into memory.
 
     Example:
         >>> schema = Schema("frame", (Feature("rgb", 8, "uint8", "rgb"),))
@@ -65,7 +67,8 @@ def build(
     _check_dropout(spec)
     inputs = make_inputs(schema)
     try:
-        outputs = spec.partial()(*_arguments(inputs, schema, normalize), num_classes)
+        with weight_memory.weights_checked():
+            outputs = spec.partial()(*_arguments(inputs, schema, normalize), num_classes)
     except ValueError as error:
         raise UserError(f"The model {spec} cannot be built: {first_line(error)}") from error
     if not isinstance(outputs, dict):

@@ -16,6 +16,7 @@ from typing import Any
 from yt8m.base.spec_language import (
     Call,
     Spec,
+    abridged,
     check_names,
     fits,
     hint_name,
@@ -153,7 +154,7 @@ def _setting(name: str, parameter: inspect.Parameter, value: Any, hint: Any) -> 
     if not fits(value, hint):
         raise ValueError(
             f"{parameter.name} of {name} must be {hint_name(hint)}. "
-            f"Received: {parameter.name}={value!r}."
+            f"Received: {parameter.name}={abridged(value)}."
         )
     if kind is not None:
         for given in value if isinstance(value, tuple) else (value,):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import json
+import math
 import os
+import re
 import shutil
+import traceback
 
 import keras
 import numpy as np
@@ -17,6 +22,9 @@ from yt8m.base.errors import UserError, first_line
 _WEIGHTS = "state.weights.h5"
 _STATE = "state.json"
 _RANDOM = "random_generators"
+_ITEM_BYTES = 4
+_FRAME_BYTES = 4096  # Of HDF5, around an array.
+_ERRNO = re.compile(r"errno = (\d+)")  # As HDF5 tells of the system's error.
 
 
 def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> None:
@@ -27,11 +35,14 @@ def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> No
         trainer: the compiled model that trains; its weights and its optimizer's are written.
         state: JSON values; `state["step"]` names the checkpoint.
         keep: how many checkpoints stay; older ones are deleted.
+
+    Raises:
+        UserError: it cannot be written, as on a full disk; those before it stay.
     """
     folder = os.path.join(train_dir, runs.CHECKPOINTS)
     final = os.path.join(folder, f"step-{state['step']:09d}")
     with files.atomic_folder(final) as temporary:
-        trainer.save_weights(os.path.join(temporary, _WEIGHTS))
+        _write_weights(trainer, os.path.join(temporary, _WEIGHTS))
         files.write_json(os.path.join(temporary, _STATE), state | {_RANDOM: _random_state(trainer)})
     with files.writing(folder):
         for old in _list(train_dir)[:-keep]:
@@ -81,6 +92,38 @@ def _restore(checkpoint: str, trainer: keras.Model) -> dict:
     for variable, value in zip(_generators(trainer), state.pop(_RANDOM), strict=True):
         variable.assign(np.array(value, "uint32"))
     return state
+
+
+def _write_weights(trainer: keras.Model, path: str) -> None:
+    """Writes the weights, where there is room for them.
+
+    HDF5 keeps what it could not write, and tries again when Python frees the file: where that fails
+    too, the process may end with a segmentation fault. So the room is looked at first; and where
+    others take it meanwhile, what the file had taken is given back before it is freed.
+
+    Raises:
+        OSError: the system's error.
+    """
+    if shutil.disk_usage(os.path.dirname(path)).free < _bytes_on_disk(trainer):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    try:
+        trainer.save_weights(path)
+        return
+    except (OSError, RuntimeError) as error:
+        number = _ERRNO.search(str(error))
+        if number is None or not os.path.exists(path):
+            raise
+        os.truncate(path, 0)
+        traceback.clear_frames(error.__traceback__)
+    gc.collect()
+    raise OSError(int(number[1]), os.strerror(int(number[1])))
+
+
+def _bytes_on_disk(trainer: keras.Model) -> int:
+    """About what weights and optimizer take in a file, or somewhat more."""
+    optimizer = getattr(trainer, "optimizer", None)  # Before it is compiled, there is none.
+    variables = [*trainer.variables, *(optimizer.variables if optimizer else ())]
+    return sum(math.prod(v.shape) * _ITEM_BYTES + _FRAME_BYTES for v in variables)
 
 
 def _random_state(trainer: keras.Model) -> list[list[int]]:

@@ -47,7 +47,6 @@ def train(
         Interrupted: the process was asked to end; a checkpoint is kept of where it was.
     """
     reader = data.reader
-    reader.check_fills_a_batch()
     judged_by = data.judge.name if data.judge else ""
     position = _resume(train_dir, trainer, judged_by)
     weights.resume(position.step)

@@ -9,7 +9,7 @@ import keras
 
 from yt8m import metrics
 from yt8m.base.spec_language import Call, Spec
-from yt8m.modeling import keras_model, losses
+from yt8m.modeling import keras_model, losses, weight_memory
 from yt8m.runs import Run
 from yt8m.training import fine_tuning, optimizers, schedules, transfer
 from yt8m.training.trainer import Trainer
@@ -102,7 +102,8 @@ class NetworkSettings:
             source: the run of `init_from`; None where training goes on from a checkpoint.
 
         Raises:
-            UserError: the model does not take the data, or the source has no weight in common.
+            UserError: the model does not take the data, the source has no weight in common, or
+                the training would not fit into memory.
             ValueError: a setting is out of its range.
         """
         model = keras_model.build(self.model, data.schema, data.num_classes, self.normalize)
@@ -121,7 +122,8 @@ class NetworkSettings:
         made = optimizer.make(data.reader.batch_size, rates)
         trainer.compile(optimizer=made, jit_compile=jit_compile)
         trainer(model.input)
-        trainer.optimizer.build(trainer.trainable_variables)
+        with weight_memory.training_checked(trainer):
+            trainer.optimizer.build(trainer.trainable_variables)
         return trainer
 
     def recorded(self, has_teacher: bool) -> dict[str, Any]:
