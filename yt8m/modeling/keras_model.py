@@ -8,7 +8,7 @@ from yt8m.base.errors import UserError, first_line
 from yt8m.base.spec_language import Spec
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.video.clip_schema import ClipSchema
-from yt8m.modeling import weight_memory
+from yt8m.modeling import memory
 from yt8m.modeling.preprocessing import (
     Dequantize,
     FrameMask,
@@ -67,7 +67,7 @@ def build(
     _check_dropout(spec)
     inputs = make_inputs(schema)
     try:
-        with weight_memory.weights_checked():
+        with memory.weights_checked():
             outputs = spec.partial()(*_arguments(inputs, schema, normalize), num_classes)
     except ValueError as error:
         raise UserError(f"The model {spec} cannot be built: {first_line(error)}") from error
@@ -139,6 +139,8 @@ def make_inputs(schema: Schema | ClipSchema) -> dict[str, keras.KerasTensor]:
 
 def _clip_inputs(schema: ClipSchema) -> dict[str, keras.KerasTensor]:
     size = (schema.clips.frames, *schema.clips.crop_size)
+    channels = sum(map(schema.channels, schema.inputs))
+    memory.check_clip((*size, channels))
     inputs = {
         name: keras.Input((*size, schema.channels(name)), dtype="uint8", name=name)
         for name in schema.inputs

@@ -9,7 +9,7 @@ import keras
 
 from yt8m import metrics
 from yt8m.base.spec_language import Call, Spec
-from yt8m.modeling import keras_model, losses, weight_memory
+from yt8m.modeling import keras_model, losses, memory
 from yt8m.runs import Run
 from yt8m.training import fine_tuning, optimizers, schedules, transfer
 from yt8m.training.trainer import Trainer
@@ -122,7 +122,7 @@ class NetworkSettings:
         made = optimizer.make(data.reader.batch_size, rates)
         trainer.compile(optimizer=made, jit_compile=jit_compile)
         trainer(model.input)
-        with weight_memory.training_checked(trainer):
+        with memory.training_checked(trainer):
             trainer.optimizer.build(trainer.trainable_variables)
         return trainer
 

@@ -7,7 +7,9 @@ import pytest
 from toy_records import FRAMES, VIDEOS
 
 from yt8m.base.errors import UserError
-from yt8m.modeling import keras_model, specs, weight_memory
+from yt8m.data.video.clip_schema import ClipSchema
+from yt8m.data.video.clip_specs import Clips
+from yt8m.modeling import keras_model, memory, specs
 from yt8m.training import optimizers
 
 
@@ -35,13 +37,13 @@ def test_a_model_that_is_too_large(spec, num_classes, parts):
 
 
 def test_a_model_of_too_many_layers(monkeypatch):
-    monkeypatch.setattr(weight_memory, "_MOST_WEIGHTS", 30)
+    monkeypatch.setattr(memory, "_MOST_WEIGHTS", 30)
     with pytest.raises(UserError, match=r"more than 30 weights.* Choose fewer layers in --model"):
         keras_model.build(specs.model("mlp(hidden=2, blocks=1000000000)"), VIDEOS, 5)
 
 
 def test_half_of_the_memory_is_for_weights(monkeypatch):
-    monkeypatch.setattr(weight_memory, "of_machine", lambda: 2.0 * 4 * (6 * 5 + 5))
+    monkeypatch.setattr(memory, "of_machine", lambda: 2.0 * 4 * (6 * 5 + 5))
     assert keras_model.build(specs.model("logistic"), VIDEOS, 5).count_params() == 35
     with pytest.raises(UserError, match="too large: with kernel of the layer"):
         keras_model.build(specs.model("logistic"), VIDEOS, 6)
@@ -61,17 +63,26 @@ def test_training_takes_several_times_as_much(name, settings, copies, monkeypatc
     """The weights, their gradients, and what the optimizer keeps."""
     model = keras_model.build(specs.model("logistic"), VIDEOS, 5)
     needed = copies * 35 * 4
-    for memory in (needed, needed - 1):
-        monkeypatch.setattr(weight_memory, "of_machine", lambda memory=memory: memory)
+    for held in (needed, needed - 1):
+        monkeypatch.setattr(memory, "of_machine", lambda held=held: held)
         optimizer = optimizers.get(name, 0.1, **settings)
-        if memory == needed or copies == 2:
-            with weight_memory.training_checked(model):
+        if held == needed or copies == 2:
+            with memory.training_checked(model):
                 optimizer.build(model.trainable_variables)
         else:
             with pytest.raises(UserError, match="35 parameters are too many to train here"):
-                with weight_memory.training_checked(model):
+                with memory.training_checked(model):
                     optimizer.build(model.trainable_variables)
 
 
+@pytest.mark.parametrize(
+    "clips", ["clips(frames=1000000000)", "clips(resize=10000000, crop=1000000)"]
+)
+def test_a_clip_that_is_too_large(clips):
+    schema = ClipSchema(("pixels",), Clips.from_spec(clips), None, ("a", "b"))
+    with pytest.raises(UserError, match=r"One clip is too large: .* x 3 \(frames, .*fewer or smal"):
+        keras_model.build(specs.model("cnn"), schema, 2)
+
+
 def test_the_memory_of_the_machine_is_known():
-    assert 1e8 < weight_memory.of_machine() < 1e15
+    assert 1e8 < memory.of_machine() < 1e15

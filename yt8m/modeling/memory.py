@@ -1,4 +1,4 @@
-"""How much memory weights take, asked before they take it. Needs no TensorFlow.
+"""How much memory weights and clips take, asked before they take it. Needs no TensorFlow.
 
 A size in a spec with a few zeros too many asks for more memory than there is. Some systems then end
 the process without a word, others grant it and become so slow that nothing works any more.
@@ -93,6 +93,24 @@ def training_checked(model: keras.Model) -> Iterator[None]:
 
     with _wrapped(keras.optimizers.Optimizer, "add_variable_from_reference", add_variable):
         yield
+
+
+def check_clip(shape: tuple[int, int, int, int]) -> None:
+    """Fails where a single clip does not fit into half of the memory.
+
+    Args:
+        shape: (frames, height, width, channels) of its bytes.
+
+    Raises:
+        UserError: as above.
+    """
+    taken = math.prod(shape)
+    if taken > of_machine() / 2:
+        raise UserError(
+            f"One clip is too large: {' x '.join(map(str, shape))} (frames, height, width and "
+            f"channels) takes {in_words(taken)}, and this machine has {in_words(of_machine())} of "
+            "memory. Choose fewer or smaller frames in --clips."
+        )
 
 
 class _Account:
