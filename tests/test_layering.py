@@ -53,6 +53,7 @@ WITHOUT_TENSORFLOW = (
             "clip_schema",
             "clip_specs",
             "workers",
+            "frames/clocks",
             "frames/containers",
             "frames/decoding",
             "frames/flow",

@@ -58,8 +58,8 @@ def videos(tmp_path_factory):
     levels = list(range(0, 250, 10))
     video_files.write(folder / "plain.mp4", gray(levels))
     sound = np.full((1, 44100 * 3), 0.5, np.float32)
-    video_files.write(folder / "sound.mkv", gray(levels * 2), sound=sound)
-    video_files.write(folder / "short.mkv", gray(levels), sound=sound[:, :20000])
+    video_files.write(folder / "sound.mkv", gray(levels * 2), sounds=[sound])
+    video_files.write(folder / "short.mkv", gray(levels), sounds=[sound[:, :20000]])
     (folder / "damaged.mp4").write_bytes(b"no video")
     return folder
 

@@ -85,7 +85,7 @@ def test_a_want_of_memory_is_no_undecodable_start():
 
 def test_a_file_of_sound_only(tmp_path):
     sound = np.zeros((1, 4410), np.float32)
-    expect(video_files.write(tmp_path / "a.mkv", [], sound=sound), "^has no video stream$")
+    expect(video_files.write(tmp_path / "a.mkv", [], sounds=[sound]), "^has no video stream$")
 
 
 def test_the_picture_of_a_cover_is_no_video(tmp_path):

@@ -19,7 +19,7 @@ def tone(hertz: float, loudness: float, seconds: float = 0.5) -> np.ndarray:
 
 def write(folder, *channels: np.ndarray, name: str = "a.mkv") -> str:
     frames = video_files.numbered(12)
-    return video_files.write(folder / name, frames, sound=np.stack(channels))
+    return video_files.write(folder / name, frames, sounds=[np.stack(channels)])
 
 
 @pytest.mark.parametrize("rate", [16000, 8000])
