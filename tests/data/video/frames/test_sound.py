@@ -68,3 +68,22 @@ def test_sound_of_a_file_that_is_cut_or_none(tmp_path):
         decoding.audio(video_files.cut(path, "cut.mkv", end=50))
     with pytest.raises(VideoError, match="^cannot be opened"):
         decoding.audio(str(tmp_path / "nothing.mkv"))
+
+
+PCM, NO_CODEC, NO_DATA = "A_PCM/INT/LIT", "A_NONE", "A_AAC"
+
+
+@pytest.mark.parametrize("other", [NO_CODEC, NO_DATA])
+def test_the_first_sound_that_can_be_decoded_is_taken(tmp_path, other):
+    sounds = [tone(440, loudness)[None] for loudness in (0.9, 0.3)]
+    path = video_files.write(tmp_path / "a.mkv", video_files.numbered(12), sounds=sounds)
+    assert np.abs(decoding.audio(path)).max() == pytest.approx(0.9, abs=0.05)
+    video_files.relabel(path, PCM, other)
+    assert np.abs(decoding.audio(path)).max() == pytest.approx(0.3, abs=0.05)
+
+
+def test_a_sound_that_nothing_decodes(tmp_path):
+    path = video_files.relabel(write(tmp_path, tone(440, 0.5)), PCM, NO_CODEC)
+    reason = "^has sound of a codec that this FFmpeg cannot decode$"
+    with pytest.raises(VideoError, match=reason):
+        decoding.audio(path)

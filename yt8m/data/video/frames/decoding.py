@@ -191,10 +191,9 @@ def audio(path: str, rate: int = 16000) -> np.ndarray:
     with containers.opened(path) as container:
         if not container.streams.audio:
             return np.zeros(0, np.float32)
+        stream = containers.sound_stream(container, path)
         resampler, kind = None, None
-        for frame in containers.decode(
-            container, container.streams.audio[0], skip_errors_at_start=True
-        ):
+        for frame in containers.decode(container, stream, skip_errors_at_start=True):
             received = (frame.format.name, frame.layout.name, frame.sample_rate)
             if received != kind:
                 parts += _samples(resampler, None)
@@ -237,7 +236,7 @@ class _Frames:
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         with containers.opened(self._path) as container:
-            stream = containers.video_stream(container)
+            stream = containers.video_stream(container, self._path)
             self._rate = float(stream.guessed_rate or _USUAL_RATE)
             clock = clocks.Clock(container, stream, 1 / self._rate)
             joined = containers.is_joined_anywhere(container)
