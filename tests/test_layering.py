@@ -60,6 +60,7 @@ WITHOUT_TENSORFLOW = (
             "frames/flow_cache",
             "frames/record_frames",
             "frames/shots",
+            "frames/sound",
             "frames/views",
             "sources/class_folders",
             "sources/file_index",

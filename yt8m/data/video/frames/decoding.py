@@ -1,4 +1,4 @@
-"""Video files to frames and sound, with PyAV. Needs no TensorFlow.
+"""Video files to frames, with PyAV. Needs no TensorFlow.
 
 A file is decoded from its beginning, and frames are counted as they come out of the decoder: the
 number of frames that a container names, and seeking, are wrong on some files.
@@ -172,44 +172,6 @@ def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> I
     while count * every <= frames.seconds + 1e-6 or count * every < frames.end - _ROUNDED:
         yield frames.convert(shown, size)
         count += 1
-
-
-def audio(path: str, rate: int = 16000) -> np.ndarray:
-    """The sound of a file, the mean of its channels.
-
-    Args:
-        path: the file.
-        rate: samples a second.
-
-    Returns:
-        (samples,) float32 from -1 to 1, from the first sound on; empty where there is none.
-
-    Raises:
-        VideoError: the file or its sound cannot be decoded.
-    """
-    parts: list[np.ndarray] = []
-    with containers.opened(path) as container:
-        if not container.streams.audio:
-            return np.zeros(0, np.float32)
-        stream = containers.sound_stream(container, path)
-        resampler, kind = None, None
-        for frame in containers.decode(container, stream, skip_errors_at_start=True):
-            received = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if received != kind:
-                parts += _samples(resampler, None)
-                resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
-                kind = received
-            parts += _samples(resampler, frame)
-        parts += _samples(resampler, None)
-    return np.clip(np.concatenate([*parts, np.zeros(0, np.float32)]), -1.0, 1.0)
-
-
-def _samples(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> list[np.ndarray]:
-    """What a resampler gives for a frame, or, for None, what it still holds."""
-    if resampler is None:
-        return []
-    with containers.explained("its sound cannot be converted"):
-        return [part.to_ndarray().mean(axis=0) for part in resampler.resample(frame)]
 
 
 class _Frames:
