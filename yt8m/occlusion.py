@@ -95,7 +95,8 @@ def main() -> None:
             first_clips.write_bytes(f"{path}.npz", found.as_npz())
             pictures.write(f"{path}.png", run.model, found, args.shown_frames)
             logging.info("%s: %s", video, found.summary())
-    print(f"Wrote the maps of {len(reader.items)} videos: {args.output_dir}")
+    count = len(reader.without_left_out().items)
+    print(f"Wrote the maps of {count} videos: {args.output_dir}")
 
 
 if __name__ == "__main__":

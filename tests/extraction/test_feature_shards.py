@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import tensorflow as tf
-import video_files
+from small_extractor import AS_IT_IS, loudness, make_extractor
 
 from yt8m.base import temporaries
 from yt8m.base.errors import UserError
@@ -19,114 +19,9 @@ from yt8m.data.video.frames.containers import VideoError
 from yt8m.data.video.sources.manifest import Video
 from yt8m.extraction import folder as folder_lib
 from yt8m.extraction import shards
-from yt8m.extraction.extractor import Extractor, Features, embed_some_frames
-from yt8m.extraction.feature_settings import FeatureSettings
-from yt8m.extraction.networks import Networks
+from yt8m.extraction.extractor import Features
 from yt8m.extraction.shards import Item, Shard
 from yt8m.extraction.summary import summarise
-from yt8m.extraction.whitening import Whitening
-
-SETTINGS = FeatureSettings(image_size=8, frames_per_second=5.0, max_frames=20, batch_size=2)
-# Values of a frame as they are, but for the 1e-4 of the formula.
-AS_IT_IS = Whitening(np.zeros(3), np.full(3, 1 - 1e-4), np.eye(3))
-
-
-def brightness(images: np.ndarray) -> np.ndarray:
-    """A network whose values are the brightness of a frame, a value that is too large, and -1."""
-    mean = images.mean(axis=(1, 2, 3)) / 255
-    return np.stack([mean, mean + 9, np.full(len(mean), -1)], axis=1).astype(np.float32)
-
-
-def loudness(examples: np.ndarray) -> np.ndarray:
-    """A network whose two values are the mean of an example, and 0.0077, near half a step."""
-    return np.stack([examples.mean(axis=(1, 2)) / 9, np.full(len(examples), 0.0077)], axis=1)
-
-
-def make_extractor(audio=None, frames=brightness, **changes) -> Extractor:
-    networks = Networks(frames, 3, {"weights": "w"}, audio)
-    return Extractor(dataclasses.replace(SETTINGS, **changes), networks, AS_IT_IS)
-
-
-def gray(levels: list[int]) -> list[np.ndarray]:
-    return [np.full((16, 16, 3), level, np.uint8) for level in levels]
-
-
-@pytest.fixture(scope="module")
-def videos(tmp_path_factory):
-    """Videos of one second that get brighter, of which one has a sound, and a damaged one."""
-    folder = tmp_path_factory.mktemp("videos")
-    levels = list(range(0, 250, 10))
-    video_files.write(folder / "plain.mp4", gray(levels))
-    sound = np.full((1, 44100 * 3), 0.5, np.float32)
-    video_files.write(folder / "sound.mkv", gray(levels * 2), sound=sound)
-    video_files.write(folder / "short.mkv", gray(levels), sound=sound[:, :20000])
-    (folder / "damaged.mp4").write_bytes(b"no video")
-    return folder
-
-
-def test_a_frame_is_taken_each_time_and_made_bytes(videos):
-    features = make_extractor().features(str(videos / "plain.mp4"))
-    assert list(features.frames) == ["rgb"]
-    rows = features.frames["rgb"]
-    # Frames 0, 5, 10, 15 and 20 of 25 in a second, whose brightness is 10 a frame.
-    expected = np.rint((np.array([0, 50, 100, 150, 200]) / 255 + 2) * 63.75)
-    np.testing.assert_allclose(rows[:, 0].astype(int), expected, atol=1)
-    assert (rows[:, 1] == 255).all() and (rows[:, 2] == 64).all() and rows.dtype == np.uint8
-    assert features.clipped == {"rgb": 5}
-    assert features.largest["rgb"] == pytest.approx(9 + 200 / 255, abs=0.02)
-
-
-def test_max_frames_and_batches_do_not_change_the_frames(videos):
-    path = str(videos / "plain.mp4")
-    every = make_extractor().features(path).frames["rgb"]
-    np.testing.assert_array_equal(make_extractor(batch_size=1).features(path).frames["rgb"], every)
-    few = make_extractor(max_frames=3).features(path).frames["rgb"]
-    np.testing.assert_array_equal(few, every[:3])
-
-
-def test_sound_begins_with_its_frame_and_both_have_one_length(videos):
-    features = make_extractor(loudness).features(str(videos / "sound.mkv"))
-    # Two seconds of picture and three of sound: 10 frames, and at 1.8 s there is enough sound.
-    assert {name: rows.shape for name, rows in features.frames.items()} == {
-        "rgb": (10, 3),
-        "audio": (10, 2),
-    }
-    # VGGish cuts where rgb is rounded: (0.0077 + 2) * 63.75 = 127.99.
-    assert set(features.frames["audio"][:, 1].tolist()) == {127}
-    limited = make_extractor(loudness, max_frames=4).features(str(videos / "sound.mkv"))
-    assert {len(rows) for rows in limited.frames.values()} == {4}
-
-
-def test_frames_without_sound_behind_them_are_left_out(videos, monkeypatch):
-    samples = np.zeros(int(16000 * 1.375) - 1, np.float32)  # One too few for 0.4 s.
-    monkeypatch.setattr("yt8m.data.video.frames.decoding.audio", lambda path, rate: samples)
-    features = make_extractor(loudness).features(str(videos / "sound.mkv"))
-    assert {len(rows) for rows in features.frames.values()} == {2}
-
-
-@pytest.mark.parametrize(
-    ("name", "audio", "frames", "reason"),
-    [
-        ("plain.mp4", loudness, brightness, "has no sound"),
-        ("short.mkv", loudness, brightness, "less than 0.975 seconds of sound"),
-        ("damaged.mp4", None, brightness, "cannot be opened"),
-        ("plain.mp4", None, lambda images: brightness(images) * np.inf, "not finite"),
-    ],
-)
-def test_why_a_video_cannot_be_used(videos, name, audio, frames, reason):
-    with pytest.raises(VideoError, match=reason), np.errstate(invalid="ignore"):
-        make_extractor(audio, frames).features(str(videos / name))
-
-
-@pytest.mark.parametrize(("count", "expected"), [(2, 2), (3, 4), (20, 25)])
-def test_some_frames_are_spread_over_all(videos, count, expected):
-    settings = dataclasses.replace(SETTINGS, frames_per_second=25.0, max_frames=100)
-    networks = Networks(brightness, 3, {})
-    values = embed_some_frames(str(videos / "plain.mp4"), settings, networks, count)[:, 0]
-    steps = np.diff(values) * 255 / 10
-    assert len(values) == expected
-    np.testing.assert_allclose(steps, np.rint(steps[0]), atol=0.5)
-    assert values[0] == pytest.approx(0, abs=0.02) and values[-1] > 0.6
 
 
 def item(name: str, labels=(0,), folder=None) -> Item:
@@ -179,6 +74,18 @@ def test_the_log_says_what_became_of_each_video(videos, tmp_path):
     assert summary.notes[0].startswith("15 of 45 values of rgb (33.33%) were outside [-2, 2]")
     assert shards.count_videos(str(tmp_path), [made]) == 4
     assert sorted(p.name for p in (tmp_path / "log").iterdir()) == ["train-00000-of-00001.jsonl"]
+
+
+def test_a_sound_that_nothing_decodes_is_named_and_the_others_are_made(videos, tmp_path):
+    (tmp_path / shards.LOG).mkdir()
+    names = ("dumb.mkv", "sound.mkv")
+    made = Shard("train-00000-of-00001", tuple(item(n, folder=videos) for n in names))
+    shards.write_todo(str(tmp_path), made)
+    shards.write(str(tmp_path), made.name, make_extractor(loudness))
+    summary = summarise(str(tmp_path), [made], 3)
+    assert summary.num_videos == 1
+    reason = "has sound of a codec that this FFmpeg cannot decode"
+    assert summary.problems == {"dumb.mkv": reason}
 
 
 def test_a_shard_without_a_usable_video_is_no_file(videos, tmp_path):

@@ -2,18 +2,29 @@
 
 import fractions
 import pathlib
+from collections.abc import Sequence
 
 import av
 import numpy as np
 
 HEIGHT, WIDTH = 48, 64
 RATE = 25
+SOUND_RATE = 44100
 _ROWS, _COLUMNS = 2, 4  # Of blocks, each a bit of the number.
 # One thread, so that a file is always the same; B-frames in any case, keyframes where told.
 H264 = {"threads": "1", "bf": "2", "b-adapt": "0", "sc_threshold": "0", "crf": "20"}
 MPEG = {"threads": "1", "bf": "2", "b": "2000000", "sc_threshold": "1000000000"}
 VP9 = {"threads": "1", "deadline": "realtime", "cpu-used": "8"}
-_OPTIONS = {"libx264": H264, "mpeg4": MPEG, "mpeg2video": MPEG, "libvpx-vp9": VP9, "mjpeg": {}}
+Sound = np.ndarray | dict[float, np.ndarray]
+_OPTIONS = {
+    "libx264": H264,
+    "mpeg4": MPEG,
+    "mpeg2video": MPEG,
+    "libvpx-vp9": VP9,
+    "mjpeg": {},
+    "flv": {},
+    "msmpeg4": {},
+}
 
 
 def numbered(num_frames: int, first: int = 0, scale: int = 1) -> list[np.ndarray]:
@@ -43,10 +54,12 @@ def write(
     path,
     frames: list[np.ndarray],
     codec: str = "libx264",
-    rate: int = RATE,
+    rate: int | fractions.Fraction = RATE,
     keyframes: int = 10,
     times: list[int] | None = None,
-    sound: np.ndarray | None = None,
+    durations: list[int] | None = None,
+    sounds: Sequence[Sound] = (),
+    sound_codec: str = "pcm_s16le",
     **muxer: str,
 ) -> str:
     """Writes a video, in the format that its name says.
@@ -58,7 +71,10 @@ def write(
         rate: frames a second.
         keyframes: frames from one keyframe to the next.
         times: when each frame is shown, in units of 1/rate seconds.
-        sound: (channels, samples) float32 at 44,100 a second, written without loss.
+        durations: for how long, likewise; by default one unit.
+        sounds: tracks, (channels, samples) float32 at 44,100 a second; or pieces of one, each
+            with the second at which it begins.
+        sound_codec: of the sounds; by default they are written without loss.
         **muxer: options of the format.
 
     Returns:
@@ -66,37 +82,85 @@ def write(
     """
     with av.open(str(path), "w", options=muxer) as file:
         # Streams are made before anything is written.
-        speaker = _sound_stream(file, sound) if sound is not None else None
+        speakers = [_sound_stream(file, sound, sound_codec) for sound in sounds]
         if frames:
-            stream = file.add_stream(
-                codec, rate=rate, options=_OPTIONS[codec] | {"g": str(keyframes)}
-            )
-            _write_frames(file, stream, frames, times or range(len(frames)))
-        if speaker is not None:
-            layout = "mono" if len(sound) == 1 else "stereo"
-            frame = av.AudioFrame.from_ndarray(_pcm(sound), format="s16", layout=layout)
-            frame.sample_rate = 44100
-            file.mux(speaker.encode(frame))
-            file.mux(speaker.encode())
+            stream = _video_stream(file, frames, codec, rate, {"g": str(keyframes)})
+            times = times or list(range(len(frames)))
+            _write_frames(file, stream, frames, times, durations or [1] * len(frames))
+        for speaker, sound in zip(speakers, sounds, strict=True):
+            _write_sound(file, speaker, _pieces(sound))
     return str(path)
 
 
-def _sound_stream(file, sound: np.ndarray):
-    return file.add_stream("pcm_s16le", rate=44100, layout="mono" if len(sound) == 1 else "stereo")
+def write_videos(path, *videos: list[np.ndarray], cover: np.ndarray | None = None) -> str:
+    """Writes several videos into one file.
+
+    Args:
+        path: of the file.
+        *videos: the frames of each, see `write`: all but the last are MPEG-4, that one is H.264.
+        cover: a picture of a cover, which is a video of its own.
+
+    Returns:
+        The path.
+    """
+    codecs = ["mpeg4"] * (len(videos) - 1) + ["libx264"]
+    with av.open(str(path), "w") as file:
+        if cover is not None:
+            picture = _video_stream(file, [cover], "mjpeg")
+            picture.disposition = av.stream.Disposition.attached_pic
+        streams = [_video_stream(file, *part) for part in zip(videos, codecs, strict=True)]
+        if cover is not None:
+            _write_frames(file, picture, [cover], [0], [1])
+        for stream, frames in zip(streams, videos, strict=True):
+            _write_frames(file, stream, frames, list(range(len(frames))), [1] * len(frames))
+    return str(path)
 
 
-def _pcm(sound: np.ndarray) -> np.ndarray:
-    return np.round(sound.T.reshape(1, -1) * 32767).astype(np.int16)
+def _pieces(sound: Sound) -> dict[float, np.ndarray]:
+    return sound if isinstance(sound, dict) else {0.0: sound}
 
 
-def _write_frames(file, stream, frames: list[np.ndarray], times) -> None:
-    stream.height, stream.width = frames[0].shape[:2]
-    stream.pix_fmt = "yuvj420p" if stream.codec_context.name == "mjpeg" else "yuv420p"
-    for frame, time in zip(frames, times, strict=True):
-        picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-        picture.pts, picture.time_base = time, 1 / fractions.Fraction(stream.codec_context.rate)
-        file.mux(stream.encode(picture))
+def _layout(sound: Sound) -> str:
+    return "mono" if len(next(iter(_pieces(sound).values()))) == 1 else "stereo"
+
+
+def _sound_stream(file, sound: Sound, codec: str):
+    return file.add_stream(codec, rate=SOUND_RATE, layout=_layout(sound))
+
+
+def _write_sound(file, stream, pieces: dict[float, np.ndarray]) -> None:
+    for start, piece in pieces.items():
+        samples = np.round(piece.T.reshape(1, -1) * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=_layout(piece))
+        frame.sample_rate, frame.pts = SOUND_RATE, round(start * SOUND_RATE)
+        frame.time_base = fractions.Fraction(1, SOUND_RATE)
+        file.mux(stream.encode(frame))
     file.mux(stream.encode())
+
+
+def _video_stream(file, frames: list[np.ndarray], codec: str, rate=RATE, options=None):
+    stream = file.add_stream(codec, rate=rate, options=_OPTIONS[codec] | (options or {}))
+    # Before anything is written, which opens the encoders of all streams.
+    stream.height, stream.width = frames[0].shape[:2]
+    stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    return stream
+
+
+def _write_frames(
+    file, stream, frames: list[np.ndarray], times: list[int], durations: list[int]
+) -> None:
+    unit = 1 / fractions.Fraction(stream.codec_context.rate)
+    lengths = dict(zip(times, durations, strict=True))
+    for frame, time in [*zip(frames, times, strict=True), (None, 0)]:
+        picture = frame
+        if frame is not None:
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = time, unit
+        for packet in stream.encode(picture):
+            # Encoders forget how long a frame is shown.
+            length = lengths[round(packet.pts * packet.time_base / unit)] * unit
+            packet.duration = round(length / packet.time_base)
+            file.mux(packet)
 
 
 def turn(path, matrix: tuple[int, int, int, int]) -> str:
@@ -118,6 +182,23 @@ def turn(path, matrix: tuple[int, int, int, int]) -> str:
     a, b, c, d = ((value << 16).to_bytes(4, "big", signed=True) for value in matrix)
     new = a + b + zero + c + d + zero
     pathlib.Path(path).write_bytes(data[:start] + new + data[start + len(new) :])
+    return str(path)
+
+
+def relabel(path, codec: str, other: str) -> str:
+    """Makes a Matroska file say that its first stream of a codec is of another one.
+
+    Args:
+        path: the file, which is changed.
+        codec: what Matroska calls it, such as `A_PCM/INT/LIT`.
+        other: no longer than that; `A_NONE` is decoded by nothing.
+
+    Returns:
+        The path.
+    """
+    data = pathlib.Path(path).read_bytes()
+    new = other.encode().ljust(len(codec), b"\0")
+    pathlib.Path(path).write_bytes(data.replace(codec.encode(), new, 1))
     return str(path)
 
 

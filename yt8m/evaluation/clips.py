@@ -73,7 +73,7 @@ class ClipExamples(Examples):
 
 
 def scored(model: keras.Model, reader: ClipReader, task: str) -> Iterator[Videos]:
-    """Predicts every view of every video.
+    """Predicts every view of every video; one of which views are missing is passed over.
 
     Args:
         model: from stored pixels and flow to probabilities.
@@ -85,11 +85,17 @@ def scored(model: keras.Model, reader: ClipReader, task: str) -> Iterator[Videos
         the video's.
 
     Raises:
-        UserError: nothing can be read, a video cannot be read any more, or a score is NaN.
+        UserError: nothing can be read, a video cannot be read and is to end the job, or a score is
+            NaN.
     """
-    return views.whole_videos(
-        _scored_views(model, reader, task), reader.num_clips, reader.num_crops
-    )
+    batches = _scored_views(model, reader, task)
+    views_of_each = reader.num_clips, reader.num_crops
+    found = False
+    for videos in views.whole_videos(batches, *views_of_each, reader.left_out):
+        found = True
+        yield videos
+    if not found:
+        raise UserError(f"No video could be read as a whole: {reader.log.summary()}.")
 
 
 def _scored_views(model: keras.Model, reader: ClipReader, task: str) -> Iterator[Videos]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from yt8m.data.synthetic import quantize
-from yt8m.data.video.frames import decoding
+from yt8m.data.video.frames import decoding, sound
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.extraction import log_mel
 from yt8m.extraction.feature_settings import FeatureSettings
@@ -54,22 +54,19 @@ class Extractor:
     def features(self, path: str) -> Features:
         """The features of a video. Its frames are decoded as they are needed, a batch at a time.
 
-        Sound is taken from the moment of each frame on. Frames with too little sound behind them
-        are left out.
+        Sound is taken from the moment of each frame on, and silence where there is none. So a video
+        has the same frames with its sound and without it, where YouTube-8M's own features end with
+        the shorter of the two.
 
         Raises:
             VideoError: it cannot be decoded, or has no sound although that is wanted.
         """
-        most, values = self.settings.max_frames, {}
         if self.networks.audio is not None:
-            values[AUDIO] = embed_sound(path, self.settings, self.networks)
-            most = len(values[AUDIO])
-        batches = [
-            self.whitening(v) for v in embed_frames(path, self.settings, self.networks, most)
-        ]
-        values = {RGB: np.concatenate(batches)} | values
-        shortest = min(map(len, values.values()))
-        values = {name: vectors[:shortest] for name, vectors in values.items()}
+            sound.check(path)  # Before the frames, which take much longer.
+        batches = embed_frames(path, self.settings, self.networks)
+        values = {RGB: np.concatenate([self.whitening(vectors) for vectors in batches])}
+        if self.networks.audio is not None:
+            values[AUDIO] = embed_sound(path, self.settings, self.networks, len(values[RGB]))
         for name, vectors in values.items():
             if not np.isfinite(vectors).all():
                 raise VideoError(f"gives features that are not finite numbers ({name})")
@@ -80,16 +77,13 @@ class Extractor:
         )
 
 
-def embed_frames(
-    path: str, settings: FeatureSettings, networks: Networks, most: int
-) -> Iterator[np.ndarray]:
+def embed_frames(path: str, settings: FeatureSettings, networks: Networks) -> Iterator[np.ndarray]:
     """The vectors of the frames of a video, in batches.
 
     Args:
         path: of the video.
         settings: how frames are taken.
         networks: what makes them vectors.
-        most: frames after these are not decoded.
 
     Yields:
         (frames, size) float32.
@@ -98,7 +92,7 @@ def embed_frames(
         VideoError: the video cannot be decoded.
     """
     size = (settings.image_size, settings.image_size)
-    frames = itertools.islice(decoding.frames_at(path, settings.every, size), most)
+    frames = itertools.islice(decoding.frames_at(path, settings.every, size), settings.max_frames)
     while batch := list(itertools.islice(frames, settings.batch_size)):
         yield networks.frames(np.stack(batch))
 
@@ -134,25 +128,26 @@ def embed_some_frames(
     )
 
 
-def embed_sound(path: str, settings: FeatureSettings, networks: Networks) -> np.ndarray:
+def embed_sound(path: str, settings: FeatureSettings, networks: Networks, count: int) -> np.ndarray:
     """The vectors of the sound of a video, one for the 0.96 seconds behind each frame.
 
+    Args:
+        path: of the video.
+        settings: how frames are taken.
+        networks: what makes sound vectors.
+        count: how many frames were taken.
+
     Returns:
-        (frames, 128) float32, no more than `max_frames`.
+        (count, 128) float32.
 
     Raises:
-        VideoError: the video has no sound, or less than an example of it.
+        VideoError: the sound cannot be decoded, or there is none while the frames are shown.
     """
-    most_seconds = settings.max_frames * settings.every + log_mel.EXAMPLE_SECONDS
-    samples = decoding.audio(path, log_mel.SAMPLE_RATE)
-    if not len(samples):
-        raise VideoError("has no sound")
-    samples = samples[: int(most_seconds * log_mel.SAMPLE_RATE)]
-    examples = log_mel.examples(log_mel.spectrogram(samples), settings.every)
-    examples = examples[: settings.max_frames]
-    if not len(examples):
-        raise VideoError(f"has less than {log_mel.EXAMPLE_SECONDS} seconds of sound")
-    parts = range(0, len(examples), settings.batch_size)
+    # An example begins at a whole row of its spectrogram, which may be that behind its frame.
+    seconds = (count - 1) * settings.every + log_mel.EXAMPLE_SECONDS + 1 / log_mel.ROWS_PER_SECOND
+    samples = sound.read(path, seconds, log_mel.SAMPLE_RATE)
+    examples = log_mel.examples(log_mel.spectrogram(samples), settings.every)[:count]
+    parts = range(0, count, settings.batch_size)
     return np.concatenate([networks.audio(examples[i : i + settings.batch_size]) for i in parts])
 
 

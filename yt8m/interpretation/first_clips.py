@@ -64,7 +64,7 @@ def batches(reader) -> Iterator[dict[str, np.ndarray]]:
     """Every batch of a reader, in order.
 
     Raises:
-        UserError: a video cannot be read any more.
+        UserError: no video can be read, or one cannot be and is to end the job.
     """
     with clear_errors(reader):
         yield from reader.sequential().as_numpy_iterator()

@@ -9,6 +9,7 @@ import numpy as np
 
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
+from yt8m.data.read_log import FAIL
 from yt8m.data.video.video_log import VideoLog
 from yt8m.evaluation import predicting
 from yt8m.interpretation import first_clips
@@ -92,7 +93,7 @@ def look(units: Units, reader) -> Responses:
         reader: of a clip of each video.
 
     Raises:
-        UserError: the layer answers NaN, or a video cannot be read any more.
+        UserError: the layer answers NaN, or nothing can be read.
     """
     strengths, places, shape = [], [], ()
     with ProgressReport("Looking for activations", len(reader.items), "clips") as progress:
@@ -120,8 +121,9 @@ def project(
         A unit, a video, its clip and what the activation is made of, video by video.
     """
     needed = sorted({video for videos in chosen.values() for video in videos})
+    items = reader.without_left_out().items  # Those that the responses are of.
     again = dataclasses.replace(
-        reader, items=[reader.items[video] for video in needed], batch_size=1, log=VideoLog()
+        reader, items=[items[video] for video in needed], batch_size=1, log=VideoLog(FAIL)
     )
     total = sum(map(len, chosen.values()))
     with ProgressReport(f"Projecting ({units.method})", total, "activations") as progress:

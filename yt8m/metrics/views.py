@@ -5,7 +5,8 @@ A view is one crop of one clip. Needs no TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from yt8m.metrics import Evaluation
 from yt8m.metrics.inputs import as_probabilities
 
 _PADDING = -1
+# The id, the labels and the scores of a view.
+_Row = tuple[str, np.ndarray, np.ndarray]
 
 
 class ViewEvaluation:
@@ -112,7 +115,10 @@ class ViewEvaluation:
 
 
 def whole_videos(
-    batches: Iterable[tuple[Sequence[str], np.ndarray, np.ndarray]], num_clips: int, num_crops: int
+    batches: Iterable[tuple[Sequence[str], np.ndarray, np.ndarray]],
+    num_clips: int,
+    num_crops: int,
+    may_miss: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
     """Joins batches of views to batches of videos, as `ViewEvaluation` takes them.
 
@@ -121,6 +127,7 @@ def whole_videos(
             of a video follow each other, the crops of a clip together.
         num_clips: of a video.
         num_crops: of a clip.
+        may_miss: whether a video of an id may have too few views: then they are passed over.
 
     Yields:
         Ids, labels (videos, width) and scores (videos, num_clips, num_crops, classes) of the
@@ -140,28 +147,33 @@ def whole_videos(
         ['a'] [[3]] (1, 2, 1, 2)
     """
     views = num_clips * num_crops
-    ids: list[str] = []
-    labels: list[np.ndarray] = []
-    scores: list[np.ndarray] = []
-    for batch_ids, batch_labels, batch_scores in batches:
-        ids += batch_ids
-        labels += list(batch_labels)
-        scores += list(batch_scores)
-        count = len(ids) // views
-        if not count:
-            continue
-        for start in range(0, count * views, views):
-            if len(set(ids[start : start + views])) > 1:
-                raise ValueError(
-                    f"A video must have {views} views. Received: {ids[start : start + views]}."
-                )
-        whole = slice(0, count * views)
-        shape = (count, num_clips, num_crops, -1)
-        first = slice(0, count * views, views)
-        yield ids[first], np.stack(labels[first]), np.stack(scores[whole]).reshape(shape)
-        del ids[whole], labels[whole], scores[whole]
-    if ids:
-        raise ValueError(f"A video must have {views} views. Received: {len(ids)} of {ids[0]!r}.")
+    rows: list[_Row] = []
+    for batch in batches:
+        rows += zip(*batch, strict=True)
+        place, videos = 0, []
+        while place < len(rows):
+            video = list(_of_first_video(rows[place : place + views]))
+            if len(video) == views:
+                videos.append(video)
+            elif place + len(video) == len(rows):
+                break  # The rest of it comes with the next batch.
+            elif not may_miss(video[0][0]):
+                received = [row[0] for row in rows[place : place + views]]
+                raise ValueError(f"A video must have {views} views. Received: {received}.")
+            place += len(video)
+        del rows[:place]
+        if videos:
+            ids, labels = [video[0][0] for video in videos], [video[0][1] for video in videos]
+            scores = np.stack([row[2] for video in videos for row in video])
+            yield ids, np.stack(labels), scores.reshape(len(videos), num_clips, num_crops, -1)
+    if rows and not may_miss(rows[0][0]):
+        raise ValueError(
+            f"A video must have {views} views. Received: {len(rows)} of {rows[0][0]!r}."
+        )
+
+
+def _of_first_video(rows: list[_Row]) -> Iterator[_Row]:
+    return itertools.takewhile(lambda row: row[0] == rows[0][0], rows)
 
 
 def mean_of_views(scores: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Batches of clips: their order, their views, and what a job makes of a video that fails."""
 
 import dataclasses
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.clips import About, FileFrames, Item
 from yt8m.data.video.frames.decoding import VideoError
+from yt8m.data.video.video_log import VideoLog
+from yt8m.evaluation.clips import scored
 
 CLIPS = Clips(frames=4, resize=12, crop=8)
 
@@ -48,12 +51,17 @@ class Drift:
         return np.broadcast_to(np.float32([pair / 2, 0]), (*self.size, 2))
 
 
-class Broken:
-    """A video that was there when it was looked at."""
+@dataclasses.dataclass(frozen=True)
+class Broken(Numbered):
+    """A video that was whole when it was looked at, of which frames are damaged."""
+
+    damaged: range
 
     def read(self, indices, size):
-        """Fails."""
-        raise VideoError("the file is gone")
+        """Draws the frames, if no damaged one is among them."""
+        for index in set(indices.tolist()) & set(self.damaged):
+            raise VideoError(f"frame {index} is damaged")
+        return super().read(indices, size)
 
 
 def reader(count=5, frames=None, inputs=("pixels",), flow=None, clips=CLIPS, **settings):
@@ -154,10 +162,88 @@ def test_several_labels_are_padded():
     assert rows(found, "labels").tolist() == [[-1, -1, -1], [1, -1, -1], [2, 4, 5]]
 
 
-def test_a_video_that_can_no_longer_be_read_ends_the_job_with_its_reason():
-    given = reader(frames=Broken())
-    with pytest.raises(UserError, match="v0.*the file is gone"), clear_errors(given):
+def with_broken(given, *numbers, damaged=range(14, 15)):
+    """The reader with some of its videos broken."""
+    items = list(given.items)
+    for number in numbers:
+        items[number] = dataclasses.replace(items[number], frames=Broken(number, damaged))
+    return dataclasses.replace(given, items=items)
+
+
+def test_a_video_that_turns_out_to_be_damaged_is_left_out(caplog):
+    given = with_broken(reader(), 1, 4)
+    for _ in range(2):
+        assert rows(batches(given.sequential()), "ids").tolist() == [b"v0", b"v2", b"v3"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"v{number} is left out: frame 14 is damaged." for number in (1, 4)
+    ]
+    caplog.clear()
+    given.log.finish()
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "Read 6 clips; 2 video(s) that cannot be used were left out: v1, v4."
+    )
+    assert [item.id for item in given.without_left_out().items] == ["v0", "v2", "v3"]
+
+
+def test_a_video_that_is_gone_is_left_out_by_workers_too(tmp_path):
+    given = of_files(tmp_path, 4, num_workers=1)
+    (tmp_path / "1.mp4").unlink()
+    assert rows(batches(given.sequential()), "ids").tolist() == [b"v0", b"v2", b"v3"]
+    assert given.log.lost == {"v1": 1}
+
+
+def test_batches_of_a_training_are_filled_up_behind_a_damaged_video():
+    given = with_broken(reader(count=9, drop_remainder=True), 2, 5, damaged=range(30))
+    whole = rows(batches(reader(count=9).shuffled(3)), "ids").tolist()
+    found = batches(given.shuffled(3))
+    assert [len(batch["ids"]) for batch in found] == [2, 2, 2]
+    assert rows(found, "ids").tolist() == [v for v in whole if v not in (b"v2", b"v5")][:6]
+
+
+def test_a_damaged_video_ends_the_job_with_its_reason_where_it_is_to():
+    given = with_broken(reader(log=VideoLog("fail")), 2)
+    says = r"^v2 cannot be used: frame 14 is damaged \(--on_corrupt_shard=fail\)\.$"
+    with pytest.raises(UserError, match=says), clear_errors(given):
         batches(given.sequential())
+
+
+def test_nothing_is_left_where_every_video_is_damaged():
+    given = with_broken(reader(), *range(5))
+    assert batches(given.sequential()) == []
+    with pytest.raises(UserError, match=r"Nothing could be read: 5 video\(s\)"):
+        given.log.finish()
+
+
+@pytest.mark.parametrize("frame", [3, 29])
+@pytest.mark.parametrize("broken", [(1,), (2,), (0, 2), (0, 1, 2)])
+def test_a_video_is_left_out_as_a_whole(monkeypatch, broken, frame):
+    """Its clips are made in three parts, of which the first or the last is damaged."""
+    monkeypatch.setattr("yt8m.data.video.clip_reader._TASKS_BYTES", 2 * 3 * 4 * 8 * 8 * 3)
+    model = Mock(side_effect=lambda batch: batch["pixels"][:, 0, 0, 0] / 9)
+    monkeypatch.setattr("yt8m.evaluation.predicting.predictor", lambda model: model)
+    given = with_broken(
+        reader(count=3, num_clips=5, num_crops=3), *broken, damaged=range(frame, frame + 1)
+    )
+    found = []
+    try:
+        for ids, _, scores in scored(model, given, "Testing"):
+            assert scores.shape[:3] == (len(ids), 5, 3)
+            assert (scores[..., 0] * 9).mean(axis=(1, 2)).tolist() == [int(i[1:]) for i in ids]
+            found += ids
+    except UserError as error:
+        assert "could be read" in str(error) and len(broken) == 3
+    assert found == [f"v{number}" for number in range(3) if number not in broken]
+
+
+def test_videos_of_two_tasks_with_one_id_are_told_apart():
+    given = reader(count=2)
+    schema = dataclasses.replace(given.schema, tasks=("x", "y"), classes=("x/a", "y/b"))
+    items = [dataclasses.replace(item, id="v", task=n) for n, item in enumerate(given.items)]
+    given = with_broken(dataclasses.replace(given, schema=schema, items=items), 1)
+    assert rows(batches(given.sequential()), "task").tolist() == [0]
+    assert given.log.lost == {"y=v": 1}
+    assert given.without_left_out().items == given.items[:1]
 
 
 @pytest.mark.parametrize("name", ["batch_size", "num_clips", "num_crops"])
@@ -166,14 +252,19 @@ def test_counts_must_be_positive(name):
         reader(**{name: 0})
 
 
-def test_workers_change_nothing(tmp_path):
-    paths = [write(tmp_path / f"{i}.mp4", numbered(12, 20 * i)) for i in range(3)]
-    given = reader(count=3, clips=dataclasses.replace(CLIPS, resize=16))
+def of_files(folder, count, **settings):
+    """A reader of files."""
+    given = reader(count=count, clips=dataclasses.replace(CLIPS, resize=16), **settings)
     items = [
         dataclasses.replace(item, frames=FileFrames(path), about=About(12, 48, 64))
-        for item, path in zip(given.items, paths, strict=True)
+        for number, item in enumerate(given.items)
+        for path in [write(folder / f"{number}.mp4", numbered(12, 20 * number))]
     ]
-    given = dataclasses.replace(given, items=items)
+    return dataclasses.replace(given, items=items)
+
+
+def test_workers_change_nothing(tmp_path):
+    given = of_files(tmp_path, 3)
     elsewhere = dataclasses.replace(given, num_workers=1)
     for here, there in zip(batches(given.shuffled(0)), batches(elsewhere.shuffled(0)), strict=True):
         np.testing.assert_array_equal(here["pixels"], there["pixels"])

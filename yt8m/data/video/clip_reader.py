@@ -28,6 +28,10 @@ _TASKS_BYTES = 1 << 30
 class ClipReader:
     """Reads batches of clips from videos.
 
+    A video of which a frame turns out to be damaged only now is left out or ends the job, as the
+    log was told. Of one that is made in several parts some views may come all the same: `left_out`
+    tells of which.
+
     A batch is a dict: `pixels` and `flow`, those that the model takes, (batch, frames, height,
     width, channels) uint8; `num_frames` (batch,) int32, the frames that are no padding; `labels`
     (batch, most labels) int32 padded with -1; `ids` (batch,) string; `task` (batch,) int32.
@@ -105,6 +109,9 @@ class ClipReader:
     ) -> tf.data.Dataset:
         """Epochs of a clip of every video each, in an order and with draws that `seed` fixes.
 
+        Batches are filled up behind a clip that cannot be read. Of such clips among the skipped
+        ones nothing is known, so as many clips behind them are read a second time.
+
         Args:
             seed: any int of 0 or more; the same seed gives the same clips.
             epoch: the number of the first epoch.
@@ -120,6 +127,15 @@ class ClipReader:
                 number += 1
 
         return self._dataset(generate)
+
+    def left_out(self, video_id: str) -> bool:
+        """Whether views of a video of this id are missing, as one of its frames is damaged."""
+        return any(item.id == video_id and self._name(item) in self.log.lost for item in self.items)
+
+    def without_left_out(self) -> ClipReader:
+        """A reader of the videos of which nothing was missing so far."""
+        kept = [item for item in self.items if self._name(item) not in self.log.lost]
+        return dataclasses.replace(self, items=kept)
 
     def explain(self, reason: str) -> str | None:
         """What is wrong with a video that cannot be used any more, see `diagnose.Explains`."""
@@ -159,15 +175,31 @@ class ClipReader:
         return clips_lib.Recipe(schema.inputs, schema.clips, schema.flow, self.cache_dir)
 
     def _made(self, function, items: list[Item], tasks: Iterable[tuple]) -> Iterator[tuple]:
-        """Each video with the clips that are made of it; one that fails ends the job."""
-        results = workers.ordered(function, tasks, self.num_workers)
+        """Each video with the clips that are made of it, without those that cannot be read."""
+        tasks = ((function, *task) for task in tasks)
+        results = workers.ordered(clips_lib.made_or_error, tasks, self.num_workers)
         for item in items:
             try:
                 made = next(results)
-            except (VideoError, UserError, OSError) as error:
+            except (UserError, OSError) as error:
                 self.log.failure = f"{item.id} cannot be used: {error}"
                 raise
-            yield item, made
+            if isinstance(made, VideoError):
+                self._leave_out(item, made)
+            else:
+                yield item, made
+
+    def _leave_out(self, item: Item, error: VideoError) -> None:
+        try:
+            self.log.leave_out(self._name(item), str(error))
+        except UserError as refusal:
+            self.log.failure = str(refusal)
+            raise
+
+    def _name(self, item: Item) -> str:
+        """What a video is called in the log: videos of two tasks may have one id."""
+        tasks = self.schema.tasks
+        return f"{tasks[item.task]}={item.id}" if tasks else item.id
 
     def _batches(self, made: Iterator[tuple[Item, dict]]) -> Iterator[dict[str, np.ndarray]]:
         rows: list[dict[str, np.ndarray]] = []
@@ -214,5 +246,27 @@ class ClipReader:
             "ids": tf.TensorSpec((None,), tf.string),
             "task": tf.TensorSpec((None,), tf.int32),
         }
-        dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+
+        def until_failure() -> Iterator[dict[str, np.ndarray]]:
+            try:
+                yield from generate()
+            except (UserError, OSError):
+                if self.log.failure is None:
+                    raise
+
+        dataset = tf.data.Dataset.from_generator(until_failure, output_signature=signature)
+        dataset = dataset.concatenate(self._end(signature))
         return tfrecord.without_autotune(dataset.prefetch(2))
+
+    def _end(self, signature: dict[str, tf.TensorSpec]) -> tf.data.Dataset:
+        """No batch; the error where reading failed, of which TensorFlow prints no traceback."""
+
+        def nothing(_) -> dict[str, tf.Tensor]:
+            go_on = tf.numpy_function(lambda: np.bool_(self.log.failure is None), [], tf.bool)
+            with tf.control_dependencies([tf.debugging.Assert(go_on, ["a video cannot be used"])]):
+                return {
+                    name: tf.zeros([0, 0, *spec.shape[1:]], spec.dtype)
+                    for name, spec in signature.items()
+                }
+
+        return tf.data.Dataset.range(1).map(nothing).unbatch()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -11,8 +12,10 @@ from yt8m.data.video import sampling
 from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.frames import decoding, flow_cache, views
 from yt8m.data.video.frames import flow as flow_lib
+from yt8m.data.video.frames.decoding import VideoError
 
 FLOW = "flow"
+_Clips = TypeVar("_Clips")
 
 
 class Frames(Protocol):
@@ -48,7 +51,7 @@ class FileFrames:
         source = flow_cache.cached(self.path, cache_dir, flow, size)
         last = int(np.max(indices))
         if last >= source.num_frames:
-            raise decoding.VideoError(f"it ends before frame {last}: it has {source.num_frames}")
+            raise VideoError(f"it ends before frame {last}: it has {source.num_frames}")
         return source
 
 
@@ -83,6 +86,19 @@ class Recipe:
     clips: Clips
     flow: Flow | None = None
     cache_dir: str = ""
+
+
+def made_or_error(function: Callable[..., _Clips], *task: Any) -> _Clips | VideoError:
+    """What a function makes of a video, or why it cannot: as a value, which ends no other task.
+
+    Args:
+        function: such as `training_clip`.
+        *task: its arguments.
+    """
+    try:
+        return function(*task)
+    except VideoError as error:
+        return error
 
 
 def training_clip(

@@ -25,16 +25,18 @@ class VideoLog(ReadLog):
             self.num_records += count
 
     def leave_out(self, path: str, reason: str) -> None:
-        """Counts a video that cannot be read, and warns of it.
+        """Counts a video that cannot be read, and warns of it, once.
 
         Raises:
             UserError: such a video is to end the job.
         """
         if self.on_corrupt_shard == FAIL:
             raise UserError(f"{path} cannot be used: {reason} (--on_corrupt_shard=fail).")
-        logging.warning("%s is left out: %s.", path, reason.rstrip("."))
         with self._lock:
+            known = path in self.lost
             self.lost[path] = 1
+        if not known:
+            logging.warning("%s is left out: %s.", path, reason.rstrip("."))
 
     def summary(self) -> str | None:
         """One sentence on what was left out; None if nothing was."""

@@ -85,17 +85,47 @@ def test_a_want_of_memory_is_no_undecodable_start():
 
 def test_a_file_of_sound_only(tmp_path):
     sound = np.zeros((1, 4410), np.float32)
-    expect(video_files.write(tmp_path / "a.mkv", [], sound=sound), "^has no video stream$")
+    expect(video_files.write(tmp_path / "a.mkv", [], sounds=[sound]), "^has no video stream$")
 
 
 def test_the_picture_of_a_cover_is_no_video(tmp_path):
+    cover = video_files.numbered(1, 99)[0]
+    both = video_files.write_videos(tmp_path / "b.mp4", video_files.numbered(3), cover=cover)
+    with av.open(both) as file:
+        assert {stream.codec_context.name for stream in file.streams} == {"mjpeg", "h264"}
+    assert video_files.numbers_of(decoding.iterate(both)) == [0, 1, 2]
     with av.open(str(tmp_path / "a.mp4"), "w") as file:
-        cover = file.add_stream("mjpeg", rate=1, width=64, height=48, pix_fmt="yuvj420p")
-        cover.disposition = av.stream.Disposition.attached_pic
-        image = av.VideoFrame.from_ndarray(video_files.numbered(1)[0], format="rgb24")
-        file.mux(cover.encode(image))
-        file.mux(cover.encode())
+        alone = file.add_stream("mjpeg", rate=1, width=64, height=48, pix_fmt="yuvj420p")
+        alone.disposition = av.stream.Disposition.attached_pic
+        file.mux(alone.encode(av.VideoFrame.from_ndarray(cover, format="rgb24")))
+        file.mux(alone.encode())
     expect(tmp_path / "a.mp4", "^has no video stream$")
+
+
+MPEG4 = "V_MPEG4/ISO/ASP"
+
+
+@pytest.mark.parametrize("other", ["V_NONE", "V_VP9"])
+def test_the_first_video_that_can_be_decoded_is_taken(tmp_path, other):
+    first, second = (video_files.numbered(5, number) for number in (10, 20))
+    path = video_files.write_videos(tmp_path / "a.mkv", first, second)
+    assert video_files.numbers_of(decoding.iterate(path)) == list(range(10, 15))
+    video_files.relabel(path, MPEG4, other)
+    assert video_files.numbers_of(decoding.iterate(path)) == list(range(20, 25))
+    assert decoding.probe(path).num_frames == 5
+
+
+def test_videos_that_nothing_decodes(tmp_path):
+    path = video_files.write_videos(tmp_path / "a.mkv", *[video_files.numbered(5)] * 3)
+    for _ in range(2):
+        video_files.relabel(path, MPEG4, "V_NONE")
+    video_files.relabel(path, "V_MPEG4/ISO/AVC", "V_NONE")
+    expect(path, "^is of a codec that this FFmpeg cannot decode$")
+    path = video_files.write_videos(tmp_path / "b.mkv", *[video_files.numbered(5)] * 3)
+    for _ in range(2):
+        video_files.relabel(path, MPEG4, "V_VP9")
+    video_files.relabel(path, "V_MPEG4/ISO/AVC", "V_VP9")
+    expect(path, "^cannot be decoded after 0 frames: ")
 
 
 @pytest.mark.parametrize("keep", [0.6, 0.8])

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import av
 
+_Stream = TypeVar("_Stream", av.VideoStream, av.AudioStream)
 _TEXT_FORMAT = "tty"  # FFmpeg can show any .txt file as a video.
 _MATROSKA_HEADER, _MATROSKA_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
@@ -63,18 +64,67 @@ def opened(path: str) -> Iterator[av.container.InputContainer]:
         yield container
 
 
-def video_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The first video that is no picture of a cover.
+def video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
+    """The first video that can be decoded and is no picture of a cover.
+
+    Args:
+        container: the opened file.
+        path: of it.
 
     Raises:
         VideoError: there is none, or nothing here can decode it.
     """
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            if stream.codec_context is None:
-                raise VideoError("is of a codec that this FFmpeg cannot decode")
-            return stream
-    raise VideoError("has no video stream")
+    cover = av.stream.Disposition.attached_pic
+    videos = [s for s in container.streams.video if not s.disposition & cover]
+    if not videos:
+        raise VideoError("has no video stream")
+    return _first_decodable(videos, path, "is of a codec that this FFmpeg cannot decode")
+
+
+def sound_stream(container: av.container.InputContainer, path: str) -> av.AudioStream:
+    """The first sound that can be decoded.
+
+    Args:
+        container: the opened file.
+        path: of it.
+
+    Raises:
+        VideoError: there is none, or nothing here can decode it.
+    """
+    if not container.streams.audio:
+        raise VideoError("has no sound")
+    reason = "has sound of a codec that this FFmpeg cannot decode"
+    return _first_decodable(container.streams.audio, path, reason)
+
+
+def _first_decodable(streams: Sequence[_Stream], path: str, reason: str) -> _Stream:
+    """The first of some streams of a file that gives a frame.
+
+    Where there is a single one for whose codec there is a decoder, it is taken untried: whoever
+    decodes it sees what is wrong with it. So it is where none gives a frame.
+
+    Raises:
+        VideoError: there is a decoder for none; says `reason`.
+    """
+    known = [stream for stream in streams if stream.codec_context is not None]
+    if not known:
+        raise VideoError(reason)
+    if len(known) == 1:
+        return known[0]
+    return next((stream for stream in known if _gives_a_frame(path, stream.index)), known[0])
+
+
+def _gives_a_frame(path: str, index: int) -> bool:
+    """Whether anything of a stream can be decoded; tried on the file opened once more."""
+    with opened(path) as container:
+        stream = container.streams[index]
+        skips = stream.type == "audio" or is_joined_anywhere(container)
+        try:
+            return next(decode(container, stream, skips), None) is not None
+        except VideoError as error:
+            if not error.lasting:
+                raise
+            return False
 
 
 def is_joined_anywhere(container: av.container.InputContainer) -> bool:

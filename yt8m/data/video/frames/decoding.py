@@ -1,4 +1,4 @@
-"""Video files to frames and sound, with PyAV. Needs no TensorFlow.
+"""Video files to frames, with PyAV. Needs no TensorFlow.
 
 A file is decoded from its beginning, and frames are counted as they come out of the decoder: the
 number of frames that a container names, and seeking, are wrong on some files.
@@ -19,12 +19,13 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from yt8m.data.video.frames import containers
+from yt8m.data.video.frames import clocks, containers
 from yt8m.data.video.frames.containers import VideoError
 
 _T = TypeVar("_T")
 _USUAL_RATE = 25.0
-_LONGEST_GAP = 10.0
+# Files that count in milliseconds round the first time, the last one and the length.
+_ROUNDED = 2e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +142,10 @@ def read_frames(
 def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
     """The frames that are on screen at 0, `every`, 2 * `every`, ... seconds.
 
-    Time begins with the first frame. The last moment is no later than the last frame's beginning.
+    Time begins with the first frame, and ends when the last one has been shown for as long as the
+    file says, see `clocks.Clock`: three slides of five seconds each are fifteen frames at one a
+    second. There are as many moments as begin before that end. FFmpeg's filter `fps` rounds the
+    length instead: of 2.04 seconds it makes two frames where here are three, at 0, 1 and 2.
 
     Args:
         path: the file.
@@ -165,47 +169,9 @@ def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> I
             yield frames.convert(shown, size)
             count += 1
         shown = frame
-    if count * every <= frames.seconds + 1e-6:
+    while count * every <= frames.seconds + 1e-6 or count * every < frames.end - _ROUNDED:
         yield frames.convert(shown, size)
-
-
-def audio(path: str, rate: int = 16000) -> np.ndarray:
-    """The sound of a file, the mean of its channels.
-
-    Args:
-        path: the file.
-        rate: samples a second.
-
-    Returns:
-        (samples,) float32 from -1 to 1, from the first sound on; empty where there is none.
-
-    Raises:
-        VideoError: the file or its sound cannot be decoded.
-    """
-    parts: list[np.ndarray] = []
-    with containers.opened(path) as container:
-        if not container.streams.audio:
-            return np.zeros(0, np.float32)
-        resampler, kind = None, None
-        for frame in containers.decode(
-            container, container.streams.audio[0], skip_errors_at_start=True
-        ):
-            received = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if received != kind:
-                parts += _samples(resampler, None)
-                resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
-                kind = received
-            parts += _samples(resampler, frame)
-        parts += _samples(resampler, None)
-    return np.clip(np.concatenate([*parts, np.zeros(0, np.float32)]), -1.0, 1.0)
-
-
-def _samples(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> list[np.ndarray]:
-    """What a resampler gives for a frame, or, for None, what it still holds."""
-    if resampler is None:
-        return []
-    with containers.explained("its sound cannot be converted"):
-        return [part.to_ndarray().mean(axis=0) for part in resampler.resample(frame)]
+        count += 1
 
 
 class _Frames:
@@ -217,11 +183,13 @@ class _Frames:
     Attributes:
         count: frames that passed.
         seconds: from the first frame to the last that passed.
+        end: from the first frame to the end of the last, once all passed.
     """
 
     def __init__(self, path: str):
         self.count = 0
         self.seconds = 0.0
+        self.end = 0.0
         self._path = path
         self._size = (0, 0)
         self._rate = _USUAL_RATE
@@ -230,9 +198,9 @@ class _Frames:
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         with containers.opened(self._path) as container:
-            stream = containers.video_stream(container)
+            stream = containers.video_stream(container, self._path)
             self._rate = float(stream.guessed_rate or _USUAL_RATE)
-            clock = _Clock(container, 1 / self._rate)
+            clock = clocks.Clock(container, stream, 1 / self._rate)
             joined = containers.is_joined_anywhere(container)
             for frame in containers.decode(container, stream, skip_errors_at_start=joined):
                 self.seconds = clock.advance(frame)
@@ -244,6 +212,7 @@ class _Frames:
                 yield frame
             if not joined and containers.is_cut(self._path, stream):
                 raise VideoError("is cut: it ends before its own index does")
+            self.end = clock.end()
         if not self.count:
             raise VideoError("holds no frame")
 
@@ -270,37 +239,6 @@ class _Frames:
         image = image.transpose(1, 0, 2) if swap else image
         image = image[:, ::-1] if mirror else image
         return np.array(image[::-1] if upside_down else image, order="C")
-
-
-class _Clock:
-    """The time of frames since the first one, also where a file's own clock is broken.
-
-    A frame that has no time, or one that is not later than that of the frame before, follows that
-    frame at the file's rate. So does one in a stream whose clock jumps ahead: two recordings that
-    were joined.
-    """
-
-    def __init__(self, container: av.container.InputContainer, frame_seconds: float):
-        self._frame_seconds = frame_seconds
-        self._longest = _LONGEST_GAP if containers.is_joined_anywhere(container) else np.inf
-        # AVI only knows when frames are decoded, which is in another order.
-        self._by_decoding = container.format.name == "avi"
-        self._before: float | None = None
-        self._seconds = 0.0
-
-    def advance(self, frame: av.VideoFrame) -> float:
-        """Seconds from the first frame to this one."""
-        ticks = frame.dts if self._by_decoding else frame.pts
-        now = None if ticks is None else float(ticks * frame.time_base)
-        if self._before is None:
-            self._before = now or 0.0
-            return 0.0
-        if now is None:
-            now = self._before + self._frame_seconds
-        step = now - self._before
-        self._seconds += step if 0 < step <= self._longest else self._frame_seconds
-        self._before = now
-        return self._seconds
 
 
 def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
