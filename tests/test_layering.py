@@ -33,6 +33,7 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # The parts of yt8m that work on every backend, without TensorFlow.
 WITHOUT_TENSORFLOW = (
+    "yt8m/base/archives.py",
     "yt8m/base/catalogue.py",
     "yt8m/base/errors.py",
     "yt8m/base/files.py",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import zipfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from yt8m.base import archives
 from yt8m.base.errors import UserError, first_line
 from yt8m.extraction import log_mel
 
@@ -122,9 +122,9 @@ def load_projection(path: str) -> Projection:
     """
     names = ("pca_eigen_vectors", "pca_means")
     try:
-        with np.load(path) as file:
-            vectors, means = (np.asarray(file[name], np.float64) for name in names)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        held = archives.read_arrays(path, names)
+        vectors, means = (np.asarray(values, np.float64) for values in held)
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f"{path} cannot be read as vggish_pca_params.npz, which has {' and '.join(names)}: "
             f"{str(error).rstrip('.')}."
