@@ -37,6 +37,7 @@ WITHOUT_TENSORFLOW = (
     "yt8m/base/catalogue.py",
     "yt8m/base/errors.py",
     "yt8m/base/files.py",
+    "yt8m/base/json_files.py",
     "yt8m/base/watchdog.py",
     "yt8m/base/spec_language.py",
     "yt8m/base/temporaries.py",

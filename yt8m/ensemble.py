@@ -37,8 +37,13 @@ _MOST_CLASSES = 1 << 20
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    define.string("input_files", "Submissions: globs, with commas between them.", required=True)
-    define.path("output_file", "The submission to write.")
+    define.string(
+        "input_files",
+        "Submissions: globs, with commas between them.",
+        required=True,
+        any_bytes=True,
+    )
+    define.path("output_file", "The submission to write.", any_bytes=True)
     define.choice(
         "method",
         "Of the scores: the arithmetic or the geometric mean; or the mean of scores made from the "
@@ -59,7 +64,9 @@ def define_flags() -> None:
         "Size of the vocabulary; by default that of the shards of --fit_on, and without these any.",
         at_least=1,
     )
-    define.path("results_file", "Also write what --fit_on found to this file, as JSON.", "")
+    define.path(
+        "results_file", "Also write what --fit_on found to this file, as JSON.", "", any_bytes=True
+    )
     input_flags.define_data_flags(batch_size=1024)
 
 

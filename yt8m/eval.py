@@ -37,12 +37,15 @@ def define_flags() -> None:
     define.integer("top_k", "Predictions a video that GAP and mAP pool.", 20, at_least=1)
     define.boolean("segment_labels", "Evaluate the rated segments, by MAP@K.")
     define.path(
-        "segment_label_ids_file", "Classes whose ratings count: a CSV with the header Index.", ""
+        "segment_label_ids_file",
+        "Classes whose ratings count: a CSV with the header Index.",
+        "",
+        any_bytes=True,
     )
     define.boolean(
         "run_once", "Evaluate and end; if false, evaluate each new model of a training.", True
     )
-    define.path("results_file", "Also write the metrics to this file, as JSON.", "")
+    define.path("results_file", "Also write the metrics to this file, as JSON.", "", any_bytes=True)
     input_flags.define_data_flags(batch_size=None)
     input_flags.define_video_flags()
 

@@ -36,7 +36,9 @@ Teacher = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
 def define_flags() -> None:
     """Defines the flags of this job."""
     define.path("train_dir", "Folder of the run that teaches.", "")
-    define.path("submission_file", "A submission that teaches, in place of a run.", "")
+    define.path(
+        "submission_file", "A submission that teaches, in place of a run.", "", any_bytes=True
+    )
     define.string("input_data_pattern", "Shards to write scores for.", required=True)
     define.string("name", "Name of the teacher, a part of the files' names.", "teacher")
     define.path("output_dir", "Folder for the files; by default, beside each shard.", "")

@@ -40,6 +40,10 @@ def main():
         raise UserError("No more.")
     if how == "bug":
         raise ZeroDivisionError
+    if how == "memory":
+        raise MemoryError
+    if how == "gpu":
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor[9]\nlong")
     if how == "status":
         sys.exit("A message.")
     if how == "terminated":

@@ -20,6 +20,8 @@ LEAVING = [sys.executable, str(HELPERS / "job_that_leaves_a_reader.py")]
         ("end", "kept", 0, ""),
         ("error", "left", 1, "ERROR: No more."),
         ("bug", "left", 1, "ZeroDivisionError"),
+        ("memory", "none", 1, "ERROR: There is not enough memory, or no room on the disk (Mem"),
+        ("gpu", "left", 1, "(OOM when allocating tensor[9]). Use a smaller --batch_size"),
         ("status", "none", 1, "A message."),
         ("terminated", "left", 128 + signal.SIGTERM, ""),
         ("terminated", "kept", 128 + signal.SIGTERM, ""),

@@ -75,7 +75,7 @@ def read_member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
     Raises:
         ValueError: there is no such member, or it takes more.
     """
-    size = archive.getinfo(name).file_size
+    size = _info(archive, name).file_size
     if size > most_bytes:
         raise ValueError(f"its {name} takes {size:,} bytes; {most_bytes:,} are the most")
     return archive.read(name)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
 import threading
 import types
 from collections.abc import Callable
+from typing import NoReturn
 
 import keras
 import tensorflow as tf
 from absl import app, flags, logging
 
 from yt8m.base import interruption
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, first_line
 
 # A reader that was left is waited for so long: it may be decoding a video.
 _READERS_SECONDS = 10.0
@@ -28,6 +30,9 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     Flags are defined here and not when a job's module is imported, so that one job can use the
     functions of another.
     """
+    for stream in (sys.stdout, sys.stderr):  # A path may hold what they cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     gc.freeze()  # What was imported stays: to walk it again takes a second at the end alone.
     others = set(flags.FLAGS)
     define_flags()
@@ -49,15 +54,20 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
             with interruption.handled():
                 main()
         except UserError as error:
-            sys.stdout.flush()
-            print(f"ERROR: {error}", file=sys.stderr)
-            sys.exit(1)
+            _end(str(error))
         except interruption.Interrupted as error:
             print(f"Ended by {signal.Signals(error.number).name}.", file=sys.stderr)
             sys.exit(error.status)
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             sys.exit(130)
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+            _end(
+                f"There is not enough memory, or no room on the disk ({first_line(error)[:200]}). "
+                "Use a smaller --batch_size, a smaller model, or a larger machine."
+            )
 
     try:
         app.run(guarded)  # It ends with an exception always, also where all is well.
@@ -70,6 +80,19 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
         os._exit(code)
     in_time.cancel()
     sys.exit(code)
+
+
+def _end(sentence: str) -> NoReturn:
+    """Ends a job with a sentence on the error stream."""
+    sys.stdout.flush()
+    print(f"ERROR: {sentence}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, NumPy, TensorFlow or JAX found no memory, or TensorFlow no room on a disk."""
+    of_jax = type(error).__module__.startswith("jax") and "RESOURCE_EXHAUSTED" in str(error)
+    return of_jax or isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
 
 
 def _show_usage(module: types.ModuleType) -> None:
