@@ -41,6 +41,7 @@ WITHOUT_TENSORFLOW = (
     "yt8m/base/watchdog.py",
     "yt8m/base/spec_language.py",
     "yt8m/base/temporaries.py",
+    "yt8m/base/text_files.py",
     "yt8m/conversion/tf1_weights.py",
     "yt8m/data/__init__.py",
     "yt8m/data/ids.py",

@@ -18,7 +18,7 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from yt8m.base import define, files, jobs
+from yt8m.base import define, files, jobs, text_files
 from yt8m.base.errors import UserError
 from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
@@ -181,6 +181,11 @@ def are_of_segments(paths: list[str]) -> bool:
             raise UserError(
                 f"{path} is no submission: its first line must be {video_file.HEADER}, or "
                 f"{segment_file.HEADER} for segments. Received: {header[:80]!r}."
+            )
+        if text_files.is_packed(path):
+            raise UserError(
+                f"{path} is compressed with gzip, in which rows cannot be found. Unpack it first, "
+                "such as with `gunzip`."
             )
         kinds.append(header == segment_file.HEADER)
     if len(set(kinds)) > 1:
