@@ -89,6 +89,18 @@ def test_members_that_are_no_such_array_are_refused(content, part, tmp_path):
         archives.read_arrays(path, ["a"])
 
 
+def test_an_array_alone_is_held_against_its_file_too(tmp_path):
+    path = tmp_path / "a.npy"
+    for array in (np.arange(6.0).reshape(2, 3).T, np.array(7)):
+        np.save(path, array)
+        np.testing.assert_array_equal(archives.read_npy(str(path)), array)
+    objects = npy(np.array([print], object))
+    for content in (npy_header((10**12,)), npy(np.zeros(3))[:-1], objects, b"", b"PK\x03\x04"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"holds|EOF|magic"):
+            archives.read_npy(str(path))
+
+
 def test_a_member_that_is_missing_or_too_long_is_refused(tmp_path):
     path = write_zip(tmp_path / "a.npz", {"a.npy": npy(np.zeros(3))})
     with pytest.raises(ValueError, match=r"it has no b\.npy"):

@@ -236,6 +236,7 @@ def test_workers_elsewhere_find_every_file():
         ({"vggish_pca": "a.npz"}, ["--vggish_pca has no meaning without --vggish_weights"]),
         ({"vggish_weights": "a.ckpt"}, ["There is no file", "vggish_model.ckpt"]),
         ({"beam_options": "--runner=FlinkRunner"}, ["--num_workers has no meaning"]),
+        ({"beam_options": "--no_such=1"}, ["no such option in --beam_options: --no_such=1."]),
         ({"input_manifest": "none.csv"}, ["Cannot read none.csv"]),
     ],
 )

@@ -112,12 +112,34 @@ def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         return np.lib.format.read_array(member, allow_pickle=False)
 
 
+def read_npy(path: str) -> np.ndarray:
+    """The array of an .npy file; pickles are never loaded.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such file, or of another size than it says.
+    """
+    with open(path, "rb") as file:
+        try:
+            _read_header(file, os.path.basename(path), os.fstat(file.fileno()).st_size)
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        except (OSError, ValueError):
+            raise
+        except Exception as error:  # NumPy parses Python in a header, and raises what that does.
+            raise ValueError(f"it is damaged ({first_line(error)})") from error
+
+
 def read_header(archive: zipfile.ZipFile, name: str, member: Any) -> Header:
     """What an array is, by the first bytes of its member, which must have as many as it says.
 
     Raises:
         ValueError: it is no array, holds Python's objects, or is of another size.
     """
+    return _read_header(member, name, _info(archive, name).file_size)
+
+
+def _read_header(member: Any, name: str, size: int) -> Header:
     version = np.lib.format.read_magic(member)
     if version not in _HEADER_READERS:
         raise ValueError(f"its {name} is of the unknown version {version}")
@@ -127,7 +149,7 @@ def read_header(archive: zipfile.ZipFile, name: str, member: Any) -> Header:
     needed = dtype.itemsize
     for length in shape:  # In Python's integers, which do not overflow.
         needed *= length
-    held = _info(archive, name).file_size - member.tell()
+    held = size - member.tell()
     if min(shape, default=0) < 0 or needed != held:
         raise ValueError(f"its {name} says it is {shape} of {dtype}, and holds {held:,} bytes")
     return shape, by_columns, dtype

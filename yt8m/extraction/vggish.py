@@ -150,11 +150,9 @@ def _fill_from_checkpoint(model: keras.Model, path: str) -> None:
         for layer in model.layers
         for weight in layer.weights
     }
-    values = {name: reader.get_tensor(name) for name in places}
+    shapes = reader.get_variable_to_shape_map()
     for name, weight in places.items():
-        if values[name].shape != tuple(weight.shape):
-            raise ValueError(
-                f"{name} is {list(values[name].shape)}, not {list(weight.shape)}",
-            )
+        if shapes[name] != list(weight.shape):
+            raise ValueError(f"{name} is {shapes[name]}, not {list(weight.shape)}")
     for name, weight in places.items():
-        weight.assign(values[name])
+        weight.assign(reader.get_tensor(name))
