@@ -60,6 +60,16 @@ def test_what_claims_too_much_is_refused_before_it_is_read(tmp_path):
         archives.read_arrays(path, ["a"])
 
 
+def test_what_another_library_opens_is_looked_at_before(tmp_path):
+    path = write_zip(tmp_path / "weights.h5", {"a": bytes(1000)})
+    archives.check_if_zipped(path)
+    claim(path, 1 << 31)
+    with pytest.raises(ValueError, match="claims"):
+        archives.check_if_zipped(path)
+    (tmp_path / "other").write_text("no zip file")
+    archives.check_if_zipped(str(tmp_path / "other"))
+
+
 def test_members_count_together(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "PLAUSIBLE_BYTES", 1 << 20)
     members = {f"{i}": bytes(1 << 19) for i in range(3)}
@@ -78,7 +88,7 @@ def test_members_count_together(tmp_path, monkeypatch):
         (npy(np.array([print], object)), "Python's objects"),
         (b"no array", "magic"),
         (b"\x93NUMPY\x09\x00" + bytes(100), "unknown version"),
-        (b"\x93NUMPY\x01\x00\xff\x00" + b"(" * 255, "damaged|parse|[Hh]eader"),
+        (b"\x93NUMPY\x01\x00\xff\x00" + b"(" * 255, "the header of its a.npy cannot be read"),
         (b"", "EOF"),
     ],
     ids=range(9),
@@ -114,7 +124,7 @@ def test_a_member_that_is_missing_or_too_long_is_refused(tmp_path):
         archives.read_member(archive, "a.npy", 100)
 
 
-def test_damage_is_a_value_error_or_one_of_the_system_wherever_it_is(tmp_path):
+def test_damage_is_a_value_error_wherever_it_is(tmp_path):
     """Whatever zipfile, its decoders and NumPy raise for it."""
     path = tmp_path / "a.npz"
     rng = np.random.default_rng(1)
@@ -128,7 +138,7 @@ def test_damage_is_a_value_error_or_one_of_the_system_wherever_it_is(tmp_path):
         path.write_bytes(damaged[: rng.integers(1, 2 * len(whole))])
         try:
             archives.read_arrays(str(path), ["a", "b"])
-        except (ValueError, OSError):  # The latter of an offset that is none.
+        except ValueError:
             refused += 1
     assert refused > 300
 

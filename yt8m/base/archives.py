@@ -9,6 +9,7 @@ a half or a tenth, are far from it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -48,12 +49,14 @@ def opened(source: str | BinaryIO) -> Iterator[zipfile.ZipFile]:
             archive = stack.enter_context(zipfile.ZipFile(file))
             _check_size(archive, size)
             yield archive
-        except (OSError, ValueError, UserError):
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise ValueError("it says that a member lies where there is none") from None
+        except (ValueError, UserError):
             raise
-        except KeyError as error:
-            raise ValueError(first_line(error)) from error
         except Exception as error:  # zipfile, its decoders and NumPy raise a dozen kinds.
-            raise ValueError(f"it is damaged ({first_line(error)})") from error
+            raise ValueError(first_line(error)) from error
 
 
 def _check_size(archive: zipfile.ZipFile, size: int) -> None:
@@ -62,6 +65,18 @@ def _check_size(archive: zipfile.ZipFile, size: int) -> None:
         raise ValueError(
             f"it claims to hold {claimed:,} bytes in a file of {size:,}, which nothing honest does"
         )
+
+
+def check_if_zipped(path: str) -> None:
+    """Looks at a file that another library will open: where it is a zip file, what it claims.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: as in `opened`.
+    """
+    if zipfile.is_zipfile(path):
+        with opened(path):
+            pass
 
 
 def read_member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
@@ -120,14 +135,9 @@ def read_npy(path: str) -> np.ndarray:
         ValueError: it is no such file, or of another size than it says.
     """
     with open(path, "rb") as file:
-        try:
-            _read_header(file, os.path.basename(path), os.fstat(file.fileno()).st_size)
-            file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False)
-        except (OSError, ValueError):
-            raise
-        except Exception as error:  # NumPy parses Python in a header, and raises what that does.
-            raise ValueError(f"it is damaged ({first_line(error)})") from error
+        _read_header(file, os.path.basename(path), os.fstat(file.fileno()).st_size)
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def read_header(archive: zipfile.ZipFile, name: str, member: Any) -> Header:
@@ -143,7 +153,11 @@ def _read_header(member: Any, name: str, size: int) -> Header:
     version = np.lib.format.read_magic(member)
     if version not in _HEADER_READERS:
         raise ValueError(f"its {name} is of the unknown version {version}")
-    shape, by_columns, dtype = _HEADER_READERS[version](member)
+    try:
+        shape, by_columns, dtype = _HEADER_READERS[version](member)
+    except Exception as error:  # noqa: BLE001  It is Python: what parsing that raises.
+        reason = first_line(error).rstrip(".")
+        raise ValueError(f"the header of its {name} cannot be read ({reason})") from None
     if dtype.hasobject:
         raise ValueError(f"its {name} holds Python's objects, which are not loaded")
     needed = dtype.itemsize

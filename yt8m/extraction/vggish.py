@@ -71,6 +71,7 @@ def fill(model: keras.Model, path: str) -> None:
     _check_exists(path)
     try:
         if path.endswith(_HDF5):
+            archives.check_if_zipped(path)
             model.load_weights(path)
         else:
             _fill_from_checkpoint(model, path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from yt8m.base import json_files, provenance
 from yt8m.base.errors import first_line
-from yt8m.data.schema import FRAME, VIDEO, Schema
+from yt8m.data.schema import VIDEO, Schema
 from yt8m.data.video.clip_schema import CLIP, ClipSchema
 from yt8m.modeling import keras_model, specs
 
@@ -111,7 +111,7 @@ class RunConfig:
         schema = _schema(data["schema"])
         if "eval_data_pattern" not in data:
             data = _brought_up_to_date(data)
-        _check_preprocessing(data["preprocessing"], schema.kind)
+        _check_preprocessing(data["preprocessing"])
         return cls(**(data | {"schema": schema}))
 
     def difference(self, other: RunConfig) -> list[str]:
@@ -152,10 +152,9 @@ def _schema(data: dict[str, Any]) -> Schema | ClipSchema:
     return schema
 
 
-def _check_preprocessing(values: dict[str, Any], kind: str) -> None:
-    """Raises ValueError where something else is set than a kind of example has."""
-    kinds: dict[str, type] = {} if kind == CLIP else {"normalize": str}
-    kinds |= {"max_frames": int} if kind == FRAME else {}
+def _check_preprocessing(values: dict[str, Any]) -> None:
+    """Raises ValueError where a setting is none, or has a value that no flag takes."""
+    kinds = {"normalize": str, "max_frames": int}
     json_files.check_fields("preprocessing", values, kinds, optional=kinds)
     if values.get("normalize", "none") not in keras_model.NORMALIZE:
         valid = ", ".join(keras_model.NORMALIZE)
