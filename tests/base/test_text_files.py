@@ -1,6 +1,7 @@
 """Text files of users that are something else, or compressed."""
 
 import gzip
+import itertools
 import tracemalloc
 
 import pytest
@@ -87,3 +88,16 @@ def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path):
         text_files.opened(str(path)) as file,
     ):
         list(text_files.lines(str(path), file, longest=999))
+
+
+def test_a_file_of_empty_lines_is_given_up(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"a\n" + b"\n" * 999_999 + b"b\n" + b"\n" * 1_000_000))
+    with text_files.opened(str(path)) as file:
+        lines = text_files.lines(str(path), file)
+        assert [line for line in itertools.islice(lines, 1_000_001) if line != "\n"] == [
+            "a\n",
+            "b\n",
+        ]
+        with pytest.raises(UserError, match=r"has 1,000,000 empty lines in a row: it is damaged"):
+            list(lines)

@@ -17,6 +17,8 @@ _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 1 << 12
 # UTF-16 of Latin letters has a 0 in two bytes, and programs and pictures have many.
 _PARTS = 16
+_EMPTY = ("\n", "\r", "\r\n")
+_MOST_EMPTY = 1_000_000
 _SAVE = "save it as plain text in UTF-8"
 _UNPACK = "unpack it first"
 # How files begin that are given for text by mistake, what they are, and what to do with them.
@@ -62,7 +64,7 @@ def opened(path: str, errors: str = "strict") -> Iterator[TextIO]:
 
 
 def lines(path: str, file: TextIO, longest: int = 1 << 20) -> Iterator[str]:
-    """The lines of a file of `opened`, none of which fills the memory.
+    """The lines of a file of `opened`, none of which fills the memory and few of which are empty.
 
     Args:
         path: of the file, for the error.
@@ -70,9 +72,13 @@ def lines(path: str, file: TextIO, longest: int = 1 << 20) -> Iterator[str]:
         longest: letters that a line may have.
 
     Raises:
-        UserError: one has more.
+        UserError: one has more, or a million in a row are empty.
     """
+    empty = 0
     while line := file.readline(longest + 1):
+        empty = empty + 1 if line in _EMPTY else 0
+        if empty == _MOST_EMPTY:
+            raise UserError(f"{path} has {_MOST_EMPTY:,} empty lines in a row: it is damaged.")
         if len(line) > longest:
             raise UserError(
                 f"{path} has a line of more than {longest >> 20} MB. It is another file than this "
