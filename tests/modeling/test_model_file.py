@@ -89,6 +89,12 @@ def test_a_model_far_larger_than_its_weights_is_refused_before_it_is_built(model
         (content(b"[1]"), "must hold an object {...}, not a list"),
         (content(b"{" + b" " * (17 << 20)), "config.json takes 17,825,793 bytes"),
         (setting("class_name", "NoSuchLayer"), "Keras cannot make a model of it .*NoSuchLayer"),
+        (
+            lambda members: members.update(
+                {"config.json": members["config.json"].replace(b'"dense"', b'"den\xc3\xa9"')}
+            ),
+            "its layer 'dené' has a name that TensorFlow does not take",
+        ),
         (setting("units", "many"), "Keras cannot make a model of it"),
         (lambda members: members.pop("model.weights.h5"), "Keras cannot make a model of it"),
         (
@@ -96,7 +102,7 @@ def test_a_model_far_larger_than_its_weights_is_refused_before_it_is_built(model
             "Keras cannot make a model of it",
         ),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_describes_no_model_is_refused(model, change, part):
     with pytest.raises(ValueError, match=part) as refused:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import re
 import zipfile
 from collections.abc import Iterator
 
@@ -26,6 +27,8 @@ _MOST_CONFIG_BYTES = 16 << 20
 _MORE_VALUES = 1 << 20
 _BEFORE_THE_REASON = "Exception encountered: "
 _MOST_LETTERS = 200
+# Of a scope of TensorFlow, which a layer opens when it is called.
+_NAME = re.compile(r"[A-Za-z0-9_.\\/>-]+")
 
 
 def read(path: str) -> keras.Model:
@@ -51,6 +54,10 @@ def read(path: str) -> keras.Model:
         raise ValueError(_reason(error)) from error
     if not isinstance(model, keras.Model):
         raise ValueError(f"it holds a {type(model).__name__}, and no model")
+    names = (layer.name for layer in model._flatten_layers())
+    wrong = next((name for name in names if not _NAME.fullmatch(name)), None)
+    if wrong is not None:
+        raise ValueError(f"its layer {wrong[:80]!r} has a name that TensorFlow does not take")
     return model
 
 
