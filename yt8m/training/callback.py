@@ -7,6 +7,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,7 +15,7 @@ from absl import logging
 from keras import ops
 
 from yt8m import runs
-from yt8m.base import interruption
+from yt8m.base import interruption, json_files
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.reader import Reader
@@ -54,6 +55,25 @@ class Position:
     best_step: int = 0
     saved_step: int = 0
     watched: str = ""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Position:
+        """The position that a dictionary of its fields is.
+
+        Raises:
+            ValueError: it is none.
+        """
+        counts = ("epoch", "step_in_epoch", "step", "best_step", "saved_step")
+        best = data.get("best")
+        kinds = dict.fromkeys(counts, int) | {"best": type(best), "watched": str}
+        optional = ("best", "best_step", "saved_step", "watched")
+        json_files.check_fields("the position", data, kinds, optional)
+        if type(best) not in (type(None), float, int) or best != best:
+            raise ValueError(f"best must be a number or null, not {json_files.kind(best)}")
+        wrong = next((name for name in counts if data.get(name, 0) < 0), None)
+        if wrong:
+            raise ValueError(f"{wrong} must not be negative: {data[wrong]}")
+        return cls(**data)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import errno
 import gc
-import json
 import math
 import os
 import re
 import shutil
 import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 from absl import logging
 
 from yt8m import runs
-from yt8m.base import files
+from yt8m.base import files, json_files
 from yt8m.base.errors import UserError, first_line
 
+State = TypeVar("State")
 _WEIGHTS = "state.weights.h5"
 _STATE = "state.json"
 _RANDOM = "random_generators"
@@ -49,13 +51,21 @@ def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> No
             shutil.rmtree(old)
 
 
-def restore(train_dir: str, trainer: keras.Model) -> dict | None:
+def restore(
+    train_dir: str, trainer: keras.Model, parse: Callable[[dict[str, Any]], State] = dict
+) -> State | None:
     """Loads the last checkpoint into the trainer.
 
     Where it cannot be read, a warning names it, and the checkpoint before it is taken.
 
+    Args:
+        train_dir: the run.
+        trainer: the compiled model that trains.
+        parse: from the `state` that `save` was given to what is returned; raises ValueError where
+            it is none.
+
     Returns:
-        The `state` that `save` was given; None if there is no checkpoint.
+        The parsed state; None if there is no checkpoint.
 
     Raises:
         UserError: there are checkpoints, but none can be read.
@@ -63,8 +73,8 @@ def restore(train_dir: str, trainer: keras.Model) -> dict | None:
     checkpoints = _list(train_dir)
     for checkpoint in reversed(checkpoints):
         try:
-            return _restore(checkpoint, trainer)
-        except (OSError, ValueError, KeyError) as error:
+            return parse(_restore(checkpoint, trainer))
+        except Exception as error:  # noqa: BLE001  Keras, HDF5 and NumPy raise many kinds.
             logging.warning("The checkpoint %s cannot be read: %s", checkpoint, first_line(error))
     if checkpoints:
         raise UserError(
@@ -82,15 +92,21 @@ def exists(train_dir: str) -> bool:
 def last_step(train_dir: str) -> int | None:
     """The step of the last checkpoint; None without one."""
     checkpoints = _list(train_dir)
-    return int(os.path.basename(checkpoints[-1]).removeprefix("step-")) if checkpoints else None
+    return _step(checkpoints[-1]) if checkpoints else None
+
+
+def _step(checkpoint: str) -> int:
+    return int(os.path.basename(checkpoint).removeprefix("step-"))
 
 
 def _restore(checkpoint: str, trainer: keras.Model) -> dict:
-    with open(os.path.join(checkpoint, _STATE), encoding="utf-8") as file:
-        state = json.load(file)
+    state = json_files.read_object(os.path.join(checkpoint, _STATE))
+    if state.get("step") != _step(checkpoint):
+        raise ValueError(f"its {_STATE} is of step {state.get('step')!r:.40}")
+    random = [np.array(value, "uint32") for value in state.pop(_RANDOM)]
     trainer.load_weights(os.path.join(checkpoint, _WEIGHTS))
-    for variable, value in zip(_generators(trainer), state.pop(_RANDOM), strict=True):
-        variable.assign(np.array(value, "uint32"))
+    for variable, value in zip(_generators(trainer), random, strict=True):
+        variable.assign(value)
     return state
 
 
