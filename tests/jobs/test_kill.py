@@ -1,0 +1,108 @@
+"""Jobs that are killed leave nothing half done; the tool that kills them sees where one does."""
+
+import signal
+import sys
+
+import job_with_a_fault
+import pytest
+
+from tools import warm_process
+from tools.killing import contents, verdict
+from tools.killing.inputs import Inputs
+from tools.killing.job import Job
+from tools.killing.jobs import JOBS
+from tools.killing.plans import AtChange, AtTime, Kill, Plan
+from tools.killing.processes import Starter
+from tools.killing.rounds import Killer, Report
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tool is for Linux")
+
+ALL = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+OUTPUT = "file.txt"
+LONG = 120.0
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory) -> Starter:
+    return Starter(tmp_path_factory.mktemp("processes"), warm_process.SERVER)
+
+
+@pytest.fixture(scope="module")
+def inputs(starter, tmp_path_factory) -> Inputs:
+    return Inputs(tmp_path_factory.mktemp("inputs"), starter)
+
+
+# A kill at a change falls there whatever the speed of the machine.
+BROKEN_OFF = {
+    "import_checkpoint": (
+        Kill(signal.SIGKILL, AtChange(6), LONG),
+        Kill(signal.SIGINT, AtTime(0.7), LONG),
+    ),
+    "synthetic": (Kill(signal.SIGINT, AtChange(4), LONG), Kill(signal.SIGKILL, AtTime(0.7), LONG)),
+    "train": (Kill(signal.SIGKILL, AtChange(60), LONG), Kill(signal.SIGTERM, AtChange(9), LONG)),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_a_job_that_is_killed_does_no_harm(name, inputs, starter, tmp_path):
+    killer = Killer(JOBS[name], inputs, starter, tmp_path)
+    killer.round(Plan(BROKEN_OFF[name]))
+    assert killer.report.faults == []
+    assert killer.report.kills
+
+
+def writes(how: str) -> Job:
+    """The job of `job_with_a_fault`, of which an older file may be there."""
+
+    def command(inputs, folder) -> list[str]:
+        return [job_with_a_fault.__file__, how, str(folder / OUTPUT)]
+
+    def old(inputs, folder) -> None:
+        (folder / OUTPUT).write_text("an older file\n")
+
+    return Job(how, command, {OUTPUT: contents.of_file}, old=old)
+
+
+def kill(how: str, number, moment, starter, folder, within=LONG) -> Report:
+    """Kills a job of which an older output is there, once."""
+    killer = Killer(writes(how), None, starter, folder)
+    killer.round(Plan((Kill(number, moment, within),), over_old=True))
+    return killer.report
+
+
+def test_nothing_is_said_of_a_sound_job(starter, tmp_path):
+    killer = Killer(writes("soundly"), None, starter, tmp_path)
+    kills = [Kill(n, AtChange(change), LONG) for n in ALL for change in (1, 2)]
+    killer.round(Plan(tuple(kills), over_old=True))
+    killer.round(Plan(tuple(kills[::-1]), over_old=False))
+    assert killer.report.kills == dict.fromkeys((n.name for n in ALL), 4)
+    assert killer.report.faults == []
+
+
+@pytest.mark.parametrize(
+    ("how", "number", "moment", "kinds"),
+    [
+        ("in_place", signal.SIGKILL, AtChange(2), {verdict.PARTIAL}),
+        ("in_place", signal.SIGTERM, AtChange(2), {verdict.PARTIAL}),
+        ("after_the_old_one_is_gone", signal.SIGKILL, AtChange(2), {verdict.LOST}),
+        ("with_a_leftover", signal.SIGINT, AtChange(1), {verdict.LEFTOVER}),
+        ("with_a_memory", signal.SIGKILL, AtChange(2), {verdict.UNEQUAL}),
+        ("only_once", signal.SIGKILL, AtChange(2), {verdict.FAILED, verdict.UNEQUAL}),
+        ("silent", signal.SIGTERM, AtChange(1), {verdict.STATUS, verdict.UNSAID}),
+        (
+            "loud",
+            signal.SIGTERM,
+            AtChange(1),
+            {verdict.STATUS, verdict.UNSAID, verdict.TRACEBACK},
+        ),
+    ],
+)
+def test_a_fault_is_seen(how, number, moment, kinds, starter, tmp_path):
+    report = kill(how, number, moment, starter, tmp_path)
+    assert {kind for _, kind, _ in report.faults} == kinds
+    assert (tmp_path / "seed-0").is_dir()
+
+
+def test_a_job_that_does_not_end_is_seen(starter, tmp_path):
+    report = kill("deaf", signal.SIGTERM, AtChange(2), starter, tmp_path, within=0.5)
+    assert {kind for _, kind, _ in report.faults} == {verdict.LATE}
