@@ -43,7 +43,8 @@ _SIGNALS = ("KILL", "TERM", "INT")
 
 def define_flags() -> None:
     """Defines the flags of this tool."""
-    define.strings("jobs", f"What to kill, of {', '.join(JOBS)}.", list(JOBS))
+    known = [name for name, job in JOBS.items() if job.can_run()]
+    define.strings("jobs", f"What to kill, of {', '.join(JOBS)}.", known)
     define.integer("kills", "Kills of each job, at least.", 15, at_least=1)
     define.integer("seed", "Of the moments and signals.", 0, at_least=0)
     define.strings("signals", f"What is sent, of {', '.join(_SIGNALS)}.", list(_SIGNALS))
@@ -87,11 +88,12 @@ def print_table(reports: list[Report]) -> None:
     """Prints what was seen, a line a job."""
     table = Table()
     table.add_column("job")
-    for column in ("rounds", "fresh", *_SIGNALS, "too late", "faults"):
+    for column in ("rounds", "fresh", *_SIGNALS, "too late", "slowest", "faults"):
         table.add_column(column, justify="right")
     for report in reports:
         kills = (report.kills[f"SIG{name}"] for name in _SIGNALS)
         counts = [report.rounds, report.fresh, *kills, report.too_late]
+        counts.append(f"{report.slowest:.1f} s")
         kinds = Counter(kind for _, kind, _ in report.faults)
         faults = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         table.add_row(report.job, *map(str, counts), faults or "none")
@@ -106,6 +108,7 @@ def _as_json(report: Report) -> dict:
         "fresh": report.fresh,
         "kills": dict(report.kills),
         "too_late": report.too_late,
+        "slowest_end_s": round(report.slowest, 1),
         "faults": faults,
     }
 

@@ -1,10 +1,13 @@
 """Jobs that are killed leave nothing half done; the tool that kills them sees where one does."""
 
+import contextlib
+import json
 import signal
 import sys
 
 import job_with_a_fault
 import pytest
+from job_runner import expect_error, run_job
 
 from tools import warm_process
 from tools.killing import contents, verdict
@@ -34,10 +37,6 @@ def inputs(starter, tmp_path_factory) -> Inputs:
 
 # A kill at a change falls there whatever the speed of the machine.
 BROKEN_OFF = {
-    "import_checkpoint": (
-        Kill(signal.SIGKILL, AtChange(6), LONG),
-        Kill(signal.SIGINT, AtTime(0.7), LONG),
-    ),
     "synthetic": (Kill(signal.SIGINT, AtChange(4), LONG), Kill(signal.SIGKILL, AtTime(0.7), LONG)),
     "train": (Kill(signal.SIGKILL, AtChange(60), LONG), Kill(signal.SIGTERM, AtChange(9), LONG)),
 }
@@ -74,8 +73,7 @@ def test_nothing_is_said_of_a_sound_job(starter, tmp_path):
     killer = Killer(writes("soundly"), None, starter, tmp_path)
     kills = [Kill(n, AtChange(change), LONG) for n in ALL for change in (1, 2)]
     killer.round(Plan(tuple(kills), over_old=True))
-    killer.round(Plan(tuple(kills[::-1]), over_old=False))
-    assert killer.report.kills == dict.fromkeys((n.name for n in ALL), 4)
+    assert killer.report.kills == dict.fromkeys((n.name for n in ALL), 2)
     assert killer.report.faults == []
 
 
@@ -106,3 +104,27 @@ def test_a_fault_is_seen(how, number, moment, kinds, starter, tmp_path):
 def test_a_job_that_does_not_end_is_seen(starter, tmp_path):
     report = kill("deaf", signal.SIGTERM, AtChange(2), starter, tmp_path, within=0.5)
     assert {kind for _, kind, _ in report.faults} == {verdict.LATE}
+
+
+@pytest.fixture
+def no_server_of_its_own(monkeypatch):
+    shared = contextlib.nullcontext(warm_process.SERVER)
+    monkeypatch.setattr(warm_process, "WarmProcesses", lambda: shared)
+
+
+@pytest.mark.parametrize(("how", "status"), [("soundly", 0), ("with_a_leftover", 1)])
+def test_the_tool_reports_what_it_saw(how, status, no_server_of_its_own, tmp_path, monkeypatch):
+    monkeypatch.setitem(JOBS, how, writes(how))
+    output = tmp_path / "new" / "kill.json"
+    flags = {"kills": 2, "fresh": 0.5, "work_dir": tmp_path / "work", "output_file": output}
+    result = run_job("tools.kill", jobs=how, seed=4, **flags)
+    assert result.returncode == status, result.stderr
+    seen = json.loads(output.read_text())["jobs"][how]
+    assert sum(seen["kills"].values()) + seen["too_late"] >= 2
+    assert {fault["kind"] for fault in seen["faults"]} == ({"leftover"} if status else set())
+    assert ("a temporary file stays after the next start" in result.stdout) == bool(status)
+
+
+def test_a_job_that_there_is_not():
+    expect_error("tools.kill", "--jobs takes train, ", "Received: trai.", jobs="trai")
+    expect_error("tools.kill", "--signals takes KILL, TERM, INT.", jobs="train", signals="HUP")

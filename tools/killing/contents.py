@@ -85,7 +85,7 @@ def of_json(path: Path) -> Any:
 
 def of_arrays(path: Path) -> dict[str, str]:
     """The arrays of a .npz, which may hold the time of its writing too."""
-    with np.load(path) as file:
+    with open(path, "rb") as stored, np.load(stored) as file:
         return {name: hashlib.sha256(file[name].tobytes()).hexdigest() for name in file}
 
 

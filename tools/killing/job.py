@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Job:
         on_the_way: globs of the outputs that have other values before its end.
         deletes: whether it deletes what was there before it writes.
         keeps: the output that it keeps when it is asked to end, and tells how to go on from.
+        needs: packages of extras that it takes.
         writes_once: whether it refuses to start where its whole output is there.
     """
 
@@ -34,7 +36,12 @@ class Job:
     on_the_way: tuple[str, ...] = ()
     deletes: bool = False
     keeps: str = ""
+    needs: tuple[str, ...] = ()
     writes_once: bool = False
+
+    def can_run(self) -> bool:
+        """Whether the packages that it needs are installed."""
+        return all(importlib.util.find_spec(name) for name in self.needs)
 
     def has_other_values(self, output: str) -> bool:
         """Whether an output has other values before the end."""

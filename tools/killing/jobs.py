@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tools.killing import contents
@@ -51,6 +52,16 @@ def _inference(inputs: Inputs, folder: Path) -> list[str]:
     flags = {"input_data_pattern": inputs.frames / "*.tfrecord", "batch_size": 16}
     output = folder / "submission.csv"
     return yt8m("inference", train_dir=inputs.trained, output_file=output, **flags)
+
+
+def _segment_inference(inputs: Inputs, folder: Path) -> list[str]:
+    return [*_inference(inputs, folder), "--segment_labels"]
+
+
+def _eval(inputs: Inputs, folder: Path) -> list[str]:
+    pattern, results = inputs.frames / "*.tfrecord", folder / "results.json"
+    flags = {"eval_data_pattern": pattern, "results_file": results, "batch_size": 16}
+    return yt8m("eval", train_dir=inputs.trained, **flags)
 
 
 def _ensemble(inputs: Inputs, folder: Path) -> list[str]:
@@ -129,15 +140,14 @@ def _extract_features(inputs: Inputs, folder: Path) -> list[str]:
     )
 
 
-def _old_files(*names: str):
+def _old_file(name: str) -> Callable[[Inputs, Path], None]:
     """Puts text there, for jobs that replace a file whatever it holds."""
 
     def put(inputs: Inputs, folder: Path) -> None:
         del inputs
-        for name in names:
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_OLD)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_OLD)
 
     return put
 
@@ -175,36 +185,39 @@ JOBS = {
         Job("train_and_eval", _train_and_eval, **_TRAINED),
         Job("train_anew", _train_anew, old=_old_run, deletes=True, **_TRAINED),
         Job("export", _export, _EXPORT, old=_old_export),
-        Job("inference", _inference, _CSV, old=_old_files("submission.csv")),
-        Job("ensemble", _ensemble, _CSV | _RESULTS, old=_old_files("submission.csv")),
-        Job("score", _score, _RESULTS, old=_old_files("results.json")),
+        Job("inference", _inference, _CSV, old=_old_file("submission.csv")),
+        Job("segment_inference", _segment_inference, _CSV, old=_old_file("submission.csv")),
+        Job("eval", _eval, _RESULTS, old=_old_file("results.json")),
+        Job("ensemble", _ensemble, _CSV | _RESULTS, old=_old_file("submission.csv")),
+        Job("score", _score, _RESULTS, old=_old_file("results.json")),
         Job(
             "late_fusion",
             _late_fusion,
             {"fused.npz": contents.of_arrays} | _RESULTS,
-            old=_old_files("results.json"),
+            old=_old_file("results.json"),
         ),
         Job("teach", _teach, _SCORES),
         Job(
             "teach_anew",
             _teach_anew,
             _SCORES,
-            old=_old_files("scores/train0000.tfrecord.teacher.npz"),
+            old=_old_file("scores/train0000.tfrecord.teacher.npz"),
         ),
         Job(
             "quantize_features",
             _quantize_features,
             _SHARDS,
-            old=_old_files("shards/validate0001.tfrecord"),
+            old=_old_file("shards/validate0001.tfrecord"),
         ),
         Job("import_checkpoint", _import_checkpoint, _RUN, writes_once=True),
-        Job("synthetic", _synthetic, _SHARDS, old=_old_files("shards/train0001.tfrecord")),
+        Job("synthetic", _synthetic, _SHARDS, old=_old_file("shards/train0001.tfrecord")),
         Job(
             "make_manifest",
             _make_manifest,
             {"clips.csv": contents.of_file},
-            old=_old_files("clips.csv"),
+            old=_old_file("clips.csv"),
+            needs=("av",),
         ),
-        Job("extract_features", _extract_features, _FEATURES),
+        Job("extract_features", _extract_features, _FEATURES, needs=("av", "apache_beam")),
     )
 }

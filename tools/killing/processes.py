@@ -34,6 +34,7 @@ class Ended:
         num_changes: how many changes of its files were seen, where these were looked for.
         signalled: whether the signal was sent before it ended.
         caught: whether the job handled signals then.
+        leaving: seconds from the signal to its end.
     """
 
     status: int | None
@@ -43,6 +44,7 @@ class Ended:
     num_changes: int = 0
     signalled: bool = False
     caught: bool = False
+    leaving: float = 0.0
 
 
 class Starter:
@@ -92,10 +94,19 @@ class Starter:
                 status, signalled, caught = _kill_at(process, kill, start + seconds)
             else:
                 status, signalled, caught = _wait(process, log, kill)
-        took = time.monotonic() - start
+        end = time.monotonic()
         output, errors = (path.read_text(errors="replace") for path in texts)
         changes = log.read_bytes().count(at_change.CHANGE)
-        return Ended(status, output, errors, took, changes, signalled, caught)
+        return Ended(
+            status,
+            output,
+            errors,
+            seconds=end - start,
+            num_changes=changes,
+            signalled=signalled is not None,
+            caught=caught,
+            leaving=0.0 if signalled is None else end - signalled,
+        )
 
     @contextlib.contextmanager
     def _started(self, command: list[str], texts: list[Path], fresh: bool) -> Iterator[_Process]:
@@ -168,30 +179,35 @@ class _Fresh:
 _Process = _Warm | _Fresh
 
 
-def _kill_at(process: _Process, kill: Kill, when: float) -> tuple[int | None, bool, bool]:
-    """Sends a signal at a time; the status, whether it was sent, and whether it was handled."""
+# The status, when the signal was sent if it was, and whether it was handled.
+_Seen = tuple[int | None, float | None, bool]
+
+
+def _kill_at(process: _Process, kill: Kill, when: float) -> _Seen:
+    """Sends a signal at a time, and waits for the end no longer than allowed."""
     status = process.wait(when - time.monotonic())
     if status is not None:
-        return status, False, False
+        return status, None, False
     before = _catches(process.number)
+    sent = time.monotonic()
     process.send(kill.number)
     caught = before and _catches(process.number)  # In between, the job may have come to its end.
-    return process.wait(kill.within), True, caught
+    return process.wait(kill.within), sent, caught
 
 
-def _wait(process: _Process, log: Path, kill: Kill | None) -> tuple[int | None, bool, bool]:
+def _wait(process: _Process, log: Path, kill: Kill | None) -> _Seen:
     """Waits for the end; after the signal that it sends itself, no longer than allowed."""
     end = time.monotonic() + _HANGS
-    signalled = b""
+    sent, caught = None, False
     while time.monotonic() < end:
         status = process.wait(_LOOK_SECONDS)
-        if not signalled:
-            signalled = log.read_bytes().replace(at_change.CHANGE, b"")
-            if signalled and kill is not None:
-                end = time.monotonic() + kill.within
+        said = log.read_bytes().replace(at_change.CHANGE, b"")
+        if kill is not None and said and sent is None:
+            sent, caught = time.monotonic(), said == at_change.CAUGHT
+            end = sent + kill.within
         if status is not None:
-            return status, bool(signalled), signalled == at_change.CAUGHT
-    return None, bool(signalled), signalled == at_change.CAUGHT
+            return status, sent, caught
+    return None, sent, caught
 
 
 def _catches(number: int) -> bool:

@@ -27,6 +27,7 @@ class Report:
         fresh: how many of them were in processes that import TensorFlow themselves.
         kills: signal -> how often it was sent before the job ended.
         too_late: how often the job had ended before.
+        slowest: the most seconds from a signal to the end.
         faults: seed of the round, kind of fault and what was seen.
     """
 
@@ -35,6 +36,7 @@ class Report:
     fresh: int = 0
     kills: Counter[str] = dataclasses.field(default_factory=Counter)
     too_late: int = 0
+    slowest: float = 0.0
     faults: list[tuple[int, str, str]] = dataclasses.field(default_factory=list)
 
 
@@ -130,6 +132,7 @@ class Killer:
             self._check_success(ended)
             return ended
         self.report.kills[kill.number.name] += 1
+        self.report.slowest = max(self.report.slowest, ended.leaving)
         now = self._read()
         faults = verdict.of_ending(self._job, kill, ended, before, now)
         faults += verdict.of_outputs(self._job, before, now, self._new)

@@ -98,7 +98,15 @@ def of_outputs(job: Job, before: Found, now: Found, new: Found) -> list[Fault]:
     if not job.deletes:
         lost = [name for name in before if name not in now and name in new]
         faults += [(LOST, name) for name in lost]
+        if _step(job, now) < _step(job, before):
+            faults.append((LOST, f"the checkpoint of step {_step(job, before)}"))
     return faults
+
+
+def _step(job: Job, found: Found) -> int:
+    """The step of the checkpoint that a training keeps; -1 of others, and where there is none."""
+    content = found.get(job.keeps)
+    return content["state"]["step"] if isinstance(content, dict) else -1
 
 
 def of_result(now: Found, new: Found, temporary: list[str]) -> list[Fault]:
