@@ -72,40 +72,30 @@ class Starter:
 
         Args:
             command: what stands behind `python`: `-m MODULE ...` or `FILE ...`.
-            watched: the folder whose changes are counted.
+            watched: the folder whose changes are counted, except for a kill at a time.
             fresh: in a process of its own, which imports TensorFlow first.
             kill: how it is killed; None for not.
             seconds: how long it takes unbroken, for a kill at a time.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        outputs = [self._folder / name for name in ("output", "errors", "log")]
-        for path in outputs:
+        *texts, log = (self._folder / name for name in ("output", "errors", "log"))
+        for path in (*texts, log):
             path.write_bytes(b"")
-        *texts, log = outputs
         at_time = kill is not None and isinstance(kill.moment, AtTime)
         if not at_time:
-            number = kill.moment.number if kill and isinstance(kill.moment, AtChange) else 0
-            name = kill.number.name if kill else signal.SIGKILL.name
-            watching = [str(log), str(watched), str(number), name]
-            command = ["-m", "tools.killing.at_change", *watching, *command]
+            command = _watched(command, watched, log, kill)
         start = time.monotonic()
         with self._started([sys.executable, *command], texts, fresh) as process:
             if at_time:
-                status, signalled, caught = _kill_at(process, kill, start + seconds)
+                status, sent, caught = _kill_at(process, kill, start + seconds)
             else:
-                status, signalled, caught = _wait(process, log, kill)
+                status, sent, caught = _wait(process, log, kill)
         end = time.monotonic()
+        leaving = 0.0 if sent is None else end - sent
         output, errors = (path.read_text(errors="replace") for path in texts)
         changes = log.read_bytes().count(at_change.CHANGE)
         return Ended(
-            status,
-            output,
-            errors,
-            seconds=end - start,
-            num_changes=changes,
-            signalled=signalled is not None,
-            caught=caught,
-            leaving=0.0 if signalled is None else end - signalled,
+            status, output, errors, end - start, changes, sent is not None, caught, leaving
         )
 
     @contextlib.contextmanager
@@ -127,8 +117,10 @@ class _Warm:
         self._warm = warm
         self._status: int | None = None
         self.number = warm.start(command, env, _HANGS, [str(path) for path in texts])
-        # Unlike its number, it never names another process.
-        self._descriptor = os.pidfd_open(self.number)
+        self._descriptor: int | None = None
+        with contextlib.suppress(ProcessLookupError):  # It has ended already.
+            # Unlike its number, this never names another process.
+            self._descriptor = os.pidfd_open(self.number)
 
     def wait(self, seconds: float) -> int | None:
         """Its status; None where it still runs."""
@@ -138,15 +130,17 @@ class _Warm:
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal, if it still runs."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._descriptor, number)
+        if self._descriptor is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
 
     def kill(self) -> None:
         """Ends it."""
         if self._status is None:
             self.send(signal.SIGKILL)
             self._status = self._warm.wait()
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
 
 class _Fresh:
@@ -177,6 +171,14 @@ class _Fresh:
 
 
 _Process = _Warm | _Fresh
+
+
+def _watched(command: list[str], watched: Path, log: Path, kill: Kill | None) -> list[str]:
+    """The command that counts the changes of a folder, and kills itself before one of them."""
+    number, name = 0, signal.SIGKILL.name
+    if kill is not None and isinstance(kill.moment, AtChange):
+        number, name = kill.moment.number, kill.number.name
+    return ["-m", "tools.killing.at_change", f"{log}", f"{watched}", f"{number}", name, *command]
 
 
 # The status, when the signal was sent if it was, and whether it was handled.
