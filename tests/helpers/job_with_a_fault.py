@@ -52,6 +52,13 @@ def only_once(path: str) -> None:
     with_a_memory(path)
 
 
+def never_over_another(path: str) -> None:
+    """It refuses a file that is there."""
+    if Path(path).exists():
+        sys.exit(3)
+    soundly(path)
+
+
 def deaf(path: str) -> None:
     """Asked to end, it does not."""
     with files.atomic_file(path):
@@ -82,6 +89,7 @@ _HOWS = (
     with_a_leftover,
     with_a_memory,
     only_once,
+    never_over_another,
     deaf,
     silent,
     loud,

@@ -1,6 +1,7 @@
 """Jobs that are killed leave nothing half done; the tool that kills them sees where one does."""
 
 import contextlib
+import dataclasses
 import json
 import signal
 import sys
@@ -75,6 +76,15 @@ def test_nothing_is_said_of_a_sound_job(starter, tmp_path):
     killer.round(Plan(tuple(kills), over_old=True))
     assert killer.report.kills == dict.fromkeys((n.name for n in ALL), 2)
     assert killer.report.faults == []
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_job_that_refuses_what_it_has_written(once, starter, tmp_path):
+    """Where it is killed after that, it need not start again, if that is known of it."""
+    job = dataclasses.replace(writes("never_over_another"), writes_once=once)
+    killer = Killer(job, None, starter, tmp_path)
+    killer.round(Plan((Kill(signal.SIGKILL, AtChange(3), LONG),) * 2))
+    assert {kind for _, kind, _ in killer.report.faults} == (set() if once else {verdict.FAILED})
 
 
 @pytest.mark.parametrize(

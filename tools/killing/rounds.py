@@ -92,10 +92,11 @@ class Killer:
         if self._job.old is not None and plan.over_old:
             self._job.old(self._inputs, self._work)
         for kill in plan.kills:
-            if self._kill(kill, plan.fresh).status == 0:
+            if self._is_over() or self._kill(kill, plan.fresh).status == 0:
                 break
         else:
-            self._start_again(plan.fresh)
+            if not self._is_over():
+                self._check_success(self._start(plan.fresh))
         temporary = contents.leftovers(self._work)
         self._add(verdict.of_result(self._read(), self._new, temporary))
         self.report.rounds += 1
@@ -107,7 +108,7 @@ class Killer:
     def _run_unbroken(self, fresh: bool) -> None:
         """Runs the job as it is meant to be."""
         self._empty()
-        ended = self._starter.run(self._command, self._work, fresh=fresh)
+        ended = self._start(fresh)
         if ended.status != 0:
             raise UserError(f"{self._job.name} failed by itself: {ended.errors[-2000:]}")
         found = self._read()
@@ -139,10 +140,12 @@ class Killer:
         self._add([(kind, f"{kill}: {text}") for kind, text in faults])
         return ended
 
-    def _start_again(self, fresh: bool) -> None:
-        if self._job.writes_once and self._read() == self._new:
-            return
-        self._check_success(self._starter.run(self._command, self._work, fresh=fresh))
+    def _start(self, fresh: bool) -> Ended:
+        return self._starter.run(self._command, self._work, fresh=fresh)
+
+    def _is_over(self) -> bool:
+        """Whether the job would refuse to start because all is there."""
+        return self._job.writes_once and self._read() == self._new
 
     def _check_success(self, ended: Ended) -> None:
         if ended.status != 0:
