@@ -87,7 +87,7 @@ def main() -> None:
 def print_table(reports: list[Report]) -> None:
     """Prints what was seen, a line a job."""
     table = Table()
-    table.add_column("job")
+    table.add_column("job", no_wrap=True)
     for column in ("rounds", "fresh", *_SIGNALS, "too late", "slowest", "faults"):
         table.add_column(column, justify="right")
     for report in reports:
