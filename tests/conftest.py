@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import warm_process
 from jax_process import JaxProcess
 from paths import find_golden
+
+from tools import warm_process
 
 # XLA, of TensorFlow and of JAX, compiles faster so, here and in child processes.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")

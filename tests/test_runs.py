@@ -186,6 +186,28 @@ def test_a_run_that_cannot_be_deleted_stays_whole(tmp_path, monkeypatch):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_run_whose_deletion_is_interrupted_stays_whole(moved, tmp_path, monkeypatch):
+    runs.start(str(tmp_path), CONFIG)
+    (tmp_path / "model.keras").write_text("a model")
+    (tmp_path / "checkpoints" / "step-000000001").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    replace = os.replace
+
+    def interrupt(source, target):
+        if source != str(tmp_path / "model.keras"):
+            replace(source, target)
+            return
+        if moved:
+            replace(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        runs.start(str(tmp_path), CONFIG, start_new_model=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"model": "moe"}', json.dumps({"no": 1})])
 def test_a_damaged_configuration_is_named(text, tmp_path):
     (tmp_path / "run.json").write_text(text)

@@ -1,1 +1,1 @@
-"""What only a checkout needs: benchmarks, run as `python -m tools.benchmark`."""
+"""What only a checkout needs: benchmarks, and a killer of jobs; run as `python -m tools.kill`."""

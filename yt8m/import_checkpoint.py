@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from yt8m import runs
-from yt8m.base import define, jobs
+from yt8m.base import define, jobs, temporaries
 from yt8m.base.errors import UserError
 from yt8m.conversion import tf1_checkpoint, tf1_weights
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
@@ -49,8 +49,7 @@ def main() -> None:
         raise UserError("--model is missing: say which model the checkpoint is of.")
     sizes = input_flags.integers("feature_sizes")
     schema = find_schema(args.feature_names, sizes, of_frames="frames" in args.model.inputs)
-    if os.path.isdir(args.train_dir) and os.listdir(args.train_dir):
-        raise UserError(f"{args.train_dir} is not empty. Choose another --train_dir.")
+    check_free(args.train_dir)
     variables = tf1_checkpoint.read_variables(args.checkpoint)
     model = keras_model.build(args.model, schema, args.num_classes, args.normalize)
     try:
@@ -74,6 +73,17 @@ def main() -> None:
     runs.start(args.train_dir, config)
     runs.save_model(args.train_dir, keras_model.classifier(model))
     print(f"Imported {len(variables)} variables of {args.checkpoint}: {args.train_dir}")
+
+
+def check_free(train_dir: str) -> None:
+    """Fails where the folder holds anything but what an import that was killed leaves there.
+
+    Raises:
+        UserError: it does.
+    """
+    names = os.listdir(train_dir) if os.path.isdir(train_dir) else []
+    if any(name != runs.CONFIG and temporaries.target_name(name) is None for name in names):
+        raise UserError(f"{train_dir} is not empty. Choose another --train_dir.")
 
 
 def find_schema(names: list[str], sizes: Sequence[int], of_frames: bool) -> Schema:

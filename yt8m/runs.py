@@ -189,11 +189,14 @@ def _delete(train_dir: str) -> None:
             path = os.path.join(train_dir, name)
             if os.path.lexists(path):
                 _check_deletable(path)
-                os.replace(path, moved := temporaries.name(path))
-                away[path] = moved
-    except OSError as error:
+                away[path] = temporaries.name(path)
+                os.replace(path, away[path])
+    except BaseException as error:
         for path, moved in away.items():
-            os.replace(moved, path)
+            if os.path.lexists(moved):
+                os.replace(moved, path)
+        if not isinstance(error, OSError):  # Such as Ctrl-C.
+            raise
         raise UserError(
             f"Cannot delete {error.filename}: {error.strerror}. The run in {train_dir} is as it "
             "was. Choose another --train_dir."

@@ -9,6 +9,8 @@ import tensorflow as tf
 from job_runner import run_job
 from paths import SHARED
 
+from yt8m import import_checkpoint
+from yt8m.base import temporaries
 from yt8m.base.errors import UserError
 from yt8m.conversion import tf1_checkpoint, tf1_weights
 from yt8m.data import detect
@@ -224,6 +226,21 @@ def test_errors_from_the_command_line(tmp_path):
     (line,) = (line for line in wrong.stderr.splitlines() if line.startswith("ERROR"))
     assert "fully_connected/weights [6, 3] cannot make dense" in line and "[6, 4]" in line
     assert not (tmp_path / "run").exists()
+
+
+def test_an_import_that_was_killed_is_started_again(tmp_path):
+    """It leaves its configuration and a model half written; whatever else is there is not its."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "run.json").write_text("{}")
+    half = pathlib.Path(temporaries.name(str(folder / "model.keras")))
+    half.write_text("half")
+    import_checkpoint.check_free(str(folder))
+    for name in ("model.keras", ".lock", "notes.txt"):
+        (folder / name).write_text("")
+        with pytest.raises(UserError, match="run is not empty. Choose another --train_dir"):
+            import_checkpoint.check_free(str(folder))
+        (folder / name).unlink()
 
 
 @pytest.mark.parametrize("path", ["nothing", "."])

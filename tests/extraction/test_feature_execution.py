@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 
@@ -9,6 +10,7 @@ import pytest
 
 apache_beam = pytest.importorskip("apache_beam")
 
+from yt8m.base import jobs  # noqa: E402
 from yt8m.base.errors import UserError  # noqa: E402
 from yt8m.extraction import beam_execution, beam_pipeline  # noqa: E402
 
@@ -37,6 +39,24 @@ class DyingPool(concurrent.futures.Executor):
 def test_a_process_that_dies_is_no_puzzle():
     with pytest.raises(UserError, match="A worker process died, .* start again"):
         beam_execution.run_in_processes(DyingPool(), [(None, [])], (), lambda: None)
+
+
+def test_a_pipeline_that_is_interrupted_is_left_behind(monkeypatch):
+    """Python must not shut down while TensorFlow works in its thread."""
+    ended = threading.Event()
+    left = []
+    monkeypatch.setattr(jobs, "leave_behind", left.append)
+    monkeypatch.setattr(beam_execution, "_run_part", lambda part, arguments: ended.wait(60))
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        beam_execution.run_here((None, []), (), interrupt)
+    (worker,) = left
+    assert worker.is_alive()
+    ended.set()
+    worker.join()
 
 
 def test_one_process_needs_no_other_and_hands_on_errors(tmp_path):

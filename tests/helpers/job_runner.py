@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 import job_in_process
-import warm_process
 from paths import ROOT
+
+from tools import warm_process
 
 NUM_CLASSES = 12
 HANGS = 800  # Seconds; less than the limit of a test, so that its output is shown.

@@ -1,7 +1,8 @@
 """A job that ends, as its first argument says, while a thread of tf.data is calling Python.
 
 Its second argument says what becomes of the reader: `left` by the function that read, `kept` by the
-module, or `slow`, where the call takes longer than a job waits. `none` reads nothing.
+module, or `slow`, where the call takes longer than a job waits. `none` reads nothing, and neither
+does `thread`, which leaves a thread of its own at work.
 """
 
 import atexit
@@ -9,6 +10,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 import time
 
 import tensorflow as tf
@@ -29,7 +31,11 @@ def slow(value):
 def main():
     """Reads one value and leaves the others being read."""
     atexit.register(print, "end of Python", flush=True)
-    if reader != "none":
+    if reader == "thread":
+        thread = threading.Thread(target=time.sleep, args=(600,), daemon=True)
+        thread.start()
+        jobs.leave_behind(thread)
+    elif reader != "none":
         values = tf.data.Dataset.range(1000).map(
             lambda value: tf.numpy_function(slow, [value], tf.int64), num_parallel_calls=8
         )

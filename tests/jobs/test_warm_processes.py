@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import warm_process
 from job_runner import environment, run_alone, run_process
+
+from tools import warm_process
 
 pytestmark = pytest.mark.skipif(not warm_process.NEEDED, reason="it is used on Linux only")
 

@@ -24,6 +24,7 @@ from yt8m.base.errors import UserError, first_line
 
 # A reader that was left is waited for so long: it may be decoding a video.
 _READERS_SECONDS = 10.0
+_left_behind: list[threading.Thread] = []
 
 
 def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
@@ -63,7 +64,7 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
         in_time = threading.Timer(_READERS_SECONDS, os._exit, (code,))
         in_time.daemon = True
         in_time.start()
-    if not _close_readers():
+    if not _close_readers() or any(thread.is_alive() for thread in _left_behind):
         os._exit(code)
     in_time.cancel()
     sys.exit(code)
@@ -94,6 +95,15 @@ def _end(sentence: str) -> NoReturn:
     sys.stdout.flush()
     print(f"ERROR: {sentence}", file=sys.stderr)
     sys.exit(1)
+
+
+def leave_behind(thread: threading.Thread) -> None:
+    """Says that nobody waits for a daemon thread any more, as where its work was interrupted.
+
+    While Python shuts down, a library that calls Python in it ends in an abort, as a reader does:
+    see `_close_readers`. A job ends without Python's shutdown where it still works then.
+    """
+    _left_behind.append(thread)
 
 
 def _what_is_exhausted(error: Exception) -> str | None:

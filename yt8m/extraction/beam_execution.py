@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
-from yt8m.base import watchdog
+from yt8m.base import jobs, watchdog
 from yt8m.base.errors import UserError
 from yt8m.extraction import beam_pipeline
 
@@ -91,9 +91,13 @@ def run_here(part: Part, arguments: tuple[str, ...], progress: Callable[[], None
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
-    while worker.is_alive():
-        worker.join(_WAIT_SECONDS)
-        progress()
+    try:
+        while worker.is_alive():
+            worker.join(_WAIT_SECONDS)
+            progress()
+    except BaseException:  # Such as Ctrl-C. There is no way to end a thread.
+        jobs.leave_behind(worker)
+        raise
     if errors:
         raise errors[0]
 

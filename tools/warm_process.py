@@ -13,10 +13,12 @@ import gc
 import json
 import os
 import runpy
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 NEEDED = sys.platform == "linux"  # Elsewhere libraries are less ready to be forked.
@@ -45,32 +47,52 @@ class WarmProcesses:
 
         Its output is captured as text. A process that hangs is killed after `timeout` seconds.
         """
-        if self._server is None:
-            self._server = subprocess.Popen(
-                [sys.executable, __file__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                # Threads of a library would be in the server, and not in its children.
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ""},
-            )
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-            outputs = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, errors)]
-            asked = {"command": command[1:], "env": env, "folder": os.getcwd(), "outputs": outputs}
-            print(json.dumps(asked | {"timeout": timeout}), file=self._server.stdin, flush=True)
-            status = int(self._server.stdout.readline())
+            paths = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, errors)]
+            self.start(command, env, timeout, paths)
+            status = self.wait()
             texts = []
             for file in (out, errors):
                 file.seek(0)
                 texts.append(file.read().decode())
         return subprocess.CompletedProcess(command, status, *texts)
 
+    def start(
+        self, command: list[str], env: dict[str, str], timeout: int, outputs: Sequence[str]
+    ) -> int:
+        """Starts a command as `run` does, and returns the number of its process.
+
+        Args:
+            command: see `run`.
+            env: the environment.
+            timeout: likewise.
+            outputs: paths of files, to which standard output and standard error are added.
+        """
+        if self._server is None:
+            self._server = subprocess.Popen(
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                # Threads of a library would be in the server, and not in its children.
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ""},
+            )
+        asked = {"command": command[1:], "env": env, "folder": os.getcwd(), "timeout": timeout}
+        line = json.dumps(asked | {"outputs": list(outputs)}) + "\n"
+        self._server.stdin.write(line.encode())
+        return int(self._server.stdout.readline())
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """The exit status of what was started last; None where it still runs after a time."""
+        answered, _, _ = select.select([self._server.stdout], [], [], seconds)
+        return int(self._server.stdout.readline()) if answered else None
+
 
 SERVER = WarmProcesses()
 
 
 def serve() -> None:
-    """Answers each line of the input, a command, with the exit status of the child that ran it."""
+    """Answers each line of the input, a command, with the number of a child and its exit status."""
     import keras  # noqa: F401
     import tensorflow  # noqa: F401
 
@@ -81,6 +103,7 @@ def serve() -> None:
         if not child:
             become(**asked)
             return
+        print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
