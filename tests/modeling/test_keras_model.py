@@ -62,9 +62,16 @@ def test_a_setting_out_of_range_is_one_sentence():
     [
         ("average(head=mlp(input_dropout=1.0))", "input_dropout of mlp must.*: input_dropout=1.0"),
         ("mixture(branches=(average, lstm(dropout=-0.5)))", "dropout of lstm must be .*=-0.5"),
+        (
+            "gru(layers=1000000000)",
+            "layers of gru must be at most 200. Received: lay",
+        ),
+        ("average(head=mlp(blocks=201))", "blocks of mlp must be at most 200"),
+        ("average(head=ensemble(members=1000))", "members of ensemble must be at most 200"),
+        ("transformer(layers=201)", "layers of transformer must be at most 200"),
     ],
 )
-def test_a_dropout_out_of_range_is_refused(spec, message):
+def test_a_setting_out_of_range_is_refused(spec, message):
     with pytest.raises(UserError, match=message):
         keras_model.build(specs.model(spec), FRAMES, 5)
 

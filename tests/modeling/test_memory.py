@@ -36,12 +36,6 @@ def test_a_model_that_is_too_large(spec, num_classes, parts):
         assert part in str(error.value)
 
 
-def test_a_model_of_too_many_layers(monkeypatch):
-    monkeypatch.setattr(memory, "_MOST_WEIGHTS", 30)
-    with pytest.raises(UserError, match=r"more than 30 weights.* Choose fewer layers in --model"):
-        keras_model.build(specs.model("mlp(hidden=2, blocks=1000000000)"), VIDEOS, 5)
-
-
 def test_half_of_the_memory_is_for_weights(monkeypatch):
     monkeypatch.setattr(memory, "of_machine", lambda: 2.0 * 4 * (6 * 5 + 5))
     assert keras_model.build(specs.model("logistic"), VIDEOS, 5).count_params() == 35

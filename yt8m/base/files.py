@@ -235,8 +235,23 @@ def check_local(train_dir: str) -> None:
         )
 
 
+def _nearest(folder: str, path: str) -> str:
+    """The folder, or where it is not there yet, the nearest one above it that is."""
+    while True:
+        try:
+            os.lstat(folder)
+        except FileNotFoundError:
+            folder = os.path.dirname(folder)
+        except OSError as error:
+            raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
+        else:
+            return folder
+
+
 def check_output_file(path: str) -> None:
     """Fails before the work, not after it, where an output file cannot be written.
+
+    Nothing is made: a job that fails before it writes leaves no folder behind.
 
     Raises:
         UserError: the path is a folder, or its folder cannot be made or written.
@@ -249,10 +264,8 @@ def check_output_file(path: str) -> None:
         if not os.access(path, os.W_OK):
             raise UserError(f"Cannot write {path}: no permission.")
         return
-    folder = os.path.dirname(os.path.realpath(path))
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror} ({folder}).") from None
-    if not os.access(folder, os.W_OK):
+    folder = _nearest(os.path.dirname(os.path.realpath(path)), path)
+    if not os.path.isdir(folder):
+        raise UserError(f"Cannot write {path}: {folder} is no folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"Cannot write {path}: no permission to write in {folder}.")

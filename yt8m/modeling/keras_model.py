@@ -22,6 +22,9 @@ MEMBERS = "members"
 MEMBER_WEIGHTS = "member_weights"
 NORMALIZE = ("l2", "rms", "none")
 _INPUTS_OF_KIND = {"frame": ("frames", "mask"), "video": ("features",)}
+# Settings that say how often a part of a model is stacked, or stands beside itself.
+_REPEATED = ("blocks", "layers", "members")
+_MOST_REPEATED = 200
 # What a stored byte of raw video stands for: the byte that is 0, and how far from it 1 is.
 _BYTES = {"pixels": (127.5, 127.5), "flow": (128.0, 127.0)}
 
@@ -64,7 +67,7 @@ def build(
         expected = _INPUTS_OF_KIND[schema.kind]
     if spec.inputs != expected:
         raise UserError(_wrong_input(spec, schema))
-    _check_dropout(spec)
+    _check_settings(spec)
     inputs = make_inputs(schema)
     try:
         with memory.weights_checked():
@@ -76,12 +79,19 @@ def build(
     return keras.Model(inputs, outputs, name=spec.name)
 
 
-def _check_dropout(spec: Spec):
-    """Fails where a dropout is out of range; Keras allows to drop all, and nothing is learnt."""
+def _check_settings(spec: Spec):
+    """Fails where a setting is out of range that builds, and then never ends or never learns.
+
+    To stack a billion layers takes for ever, and Keras allows to drop all.
+    """
     for name, value in spec.settings.items():
         for inner in value if isinstance(value, tuple) else (value,):
             if isinstance(inner, Spec):
-                _check_dropout(inner)
+                _check_settings(inner)
+        if name in _REPEATED and value > _MOST_REPEATED:
+            raise UserError(
+                f"{name} of {spec.name} must be at most {_MOST_REPEATED}. Received: {name}={value}."
+            )
         if name.endswith("dropout") and not 0 <= value < 1:
             raise UserError(
                 f"{name} of {spec.name} must be at least 0 and below 1. Received: {name}={value}."

@@ -16,8 +16,6 @@ import keras
 
 from yt8m.base.errors import UserError
 
-# More than any model has: who makes one of a billion layers would wait for ever.
-_MOST_WEIGHTS = 5_000
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -38,7 +36,7 @@ def weights_checked() -> Iterator[None]:
     The other half is for what they are made of, and written from.
 
     Raises:
-        UserError: the weights made so far and the next would not fit, or there are too many.
+        UserError: the weights made so far and the next would not fit.
     """
     account = _Account(of_machine() / 2)
 
@@ -52,11 +50,6 @@ def weights_checked() -> Iterator[None]:
                 f"The model is too large: with {name} its weights take {account.taken}, and this "
                 f"machine has {in_words(2 * account.limit)} of memory, half of which may be "
                 "weights. Choose smaller sizes in --model, or fewer classes."
-            )
-        if account.count > _MOST_WEIGHTS:
-            raise UserError(
-                f"The model has more than {_MOST_WEIGHTS:,} weights, the last of them {name}. "
-                "Choose fewer layers in --model."
             )
         return original(layer, shape, *args, **settings)
 
@@ -118,18 +111,15 @@ class _Account:
 
     Attributes:
         limit: how many there are.
-        count: how often some were taken.
     """
 
     def __init__(self, limit: float):
         self.limit = limit
-        self.count = 0
         self._taken = 0
 
     def add(self, count: int) -> None:
         """Takes so many."""
         self._taken += count
-        self.count += 1
 
     def is_overdrawn(self) -> bool:
         """Whether more are taken than there are."""
