@@ -18,6 +18,7 @@ from yt8m.base import files
 from yt8m.base.errors import UserError
 from yt8m.modeling import keras_model, losses, specs
 from yt8m.training import checkpoints
+from yt8m.training.callback import Position
 from yt8m.training.trainer import Trainer
 
 CONFIG = runs.RunConfig("average", FRAMES, 5, {"normalize": "l2"}, "cross_entropy", {}, {"seed": 1})
@@ -224,6 +225,51 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
     (folder / "step-000000001" / "state.json").write_text("{")
     with pytest.raises(UserError, match="No checkpoint in .* can be read"):
         checkpoints.restore(str(tmp_path), model)
+
+
+@pytest.mark.parametrize("name", ["state.weights.h5", "state.json"])
+def test_whatever_is_damaged_in_a_checkpoint_the_one_before_is_taken(name, tmp_path):
+    """HDF5 raises another error for each place of its file, RuntimeErrors among them."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1), keras.layers.Dropout(0.5)])
+    for step in (1, 2):
+        checkpoints.save(str(tmp_path), model, {"step": step, "epoch": 0, "step_in_epoch": step})
+    path = tmp_path / "checkpoints" / "step-000000002" / name
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    steps = set()
+    for _ in range(60):
+        place = int(rng.integers(len(whole)))
+        path.write_bytes(whole[:place] + rng.bytes(4) + whole[place + 4 :])
+        steps.add(checkpoints.restore(str(tmp_path), model, Position.from_state).step)
+    assert 1 in steps
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epoch", "0"),
+        ("step", -1),
+        ("step", 1.5),
+        ("step", True),
+        ("step_in_epoch", 2**60),
+        ("best", [1]),
+        ("watched", None),
+        ("other", 1),
+        ("random_generators", [[-1, 0]]),
+        ("random_generators", None),
+    ],
+)
+def test_a_state_that_is_none_is_told(name, value, tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])
+    state = {"step": 1, "epoch": 0, "step_in_epoch": 1}
+    checkpoints.save(str(tmp_path), model, state)
+    path = tmp_path / "checkpoints" / "step-000000001" / "state.json"
+    held = json.loads(path.read_text())
+    path.write_text(json.dumps(held | {name: value}))
+    with pytest.raises(UserError, match="No checkpoint in .* can be read"):
+        checkpoints.restore(str(tmp_path), model, Position.from_state)
+    path.write_text(json.dumps(held))
+    assert checkpoints.restore(str(tmp_path), model, Position.from_state) == Position(**state)
 
 
 def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):

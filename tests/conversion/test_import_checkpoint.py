@@ -232,6 +232,24 @@ def test_a_checkpoint_that_is_not_there(tmp_path, path):
         tf1_checkpoint.read_variables(str(tmp_path / path))
 
 
+@pytest.mark.parametrize(
+    "content", [b"\xfd", b"nothing of the kind", b'model_checkpoint_path: ""', b'x: "m"']
+)
+def test_a_folder_whose_checkpoint_file_is_damaged(content, tmp_path):
+    write_checkpoint(tmp_path, LOGISTIC)
+    (tmp_path / "checkpoint").write_bytes(content)
+    with pytest.raises(UserError, match=r"(There is no checkpoint|The checkpoint) .*\."):
+        tf1_checkpoint.read_variables(str(tmp_path))
+
+
+def test_a_checkpoint_whose_values_are_cut(tmp_path):
+    prefix = write_checkpoint(tmp_path, LOGISTIC)
+    (data,) = tmp_path.glob("*.data-*")
+    data.write_bytes(data.read_bytes()[:10])
+    with pytest.raises(UserError, match="cannot be read: .*bytes"):
+        tf1_checkpoint.read_variables(str(prefix))
+
+
 def test_a_damaged_checkpoint(tmp_path):
     prefix = write_checkpoint(tmp_path, LOGISTIC)
     pathlib.Path(f"{prefix}.index").write_bytes(b"nothing of the kind")

@@ -70,23 +70,24 @@ def _of_the_end(case: Case, outcome: Outcome) -> list[Fault]:
     for sign in ("Traceback (most recent call last)", "Exception ignored in", "Fatal Python error"):
         if sign in outcome.stderr:
             return [Fault(TRACEBACK, last_line(outcome.stderr))]
-    given = sum(map(len, case.arguments()))  # absl quotes a flag as it is.
-    problem = _problem_of_sentence(outcome, _LONGEST + given) if outcome.status else None
+    problem = _problem_of_sentence(case, outcome) if outcome.status else None
     return [Fault(UNEXPLAINED, problem)] if problem else []
 
 
-def _problem_of_sentence(outcome: Outcome, longest: int) -> str | None:
+def _problem_of_sentence(case: Case, outcome: Outcome) -> str | None:
     """What is wrong with how a failure is told; None where it is one sentence."""
     lines = outcome.stderr.splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(_SENTENCES)]
     if len(starts) != 1:
         return f"{len(starts)} sentences and status {outcome.status}: {last_line(outcome.stderr)}"
     said = [line for line in lines[starts[0] :] if not line.startswith("Pass --help")]
-    if len([line for line in said if line]) != 1:
+    # absl quotes a flag as it is, on lines of their own.
+    allowed = 2 + "".join(case.arguments()).count("\n") if said[0].startswith("FATAL") else 1
+    if len([line for line in said if line]) > allowed:
         return f"a sentence of {len(said)} lines: {' / '.join(said)[:300]}"
-    if len(said[0]) > longest:
+    if len(said[0]) > _LONGEST + sum(map(len, case.arguments())):
         return f"a sentence of {len(said[0])} letters: {said[0][:200]}"
-    if not said[0].partition(": ")[2].strip():
+    if not " ".join(said).partition(": ")[2].strip():
         return "a sentence without a word"
     return None
 

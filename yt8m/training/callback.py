@@ -7,6 +7,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -21,6 +22,7 @@ from yt8m.data.reader import Reader
 from yt8m.training import averages, checkpoints
 
 _LOG_STEPS = 10
+_MOST_STEPS = 2**53  # More can be of a damaged file alone.
 # Metrics that an evaluation is reported by, of those that it has, and their names.
 REPORTED = {
     "map_at_k": "MAP@K",
@@ -54,6 +56,27 @@ class Position:
     best_step: int = 0
     saved_step: int = 0
     watched: str = ""
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Position:
+        """Of what a checkpoint holds, which may be damaged.
+
+        Raises:
+            ValueError: it is no position.
+        """
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        for name in ("epoch", "step_in_epoch", "step"):
+            if name not in state:
+                raise ValueError(f"it has no {name}")
+        for name, value in state.items():
+            if name not in fields:
+                raise ValueError(f"it has {name!r}, which is unknown")
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            is_count = is_number and isinstance(value, int) and 0 <= value < _MOST_STEPS
+            fits = {"best": value is None or is_number, "watched": isinstance(value, str)}
+            if not fits.get(name, is_count):
+                raise ValueError(f"its {name} cannot be {value!r}")
+        return cls(**state)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import traceback
+from collections.abc import Callable
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -25,6 +27,12 @@ _RANDOM = "random_generators"
 _ITEM_BYTES = 4
 _FRAME_BYTES = 4096  # Of HDF5, around an array.
 _ERRNO = re.compile(r"errno = (\d+)")  # As HDF5 tells of the system's error.
+# What Python, Keras and HDF5 say of damaged files; a RecursionError is a RuntimeError.
+_DAMAGED = (
+    *(OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(RuntimeError, EOFError),
+)
+_State = TypeVar("_State")
 
 
 def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> None:
@@ -49,13 +57,21 @@ def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> No
             shutil.rmtree(old)
 
 
-def restore(train_dir: str, trainer: keras.Model) -> dict | None:
+def restore(
+    train_dir: str, trainer: keras.Model, make: Callable[[dict], _State] = dict
+) -> _State | None:
     """Loads the last checkpoint into the trainer.
 
     Where it cannot be read, a warning names it, and the checkpoint before it is taken.
 
+    Args:
+        train_dir: the run.
+        trainer: the compiled model that trains.
+        make: makes what is returned of the `state` that `save` was given; raises ValueError where
+            that is damaged.
+
     Returns:
-        The `state` that `save` was given; None if there is no checkpoint.
+        What `make` makes; None if there is no checkpoint.
 
     Raises:
         UserError: there are checkpoints, but none can be read.
@@ -63,8 +79,8 @@ def restore(train_dir: str, trainer: keras.Model) -> dict | None:
     checkpoints = _list(train_dir)
     for checkpoint in reversed(checkpoints):
         try:
-            return _restore(checkpoint, trainer)
-        except (OSError, ValueError, KeyError) as error:
+            return _restore(checkpoint, trainer, make)
+        except _DAMAGED as error:
             logging.warning("The checkpoint %s cannot be read: %s", checkpoint, first_line(error))
     if checkpoints:
         raise UserError(
@@ -85,13 +101,15 @@ def last_step(train_dir: str) -> int | None:
     return int(os.path.basename(checkpoints[-1]).removeprefix("step-")) if checkpoints else None
 
 
-def _restore(checkpoint: str, trainer: keras.Model) -> dict:
+def _restore(checkpoint: str, trainer: keras.Model, make: Callable[[dict], _State]) -> _State:
     with open(os.path.join(checkpoint, _STATE), encoding="utf-8") as file:
         state = json.load(file)
+    random = state.pop(_RANDOM)
+    made = make(state)
     trainer.load_weights(os.path.join(checkpoint, _WEIGHTS))
-    for variable, value in zip(_generators(trainer), state.pop(_RANDOM), strict=True):
+    for variable, value in zip(_generators(trainer), random, strict=True):
         variable.assign(np.array(value, "uint32"))
-    return state
+    return made
 
 
 def _write_weights(trainer: keras.Model, path: str) -> None:

@@ -79,10 +79,9 @@ def train(
 
 def _resume(train_dir: str, trainer: Trainer, watched: str) -> Position:
     """Restores the last checkpoint and says where it is; the beginning if there is none."""
-    state = checkpoints.restore(train_dir, trainer)
-    if state is None:
+    position = checkpoints.restore(train_dir, trainer, Position.from_state)
+    if position is None:
         return Position(watched=watched)
-    position = Position(**state)
     logging.info("Resuming after step %d, in epoch %d.", position.step, position.epoch + 1)
     if position.saved_step and not runs.has_model(train_dir):
         logging.info("The saved model is gone: the best is judged anew.")
