@@ -33,12 +33,15 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # The parts of yt8m that work on every backend, without TensorFlow.
 WITHOUT_TENSORFLOW = (
+    "yt8m/base/archives.py",
     "yt8m/base/catalogue.py",
     "yt8m/base/errors.py",
     "yt8m/base/files.py",
+    "yt8m/base/json_files.py",
     "yt8m/base/watchdog.py",
     "yt8m/base/spec_language.py",
     "yt8m/base/temporaries.py",
+    "yt8m/base/text_files.py",
     "yt8m/conversion/tf1_weights.py",
     "yt8m/data/__init__.py",
     "yt8m/data/ids.py",

@@ -16,9 +16,10 @@ from frame_models.pixels.layers.conv3d import Conv3D
 from yt8m import runs
 from yt8m.base import files
 from yt8m.base.errors import UserError
+from yt8m.data.video import clip_specs
+from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.modeling import keras_model, losses, specs
 from yt8m.training import checkpoints
-from yt8m.training.callback import Position
 from yt8m.training.trainer import Trainer
 
 CONFIG = runs.RunConfig("average", FRAMES, 5, {"normalize": "l2"}, "cross_entropy", {}, {"seed": 1})
@@ -227,51 +228,6 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
         checkpoints.restore(str(tmp_path), model)
 
 
-@pytest.mark.parametrize("name", ["state.weights.h5", "state.json"])
-def test_whatever_is_damaged_in_a_checkpoint_the_one_before_is_taken(name, tmp_path):
-    """HDF5 raises another error for each place of its file, RuntimeErrors among them."""
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1), keras.layers.Dropout(0.5)])
-    for step in (1, 2):
-        checkpoints.save(str(tmp_path), model, {"step": step, "epoch": 0, "step_in_epoch": step})
-    path = tmp_path / "checkpoints" / "step-000000002" / name
-    whole = path.read_bytes()
-    rng = np.random.default_rng(0)
-    steps = set()
-    for _ in range(60):
-        place = int(rng.integers(len(whole)))
-        path.write_bytes(whole[:place] + rng.bytes(4) + whole[place + 4 :])
-        steps.add(checkpoints.restore(str(tmp_path), model, Position.from_state).step)
-    assert 1 in steps
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("epoch", "0"),
-        ("step", -1),
-        ("step", 1.5),
-        ("step", True),
-        ("step_in_epoch", 2**60),
-        ("best", [1]),
-        ("watched", None),
-        ("other", 1),
-        ("random_generators", [[-1, 0]]),
-        ("random_generators", None),
-    ],
-)
-def test_a_state_that_is_none_is_told(name, value, tmp_path):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])
-    state = {"step": 1, "epoch": 0, "step_in_epoch": 1}
-    checkpoints.save(str(tmp_path), model, state)
-    path = tmp_path / "checkpoints" / "step-000000001" / "state.json"
-    held = json.loads(path.read_text())
-    path.write_text(json.dumps(held | {name: value}))
-    with pytest.raises(UserError, match="No checkpoint in .* can be read"):
-        checkpoints.restore(str(tmp_path), model, Position.from_state)
-    path.write_text(json.dumps(held))
-    assert checkpoints.restore(str(tmp_path), model, Position.from_state) == Position(**state)
-
-
 def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     checkpoints.save(str(tmp_path), model, {"step": 1})
@@ -316,12 +272,94 @@ def test_a_full_disk_is_one_sentence(tmp_path):
 
 def test_convolutions_over_clips_of_older_runs_are_made_safe_in_bfloat16(tmp_path):
     """Version 0.1.0 saved those of Keras, which answer NaN in bfloat16 on some CPUs."""
-    inputs = keras.Input((2, 4, 4, 3), name="rgb")
+    clips = clip_specs.Clips(frames=2, resize=4, crop=4)
+    schema = ClipSchema(("pixels",), clips, None, ("left", "right"))
+    inputs = keras_model.make_inputs(schema)
     convolution = keras.layers.Conv3D(2, 2, dtype="mixed_bfloat16", data_format="channels_last")
-    model = keras.Model({"rgb": inputs}, convolution(inputs))
-    runs.start(str(tmp_path), CONFIG)
+    features = convolution(keras.layers.Rescaling(0.01)(inputs["pixels"]))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling3D()(features))
+    config = dataclasses.replace(CONFIG, schema=schema, num_classes=2, preprocessing={})
+    runs.start(str(tmp_path), config)
     runs.save_model(str(tmp_path), model)
-    clips = np.random.default_rng(0).normal(size=(1, 2, 4, 4, 3)).astype("float32")
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 2, 4, 4, 3), "uint8")
+    batch = {"pixels": pixels, "num_frames": np.array([2], "int32")}
     loaded = runs.load(str(tmp_path)).model
-    assert type(loaded.layers[-1]) is Conv3D
-    np.testing.assert_allclose(loaded({"rgb": clips}), model({"rgb": clips}), atol=0.02)
+    assert Conv3D in map(type, loaded.layers)
+    np.testing.assert_allclose(loaded(batch), model(batch), atol=0.02)
+
+
+def changed(*path, value):
+    """A function that sets a field of a run.json, or deletes it where `value` is None."""
+
+    def change(values: dict) -> dict:
+        *folders, name = path
+        inner = values
+        for folder in folders:
+            inner = inner[folder]
+        if value is None:
+            del inner[name]
+        else:
+            inner[name] = value
+        return values
+
+    return change
+
+
+CLIP_SCHEMA = ClipSchema(("pixels",), clip_specs.Clips(), None, ("left", "right"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "change", "part"),
+    [
+        (FRAMES, changed("num_classes", value="5"), "num_classes of run.json must be an integer"),
+        (FRAMES, changed("num_classes", value=True), "num_classes of run.json must be an integer"),
+        (FRAMES, changed("num_classes", value=0), "num_classes must be positive, not 0"),
+        (FRAMES, changed("model", value=None), "run.json has no model"),
+        (
+            FRAMES,
+            changed("future", value=1),
+            "run.json has .future., which this version does not know",
+        ),
+        (
+            FRAMES,
+            changed("training", value=[1]),
+            "training of run.json must be an object, not a list",
+        ),
+        (FRAMES, changed("schema", value={}), "schema has no kind"),
+        (FRAMES, changed("schema", "kind", value="sound"), "unknown kind 'sound'"),
+        (FRAMES, changed("schema", "more", value=1), "schema has 'more', which"),
+        (FRAMES, changed("schema", "features", value=[]), "features must have different names"),
+        (FRAMES, changed("schema", "features", 0, "size", value=-1), r"not uint8\[-1\]"),
+        (FRAMES, changed("schema", "features", 0, "dtype", value="int8"), r"not int8\[6\]"),
+        (FRAMES, changed("schema", "features", 0, value="rgb"), "a feature must be an object"),
+        (FRAMES, changed("preprocessing", "normalize", value="l3"), "normalize must be one of l2"),
+        (FRAMES, changed("preprocessing", "max_frames", value=0), "max_frames must be positive"),
+        (FRAMES, changed("preprocessing", "more", value=1), "preprocessing has 'more'"),
+        (CLIP_SCHEMA, changed("schema", "clips", value=None), "schema has no clips"),
+        (CLIP_SCHEMA, changed("schema", "clips", value="x"), "clips of schema must be an object"),
+        (CLIP_SCHEMA, changed("schema", "clips", "x", value=1), "is none of clips"),
+        (CLIP_SCHEMA, changed("schema", "clips", "frames", value="x"), "frames must be"),
+        (CLIP_SCHEMA, changed("schema", "classes", value=[1, 2]), "must hold texts"),
+        (CLIP_SCHEMA, changed("schema", "classes", value=["a", "a"]), "differ from each other"),
+        (CLIP_SCHEMA, changed("schema", "inputs", value=["sound"]), "pixels, flow or both"),
+        (CLIP_SCHEMA, changed("schema", "inputs", value=["flow"]), "flow must be described"),
+        (CLIP_SCHEMA, changed("schema", "tasks", value=["cooking"]), "is none of clips"),
+    ],
+    ids=range(25),
+)
+def test_a_run_json_that_was_changed_is_refused(schema, change, part, tmp_path):
+    preprocessing = {} if schema is CLIP_SCHEMA else {"normalize": "l2"}
+    config = dataclasses.replace(CONFIG, schema=schema, preprocessing=preprocessing)
+    files.write_json(str(tmp_path / "run.json"), config.to_json())
+    assert runs.read_config(str(tmp_path)) == config
+    files.write_json(str(tmp_path / "run.json"), change(config.to_json()))
+    match = rf"run\.json cannot be read as a run's configuration: .*{part}"
+    with pytest.raises(UserError, match=match):
+        runs.read_config(str(tmp_path))
+
+
+def test_a_loss_that_is_none_is_refused_where_it_is_needed(tmp_path):
+    for loss in ("gone(a=1)", "cross_entropy(", "cross_entropy(b=1)", ""):
+        run = runs.Run(str(tmp_path), dataclasses.replace(CONFIG, loss=loss), keras.Model())
+        with pytest.raises(UserError, match=r"run\.json names no loss of this version"):
+            _ = run.loss

@@ -18,7 +18,7 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from yt8m.base import define, files, jobs
+from yt8m.base import define, files, jobs, text_files
 from yt8m.base.errors import UserError
 from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
@@ -37,8 +37,13 @@ _MOST_CLASSES = 1 << 20
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    define.string("input_files", "Submissions: globs, with commas between them.", required=True)
-    define.path("output_file", "The submission to write.")
+    define.string(
+        "input_files",
+        "Submissions: globs, with commas between them.",
+        required=True,
+        any_bytes=True,
+    )
+    define.path("output_file", "The submission to write.", any_bytes=True)
     define.choice(
         "method",
         "Of the scores: the arithmetic or the geometric mean; or the mean of scores made from the "
@@ -59,7 +64,9 @@ def define_flags() -> None:
         "Size of the vocabulary; by default that of the shards of --fit_on, and without these any.",
         at_least=1,
     )
-    define.path("results_file", "Also write what --fit_on found to this file, as JSON.", "")
+    define.path(
+        "results_file", "Also write what --fit_on found to this file, as JSON.", "", any_bytes=True
+    )
     input_flags.define_data_flags(batch_size=1024)
 
 
@@ -174,6 +181,11 @@ def are_of_segments(paths: list[str]) -> bool:
             raise UserError(
                 f"{path} is no submission: its first line must be {video_file.HEADER}, or "
                 f"{segment_file.HEADER} for segments. Received: {header[:80]!r}."
+            )
+        if text_files.is_packed(path):
+            raise UserError(
+                f"{path} is compressed with gzip, in which rows cannot be found. Unpack it first, "
+                "such as with `gunzip`."
             )
         kinds.append(header == segment_file.HEADER)
     if len(set(kinds)) > 1:

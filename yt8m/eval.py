@@ -37,12 +37,15 @@ def define_flags() -> None:
     define.integer("top_k", "Predictions a video that GAP and mAP pool.", 20, at_least=1)
     define.boolean("segment_labels", "Evaluate the rated segments, by MAP@K.")
     define.path(
-        "segment_label_ids_file", "Classes whose ratings count: a CSV with the header Index.", ""
+        "segment_label_ids_file",
+        "Classes whose ratings count: a CSV with the header Index.",
+        "",
+        any_bytes=True,
     )
     define.boolean(
         "run_once", "Evaluate and end; if false, evaluate each new model of a training.", True
     )
-    define.path("results_file", "Also write the metrics to this file, as JSON.", "")
+    define.path("results_file", "Also write the metrics to this file, as JSON.", "", any_bytes=True)
     input_flags.define_data_flags(batch_size=None)
     input_flags.define_video_flags()
 
@@ -104,7 +107,7 @@ def evaluate(
     state = examples.judge(run.model, reader, run.loss, kept)
     results = state.result()
     report.print_table(f"{run.config.model} on {pattern}", results)
-    details = {"eval_data_pattern": pattern, "lost_bytes": reader.log.lost}
+    details = {"eval_data_pattern": pattern, "lost": reader.log.lost}
     details |= examples.details(reader, kept)
     path = report.write(folder, name, results | details, state.per_class())
     print(f"Wrote {path}")

@@ -40,13 +40,16 @@ def define_flags() -> None:
     """Defines the flags of this job."""
     define.path("train_dir", "Folder of the run.")
     define.path("output_dir", "Folder for the SavedModel. An export that is there is replaced.", "")
-    define.path("output_model_tgz", "Archive to pack the run into, at most 1 GB.", "")
+    define.path(
+        "output_model_tgz", "Archive to pack the run into, at most 1 GB.", "", any_bytes=True
+    )
     define.integer("top_k", "Classes the SavedModel answers a video.", 20, at_least=1)
     define.path(
         "vocabulary_file",
         "CSV with the names of the classes: vocabulary.csv of YouTube-8M, or "
         "class_labels_indices.csv of AudioSet. By default none are answered.",
         "",
+        any_bytes=True,
     )
     define.boolean("float16", "Store large weights as float16; compute in float32.")
     define.boolean(

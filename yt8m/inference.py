@@ -29,13 +29,14 @@ def define_flags() -> None:
     """Defines the flags of this job."""
     define.path("train_dir", "Folder of the run.")
     define.string("input_data_pattern", "Shards or videos to predict.", required=True)
-    define.path("output_file", "The submission to write.")
+    define.path("output_file", "The submission to write.", any_bytes=True)
     define.integer("top_k", "Classes to write for each video.", 20, at_least=1)
     define.boolean("segment_labels", "Write the best segments of each class.")
     define.path(
         "segment_label_ids_file",
         "Classes to write segments of: a CSV with the header Index; by default all.",
         "",
+        any_bytes=True,
     )
     define.integer("segment_max_pred", "Segments to write of each class.", 100_000, at_least=1)
     input_flags.define_data_flags(batch_size=None)

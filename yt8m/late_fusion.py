@@ -42,6 +42,7 @@ def define_flags() -> None:
         "Files of scores, one a run, with commas between them; semicolons between "
         "splits, whose metrics are averaged.",
         required=True,
+        any_bytes=True,
     )
     define.choice(
         "method",
@@ -54,6 +55,7 @@ def define_flags() -> None:
         "fit_scores",
         "Of svm: files as those of --scores, by the same runs of the training "
         "videos, on which the SVM is fitted.",
+        any_bytes=True,
     )
     define.number("svm_c", "Of svm: the penalty of an error.", 1.0)
     define.integer(
@@ -64,9 +66,12 @@ def define_flags() -> None:
     )
     define.integer("top_k", "Predictions a video that GAP and mAP pool.", 20, at_least=1)
     define.path(
-        "output_file", "Also write the fused scores of the videos, as a file of scores.", ""
+        "output_file",
+        "Also write the fused scores of the videos, as a file of scores.",
+        "",
+        any_bytes=True,
     )
-    define.path("results_file", "Also write the metrics, as JSON.", "")
+    define.path("results_file", "Also write the metrics, as JSON.", "", any_bytes=True)
 
 
 def main() -> None:

@@ -34,14 +34,15 @@ _SHOWN = 5
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    define.path("output_file", "The manifest to write, a .csv.")
+    define.path("output_file", "The manifest to write, a .csv.", any_bytes=True)
     define.path(
         "video_dir",
         "A folder with a folder for each class, named as the class; or, without "
         "labels, a folder of videos.",
         "",
+        any_bytes=True,
     )
-    define.path("input_manifest", "A manifest to take, instead of a folder.", "")
+    define.path("input_manifest", "A manifest to take, instead of a folder.", "", any_bytes=True)
     define.string(
         "group_pattern",
         "Regular expression on the path of a video within --video_dir; what "
@@ -56,7 +57,12 @@ def define_flags() -> None:
         [],
     )
     define.integer("seed", "Seed of --splits: another one deals the groups out in another way.", 0)
-    define.path("ucf101_lists", "The folder of UCF101's official lists, to take their splits.", "")
+    define.path(
+        "ucf101_lists",
+        "The folder of UCF101's official lists, to take their splits.",
+        "",
+        any_bytes=True,
+    )
     define.choice(
         "ucf101_split", "Which of its three splits.", "1", [str(split) for split in ucf101.SPLITS]
     )

@@ -5,113 +5,23 @@ from __future__ import annotations
 import dataclasses
 import errno
 import importlib
-import json
 import os
 import pkgutil
-import zipfile
-from typing import Any
 
 import keras
 
 from frame_models.pixels.layers.conv3d import Conv3D
-from yt8m.base import provenance, spec_language, temporaries
+from yt8m.base import json_files, spec_language, temporaries
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.files import atomic_path, check_local, write_json, writing
-from yt8m.data.schema import VIDEO, Schema
-from yt8m.data.video.clip_schema import CLIP, ClipSchema
-from yt8m.modeling import losses, specs
+from yt8m.modeling import losses, model_file
+from yt8m.modeling.run_config import RunConfig
 
 CONFIG = "run.json"
 MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 EVAL = "eval"
-
-# Settings of a training that have a meaning with rated segments, and with a teacher.
-_OF_SEGMENTS = ["segment_labels", "segment_label_ids_file"]
-_OF_A_TEACHER = ["teacher", "teacher_dir", "distillation"]
-# What may change between the parts of a run without making it another run.
-_MAY_DIFFER = ("versions", "git_commit", "flags", "eval_data_pattern")
-
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """What a run is: all that decides its weights, and the circumstances it was started in.
-
-    Attributes:
-        model: the spec, every default filled in.
-        schema: what the records hold, or for raw video what a clip is.
-        num_classes: the size of the vocabulary.
-        preprocessing: such as {"normalize": "l2", "max_frames": 300}, the latter of frame-level
-            records only; nothing for raw video.
-        loss: the spec of the loss.
-        optimizer: the spec of the optimizer and its schedule, clipping and EMA.
-        training: batch size, seed and whatever else decides the weights.
-        eval_data_pattern: what the models were judged by; empty for nothing; not compared.
-        flags: every flag of the job, for people to read: no job reads them; not compared.
-        versions: of the packages; not compared.
-        git_commit: of the code, empty outside a checkout; not compared.
-    """
-
-    model: str
-    schema: Schema | ClipSchema
-    num_classes: int
-    preprocessing: dict[str, Any]
-    loss: str
-    optimizer: dict[str, Any]
-    training: dict[str, Any]
-    eval_data_pattern: str = ""
-    flags: dict[str, Any] = dataclasses.field(default_factory=dict)
-    versions: dict[str, str] = dataclasses.field(default_factory=provenance.package_versions)
-    git_commit: str = dataclasses.field(default_factory=provenance.git_commit)
-
-    @property
-    def takes_clips(self) -> bool:
-        """Whether the model takes raw video; else it takes what shards hold."""
-        return self.schema.kind == CLIP
-
-    @property
-    def learns_segments(self) -> bool:
-        """Whether the run learnt from rated segments."""
-        return bool(self.training.get("segment_labels"))
-
-    @property
-    def max_frames(self) -> int | None:
-        """Frames after these are cut; None where the examples are no frame-level records."""
-        return self.preprocessing.get("max_frames")
-
-    @property
-    def normalize(self) -> str | None:
-        """How features are scaled, see `keras_model.build`; None for raw video."""
-        return self.preprocessing.get("normalize")
-
-    def to_json(self) -> dict[str, Any]:
-        """This configuration as plain dictionaries and lists."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return json.loads(json.dumps(values | {"schema": self.schema.to_json()}))
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> RunConfig:
-        """The inverse of `to_json`, also for what version 0.1.0 wrote."""
-        schema = data["schema"]
-        kind = ClipSchema if schema["kind"] == CLIP else Schema
-        if "eval_data_pattern" not in data:
-            data = _brought_up_to_date(data)
-        return cls(**(data | {"schema": kind.from_json(schema)}))
-
-    def difference(self, other: RunConfig) -> list[str]:
-        """One line for each setting in which the two runs differ: `name: mine -> other's`.
-
-        A setting of a model that is younger than a run has its default there.
-        """
-        mine, others = (
-            flatten(run.to_json() | {"model": specs.completed(run.model)}) for run in (self, other)
-        )
-        return [
-            f"{key}: {mine.get(key)!r} -> {others.get(key)!r}"
-            for key in dict.fromkeys([*mine, *others])
-            if mine.get(key) != others.get(key) and key.partition(".")[0] not in _MAY_DIFFER
-        ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,8 +40,19 @@ class Run:
 
     @property
     def loss(self) -> keras.losses.Loss:
-        """The loss to evaluate the run with, see `losses.for_evaluation`."""
-        return losses.for_evaluation(spec_language.parse(self.config.loss))
+        """The loss to evaluate the run with, see `losses.for_evaluation`.
+
+        Raises:
+            UserError: its run.json names none.
+        """
+        try:
+            return losses.for_evaluation(spec_language.parse(self.config.loss))
+        except (ValueError, TypeError) as error:
+            path = os.path.join(self.train_dir, CONFIG)
+            raise UserError(
+                f"{path} names no loss of this version ({self.config.loss[:80]!r}): "
+                f"{first_line(error)}"
+            ) from None
 
 
 def start(train_dir: str, config: RunConfig, start_new_model: bool = False) -> None:
@@ -181,10 +102,13 @@ def read_config(train_dir: str) -> RunConfig:
             f"`yt8m train --train_dir={train_dir}`, or correct --train_dir."
         )
     try:
-        with open(path, encoding="utf-8") as file:
-            return RunConfig.from_json(json.load(file))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} cannot be read as a run's configuration: {error}.") from None
+        return RunConfig.from_json(json_files.read_object(path))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error).rstrip(".")
+        raise UserError(
+            f"{path} cannot be read as a run's configuration: {reason}. It was changed, or is of "
+            "another version of yt8m: put back the one that the training wrote."
+        ) from None
 
 
 def has_model(train_dir: str) -> bool:
@@ -207,10 +131,12 @@ def load(train_dir: str) -> Run:
         )
     register_layers()
     try:
-        model = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        model = model_file.read(path)
+        model_file.check_fits(model, config.schema, config.num_classes)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error).rstrip(".")
         raise UserError(
-            f"{path} cannot be loaded: {first_line(error)} "
+            f"{path} cannot be loaded: {reason}. "
             "It may be damaged, or of other versions: see `versions` in its run.json."
         ) from error
     _make_bfloat16_safe(model)
@@ -241,29 +167,6 @@ def save_model(train_dir: str, model: keras.Model) -> None:
     path = os.path.join(train_dir, MODEL)
     with atomic_path(path) as temporary:
         model.save(temporary)
-
-
-def _brought_up_to_date(data: dict[str, Any]) -> dict[str, Any]:
-    """A run.json of version 0.1.0, without what it recorded though it meant nothing for the run."""
-    training = dict(data["training"])
-    nothing = ["lower_rate"] if not training.get("top_layers") else []
-    if data["schema"]["kind"] == CLIP:
-        nothing += ["shuffle_buffer", *_OF_SEGMENTS, *_OF_A_TEACHER]
-        data = data | {"preprocessing": {}}
-    else:
-        nothing += ["videos"]
-        nothing += [] if training.get("segment_labels") else _OF_SEGMENTS
-        nothing += [] if training.get("teacher") else _OF_A_TEACHER
-    if data["schema"]["kind"] == VIDEO:
-        kept = {name: v for name, v in data["preprocessing"].items() if name != "max_frames"}
-        data = data | {"preprocessing": kept}
-    for name in nothing:
-        training.pop(name, None)
-    # Its C3D padded the last pool, which is a setting now.
-    model = data["model"].replace("c3d(", "c3d(pad_last_pool=True, ")
-    data = data | {"model": model}
-    pattern = data.get("flags", {}).get("eval_data_pattern", "")
-    return data | {"training": training, "eval_data_pattern": pattern}
 
 
 def _has_progress(train_dir: str) -> bool:
@@ -321,13 +224,3 @@ def check_there(train_dir: str) -> None:
             f"The run {train_dir} was deleted or moved while it was trained: its {CONFIG} is gone. "
             "Training ends here; start it again, in a folder that stays."
         )
-
-
-def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, the keys joined by dots."""
-    if not isinstance(values, dict):
-        return {prefix: values}
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= flatten(value, f"{prefix}.{key}" if prefix else key)
-    return flat

@@ -29,14 +29,17 @@ _BATCH_SIZE = 1024
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    define.path("submission_file", "The submission to score.")
+    define.path("submission_file", "The submission to score.", any_bytes=True)
     define.string("eval_data_pattern", "Shards with the labels.", required=True)
     define.integer("top_k", "Predictions a video that GAP and mAP pool.", 20, at_least=1)
     define.boolean(
         "segment_labels", "Whether the file is of segments; by default its first line says.", None
     )
     define.path(
-        "segment_label_ids_file", "Classes whose ratings count: a CSV with the header Index.", ""
+        "segment_label_ids_file",
+        "Classes whose ratings count: a CSV with the header Index.",
+        "",
+        any_bytes=True,
     )
     define.integer(
         "num_classes",
@@ -44,7 +47,7 @@ def define_flags() -> None:
         "whichever the records are.",
         at_least=1,
     )
-    define.path("results_file", "Also write the metrics, as JSON.", "")
+    define.path("results_file", "Also write the metrics, as JSON.", "", any_bytes=True)
     input_flags.define_data_flags(batch_size=_BATCH_SIZE)
 
 

@@ -11,7 +11,7 @@ shard that has one is passed over, so a job that was stopped goes on where it wa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -36,7 +36,9 @@ Teacher = Callable[[dict[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
 def define_flags() -> None:
     """Defines the flags of this job."""
     define.path("train_dir", "Folder of the run that teaches.", "")
-    define.path("submission_file", "A submission that teaches, in place of a run.", "")
+    define.path(
+        "submission_file", "A submission that teaches, in place of a run.", "", any_bytes=True
+    )
     define.string("input_data_pattern", "Shards to write scores for.", required=True)
     define.string("name", "Name of the teacher, a part of the files' names.", "teacher")
     define.path("output_dir", "Folder for the files; by default, beside each shard.", "")
@@ -70,24 +72,63 @@ def main() -> None:
             args.num_classes,
         )
     check_names(reader.paths, args.name, args.output_dir)
-    written, there, num_read = 0, 0, 0
-    for shard in reader.paths:
-        path = sidecar_path(shard, args.name, args.output_dir)
-        if tf.io.gfile.exists(path) and not args.overwrite:
-            there += 1
-            continue
-        part = dataclasses.replace(reader, paths=[shard], log=ReadLog(args.on_corrupt_shard))
-        score_shard(part, teacher).write(path)
-        written += 1
-        num_read += part.log.num_records
-    if written and not num_read:
-        raise UserError("Nothing could be read: the shards hold no records.")
+    paths = {shard: sidecar_path(shard, args.name, args.output_dir) for shard in reader.paths}
+    if args.overwrite:
+        missing = list(paths)
+    else:
+        missing = [shard for shard, path in paths.items() if not tf.io.gfile.exists(path)]
+    scored = (
+        (paths[shard], *score_shard(_reader_of(reader, shard, args.on_corrupt_shard), teacher))
+        for shard in missing
+    )
+    there = len(paths) - len(missing)
+    write_all(scored, args.submission_file or args.train_dir, anyway=bool(there))
     kept = f"; {there} were there (--overwrite writes them anew)" if there else ""
-    print(f"Wrote the scores of {written} of {len(reader.paths)} shard(s){kept}.")
+    print(f"Wrote the scores of {len(missing)} of {len(paths)} shard(s){kept}.")
 
 
-def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
+def write_all(scored: Iterable[tuple[str, TeacherScores, int]], teacher: str, anyway: bool) -> None:
+    """Writes a file for each shard, and none where the teacher has nothing to say of any.
+
+    Args:
+        scored: the path of each file, its scores, and the number of the records of its shard.
+        teacher: its run or submission, for the error.
+        anyway: whether other shards have their files already.
+
+    Raises:
+        UserError: the shards hold no records, or the teacher knows none of their videos.
+    """
+    waiting: list[tuple[str, TeacherScores]] = []
+    num_records, num_shards = 0, 0
+    for path, scores, count in scored:
+        num_records += count
+        num_shards += 1
+        anyway |= len(scores.ids) > 0
+        waiting.append((path, scores))
+        if anyway:
+            for each, held in waiting:
+                held.write(each)
+            waiting.clear()
+    if num_shards and not num_records:
+        raise UserError("Nothing could be read: the shards hold no records.")
+    if waiting:
+        raise UserError(
+            f"{teacher} knows none of the {num_records} videos of {num_shards} shard(s), from "
+            f"{waiting[0][0].rpartition('.npz')[0]} on, so nothing was written. Name the shards "
+            "that it predicts."
+        )
+
+
+def _reader_of(reader: Reader, shard: str, on_corrupt: str) -> Reader:
+    """A reader of one of the shards of a reader, which counts for itself."""
+    return dataclasses.replace(reader, paths=[shard], log=ReadLog(on_corrupt))
+
+
+def score_shard(reader: Reader, teacher: Teacher) -> tuple[TeacherScores, int]:
     """What the teacher says of the videos of one shard: of none, where none can be read.
+
+    Returns:
+        The scores, and the number of records that were read.
 
     Raises:
         UserError: the records do not fit, a score is not finite, or the shard is damaged and the
@@ -113,7 +154,8 @@ def score_shard(reader: Reader, teacher: Teacher) -> TeacherScores:
         logging.warning("The teacher has nothing to say of %s.", reader.paths[0])
         classes, scores = [np.zeros((0, 1), int)], [np.zeros((0, 1))]
     joined = np.concatenate(classes), np.concatenate(scores)
-    return TeacherScores.make(ids, *joined, reader.num_classes)
+    scores_of_all = TeacherScores.make(ids, *joined, reader.num_classes)
+    return scores_of_all, reader.log.num_records
 
 
 def from_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> tuple[Reader, Teacher]:

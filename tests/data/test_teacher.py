@@ -73,3 +73,49 @@ def test_what_cannot_be_used_is_named(tmp_path, shards):
         TeacherScores.read(shards, "big", 9)
     with pytest.raises(UserError, match="Cannot write /dev/null/a.npz: Not a directory"):
         TeacherScores.make([], np.zeros((0, 1)), np.zeros((0, 1)), 9).write("/dev/null/a.npz")
+
+
+def of_three(**changes) -> dict[str, np.ndarray]:
+    """What a teacher's file of three videos holds, with some changes."""
+    good = {
+        "ids": np.array([1, 2, 3], np.uint64),
+        "classes": np.array([[0, 8], [3, -1], [-1, -1]], np.int16),
+        "scores": np.array([[1, 0], [0.5, 0], [0, 0]], np.float16),
+        "num_classes": np.array(9),
+    }
+    return good | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"ids": np.array([1, 2], np.uint64)}, r"do not fit each other: ids uint64\[2\], classes"),
+        ({"classes": np.zeros((2, 2), int)}, "do not fit each other"),
+        ({"scores": np.zeros((3, 1))}, "do not fit each other"),
+        ({"classes": np.array([[0, 9]] * 3)}, "names class 9, outside 0 to 8 and -1 for none"),
+        ({"classes": np.array([[0, -2]] * 3)}, "names class -2, outside"),
+        ({"classes": np.array([[4, 4]] * 3)}, "names a class of a video twice"),
+        ({"classes": np.zeros((3, 2))}, r"classes float64\[3, 2\].* classes integers"),
+        ({"classes": np.zeros(3, int)}, "not a row of classes and of scores for each id"),
+        ({"scores": np.zeros(3)}, "not a row"),
+        ({"classes": np.zeros((3, 0), int), "scores": np.zeros((3, 0))}, "not a row"),
+        ({"scores": np.full((3, 2), 1.5)}, "the score 1.5, which is not from 0 to 1"),
+        ({"scores": np.full((3, 2), -0.5)}, "the score -0.5"),
+        ({"scores": np.full((3, 2), np.nan)}, "the score nan"),
+        ({"scores": np.full((3, 2), "x")}, "scores floats"),
+        ({"ids": np.array([1, 3, 2], np.uint64)}, "ids are not in ascending order"),
+        ({"ids": np.array([1, 2, 2], np.uint64)}, "each once"),
+        ({"ids": np.array(["a", "b", "c"])}, "ids are uint64"),
+        ({"ids": np.array([b"a", None, {}], object)}, "Python's objects, which are not loaded"),
+        ({"num_classes": np.array([9, 9])}, "not a row"),
+        ({"num_classes": np.array("nine")}, "num_classes must be an integer"),
+        ({"num_classes": np.array(9.0)}, "num_classes must be an integer"),
+    ],
+    ids=str,
+)
+def test_a_file_that_no_teacher_wrote_is_refused(changes, part, tmp_path):
+    np.savez(tmp_path / "a.big.npz", **of_three())
+    assert len(TeacherScores.read([str(tmp_path / "a")], "big", 9).ids) == 3
+    np.savez(tmp_path / "a.big.npz", **of_three(**changes))
+    with pytest.raises(UserError, match=rf"a\.big\.npz cannot be read as .*{part}"):
+        TeacherScores.read([str(tmp_path / "a")], "big", 9)

@@ -57,6 +57,27 @@ def test_options_decide_where_it_runs(capsys):
     capsys.readouterr()
 
 
+def test_options_that_beam_does_not_know_are_named(caplog):
+    known = ["--direct_num_workers=2", "--job_name", "one"]
+    beam_pipeline.check_options(known)
+    for unknown in (
+        ["--no_such=1"],
+        ["--no_such", "1"],
+        ["--direct_num_worker=2"],
+        ["more"],
+        ["-x"],
+    ):
+        with pytest.raises(
+            UserError, match=f"no such option in --beam_options: {' '.join(unknown)}."
+        ):
+            beam_pipeline.check_options([*known, *unknown])
+    # Flink's server has more options than Beam's Python knows.
+    beam_pipeline.check_options(["--runner=FlinkRunner", "--parallelism=2", "--state_backend=x"])
+    assert "Only the server of FlinkRunner may know --state_backend=x." in caplog.text
+    with pytest.raises(UserError, match="does not understand"):
+        beam_pipeline.check_options(["--direct_num_workers=x"])
+
+
 def test_processes_end_with_a_block_that_fails():
     """Also in the middle of their work, which nobody waits for."""
     with pytest.raises(ZeroDivisionError), beam_execution.processes(1) as pool:

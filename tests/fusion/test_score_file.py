@@ -304,7 +304,7 @@ def test_a_damaged_file_is_named(kind, tmp_path):
         ({"scores": np.full((9, 1, 1, 7), np.nan)}, "NaN"),
         ({"scores": np.full((9, 1, 1, 7), 3.0)}, "3 to 3"),
         ({"labels": np.full((9, 1), 7)}, "below 7"),
-        ({"ids": np.array(["a"] * 9, object)}, "allow_pickle"),
+        ({"ids": np.array(["a"] * 9, object)}, "ids.npy holds Python.s objects"),
     ],
 )
 def test_a_file_of_something_else_is_refused(changes, part, tmp_path):

@@ -45,6 +45,8 @@ def main():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "events.log")
     if how == "bug":
         raise ZeroDivisionError
+    if how == "gpu":
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor[9]\nlong")
     if how == "status":
         sys.exit("A message.")
     if how == "terminated":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from job_runner import NUM_CLASSES, run_job, succeed
+import tensorflow as tf
+from job_runner import NUM_CLASSES, expect_error, run_job, succeed
 from npz import arrays
 
 from yt8m import runs
@@ -122,6 +123,26 @@ def test_a_submission_teaches(tmp_path, shards, run_dir):
         with np.load(by_run / name) as one, np.load(by_file / name) as other:
             np.testing.assert_array_equal(one["ids"], other["ids"])
             np.testing.assert_allclose(one["scores"], other["scores"], atol=1e-3)
+
+
+def test_a_submission_of_other_videos_teaches_nothing(tmp_path, own_shards):
+    submission = tmp_path / "submission.csv"
+    submission.write_text("VideoId,LabelConfidencePairs\nabcd,1 0.5\n")
+    flags = {"submission_file": submission, "num_classes": NUM_CLASSES}
+    pattern = own_shards / "validate*.tfrecord"
+    before = sorted(own_shards.iterdir())
+    parts = (submission, "knows none of the 100 videos of 3 shard(s)", "validate0000.tfrecord.")
+    expect_error("yt8m.teach", *parts, input_data_pattern=pattern, **flags)
+    assert sorted(own_shards.iterdir()) == before
+    # What is known of one shard is written, and that nothing is known of the others.
+    records = tf.data.TFRecordDataset(str(own_shards / "validate0002.tfrecord"))
+    example = tf.train.SequenceExample.FromString(next(iter(records)).numpy())
+    (video_id,) = example.context.feature["id"].bytes_list.value
+    with submission.open("a") as file:
+        file.write(f"{video_id.decode()},1 0.5\n")
+    succeed("yt8m.teach", input_data_pattern=pattern, **flags)
+    written = [own_shards / f"validate000{i}.tfrecord.teacher.npz" for i in range(3)]
+    assert [len(arrays(path)["ids"]) for path in written] == [0, 0, 1]
 
 
 def test_a_shard_that_cannot_be_read_has_no_teacher_and_harms_none(

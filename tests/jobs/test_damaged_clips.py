@@ -95,7 +95,7 @@ def test_an_evaluation_judges_by_the_others(trained, tmp_path, clips, crops):
     assert sorted(arrays(path)["ids"]) == ["single/small/test/0", "single/small/test/2"]
     assert arrays(path)["scores"].shape[:3] == (2, clips, crops)
     (kept,) = [json.loads(p.read_text()) for p in trained[0].glob("eval/*.json") if p.stem in path]
-    assert kept["lost_records"] == {DAMAGED: 1}
+    assert kept["lost"] == {DAMAGED: 1}
 
 
 def test_a_submission_holds_the_others(trained, tmp_path):

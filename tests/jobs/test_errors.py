@@ -1,11 +1,12 @@
 """Bad input to a job: one sentence, a non-zero exit, no traceback, nothing lost."""
 
+import gzip
 import os
 import shutil
 
 import pytest
 import tensorflow as tf
-from job_runner import expect_error, run_job, succeed
+from job_runner import expect_error, measure, run_job, succeed
 
 
 @pytest.fixture
@@ -171,6 +172,51 @@ def test_bad_submissions(shards, tmp_path):
     expect_error("yt8m.score", "line 2", "class 99", **flags)
     path.write_text("VideoId,LabelConfidencePairs\nabcd,1 0.5\n")
     expect_error("yt8m.score", "None of the 100 labelled videos", **flags)
+
+
+def test_a_submission_may_be_compressed_or_begin_with_a_mark(run_dir, shards, tmp_path):
+    pattern = shards / "frame" / "validate*.tfrecord"
+    plain, other = tmp_path / "plain.csv", tmp_path / "other.csv"
+    succeed("yt8m.inference", train_dir=run_dir, input_data_pattern=pattern, output_file=plain)
+    flags = {"eval_data_pattern": pattern, "num_classes": 12}
+    expected = measure("yt8m.score", submission_file=plain, **flags)
+    for content in (gzip.compress(plain.read_bytes()), b"\xef\xbb\xbf" + plain.read_bytes()):
+        other.write_bytes(content)
+        assert measure("yt8m.score", submission_file=other, **flags) == expected
+    joined = tmp_path / "joined.csv"
+    succeed("yt8m.ensemble", input_files=other, output_file=joined)  # The one with a mark.
+    assert len(joined.read_text().splitlines()) == len(plain.read_text().splitlines())
+    joined.unlink()
+    other.write_bytes(gzip.compress(plain.read_bytes()))
+    parts = (other, "compressed with gzip", "Unpack it first")
+    expect_error("yt8m.ensemble", *parts, input_files=other, output_file=joined)
+    assert not joined.exists()
+
+
+@pytest.mark.parametrize("job", ["score", "ensemble", "teach"])
+def test_a_submission_of_another_format_is_told_what_it_is(job, shards, tmp_path):
+    path = tmp_path / "submission.csv"
+    pattern = shards / "frame" / "validate*.tfrecord"
+    flags = {
+        "score": {"submission_file": path, "eval_data_pattern": pattern},
+        "ensemble": {"input_files": path, "output_file": tmp_path / "out" / "out.csv"},
+        "teach": {"submission_file": path, "input_data_pattern": pattern, "output_dir": tmp_path},
+    }[job]
+    text = "VideoId,LabelConfidencePairs\nabcd,1 0.5\n"
+    contents = {"UTF-16": text.encode("utf-16"), "a zip archive or an Excel": b"PK\x03\x04more"}
+    for part, content in contents.items():
+        path.write_bytes(content)
+        expect_error(f"yt8m.{job}", path, part, "UTF-8", **flags)
+    path.unlink()
+    path.mkdir()
+    expect_error(f"yt8m.{job}", path, "Is a directory", **flags)
+    assert not list(tmp_path.rglob("*.npz")) and not list(tmp_path.rglob("out.csv"))
+
+
+def test_a_pipe_is_not_waited_for(shards, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    flags = {"eval_data_pattern": shards / "frame" / "validate*.tfrecord"}
+    expect_error("yt8m.score", "is a pipe", submission_file=tmp_path / "pipe.csv", **flags)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -148,6 +149,17 @@ def test_a_second_run_makes_nothing_anew_and_refuses_other_features(extracted, c
     assert files_of(folder) == before
 
 
+def test_shards_of_version_0_1_0_are_not_mixed_with_others(extracted, clips, tmp_path):
+    """It counted frames and placed sound by other rules."""
+    folder = tmp_path / "old"
+    shutil.copytree(extracted[0], folder)
+    description = json.loads((folder / "features.json").read_text())
+    del description["features"]["frame_rules"]
+    (folder / "features.json").write_text(json.dumps(description))
+    flags = {**NETWORK, "input_manifest": clips, "output_dir": folder}
+    expect_error("yt8m.extract_features", "features.frame_rules: null -> 2", **flags)
+
+
 def wait_for(condition, process: subprocess.Popen) -> None:
     while not condition():
         assert process.poll() is None, process.communicate()[1][-3000:]
@@ -236,6 +248,7 @@ def test_workers_elsewhere_find_every_file():
         ({"vggish_pca": "a.npz"}, ["--vggish_pca has no meaning without --vggish_weights"]),
         ({"vggish_weights": "a.ckpt"}, ["There is no file", "vggish_model.ckpt"]),
         ({"beam_options": "--runner=FlinkRunner"}, ["--num_workers has no meaning"]),
+        ({"beam_options": "--no_such=1"}, ["no such option in --beam_options: --no_such=1."]),
         ({"input_manifest": "none.csv"}, ["Cannot read none.csv"]),
     ],
 )

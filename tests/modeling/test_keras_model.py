@@ -68,6 +68,8 @@ def test_a_setting_out_of_range_is_one_sentence():
         ),
         ("average(head=mlp(blocks=201))", "blocks of mlp must be at most 200"),
         ("average(head=ensemble(members=1000))", "members of ensemble must be at most 200"),
+        ("sample(num_frames=1000000000000)", "num_frames of sample must be at most 100000"),
+        ("slow_pooling(stride=100001)", "stride of slow_pooling must be at most 100000"),
         ("transformer(layers=201)", "layers of transformer must be at most 200"),
     ],
 )

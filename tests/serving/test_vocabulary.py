@@ -1,5 +1,7 @@
 """Names of classes from CSV files, sound and malformed."""
 
+import gzip
+
 import pytest
 from paths import SHARED
 
@@ -63,6 +65,10 @@ def test_classes_without_a_line_or_a_name(read):
         ("Index,Name\n1,Game\n0,Car\n1,Car\n", "line 4, is the second one of class 1"),
         ('Index,Name\n0,"Game\n', "Cannot read the vocabulary"),
         (b"Index,Name\n0,\xff\xfe\n", "Cannot read the vocabulary"),
+        ("Index,Name\n0,Game\n".encode("utf-16"), "is UTF-16, not text in UTF-8"),
+        ("Index,Name\n" + "\n" * 9999 + "0,\0\n", "line 10001, names class 0 with a byte of 0"),
+        ("Index,Name\n0," + "a" * (2 << 20), "a line of more than 1 MB"),
+        (b"PK\x03\x04", "is a zip archive or an Excel workbook"),
     ],
     ids=[
         "empty",
@@ -77,6 +83,10 @@ def test_classes_without_a_line_or_a_name(read):
         "twice",
         "an open quote",
         "no text",
+        "other text",
+        "bytes of 0",
+        "a long line",
+        "an archive",
     ],
 )
 def test_a_malformed_vocabulary_is_named(text, message, read, tmp_path):
@@ -88,6 +98,12 @@ def test_a_malformed_vocabulary_is_named(text, message, read, tmp_path):
 def test_a_vocabulary_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.csv: No such file"):
         vocabulary.read(str(tmp_path / "none.csv"), 3)
+    with pytest.raises(UserError, match="Is a directory"):
+        vocabulary.read(str(tmp_path), 3)
+
+
+def test_a_vocabulary_may_be_compressed(read):
+    assert read(gzip.compress(YOUTUBE8M.encode())) == read(YOUTUBE8M)
 
 
 @pytest.mark.realdata

@@ -45,9 +45,24 @@ def boolean(name: str, text: str, default: bool | None = False) -> None:
     flags.DEFINE_boolean(name, default, text)
 
 
-def string(name: str, text: str, default: str | None = None, *, required: bool = False) -> None:
-    """Defines a flag that is text."""
-    flags.DEFINE_string(name, default, text, required=required)
+def string(
+    name: str,
+    text: str,
+    default: str | None = None,
+    *,
+    required: bool = False,
+    any_bytes: bool = False,
+) -> None:
+    """Defines a flag that is text.
+
+    Args:
+        name: of the flag.
+        text: what it does.
+        default: its value where it is left out.
+        required: whether it must be given.
+        any_bytes: see `path`.
+    """
+    _define(_TextParser(any_bytes), name, default, text, required)
 
 
 def choice(name: str, text: str, default: str | None, choices: Sequence[str]) -> None:
@@ -57,19 +72,28 @@ def choice(name: str, text: str, default: str | None, choices: Sequence[str]) ->
 
 def strings(name: str, text: str, default: list[str] | None = None) -> None:
     """Defines a flag that is some texts, with commas between them."""
-    flags.DEFINE_list(name, default, text)
+    parser = _ListParser()
+    flags.DEFINE(parser, name, default, text, serializer=flags.CsvListSerializer(","))
 
 
-def path(name: str, text: str, default: str | None = None) -> None:
-    """Defines a flag that is a local path; without a default it is required."""
-    flags.DEFINE(
-        _PathParser(),
-        name,
-        default,
-        text,
-        serializer=flags.ArgumentSerializer(),
-        required=default is None,
-    )
+def path(name: str, text: str, default: str | None = None, *, any_bytes: bool = False) -> None:
+    """Defines a flag that is a local path; without a default it is required.
+
+    Args:
+        name: of the flag.
+        text: what it does.
+        default: its value where it is left out.
+        any_bytes: whether a path may have bytes that are no UTF-8: where TensorFlow, which cannot
+            take it, is not told of it.
+    """
+    _define(_PathParser(any_bytes), name, default, text, default is None)
+
+
+def _define(
+    parser: flags.ArgumentParser, name: str, default: str | None, text: str, required: bool
+) -> None:
+    serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
+    flags.DEFINE(parser, name, default, text, serializer=serializer, required=required)
 
 
 def spec(name: str, text: str, default: str, parse: Callable[[str], Any]) -> None:
@@ -84,13 +108,46 @@ def spec(name: str, text: str, default: str, parse: Callable[[str], Any]) -> Non
     flags.DEFINE(_SpecParser(parse), name, default, text, serializer=flags.ArgumentSerializer())
 
 
-class _PathParser(flags.ArgumentParser):
+def _check_text(text: str, any_bytes: bool = False) -> None:
+    """Raises ValueError for text that no file can be called by, or TensorFlow cannot take."""
+    if "\0" in text:
+        raise ValueError("it holds a byte of 0, which no name can hold. Leave it out.")
+    if not any_bytes and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError(
+            "it holds bytes that are no UTF-8, which TensorFlow cannot take. Rename the file or "
+            "the folder, or make a link to it."
+        )
+
+
+class _TextParser(flags.ArgumentParser):
+    """Text; bytes of the command line that are no UTF-8 are surrogates in it."""
+
+    def __init__(self, any_bytes: bool):
+        super().__init__()
+        self._any_bytes = any_bytes
+
+    def parse(self, argument: str) -> str:
+        _check_text(argument, self._any_bytes)
+        return argument
+
+
+class _PathParser(_TextParser):
     """A local path; the shell leaves a ~ behind --flag= alone."""
 
     syntactic_help = "a path"
 
     def parse(self, argument: str) -> str:
-        return os.path.expanduser(argument)
+        return os.path.expanduser(super().parse(argument))
+
+
+class _ListParser(flags.ListParser):
+    """Texts with commas between them."""
+
+    def parse(self, argument: str | list[str]) -> list[str]:
+        parts = super().parse(argument)
+        for part in parts:
+            _check_text(part)
+        return parts
 
 
 class _SpecParser(flags.ArgumentParser):

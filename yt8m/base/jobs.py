@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import keras
 import tensorflow as tf
@@ -29,6 +32,9 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     Flags are defined here and not when a job's module is imported, so that one job can use the
     functions of another.
     """
+    for stream in (sys.stdout, sys.stderr):  # A path may hold what they cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     gc.freeze()  # What was imported stays: to walk it again takes a second at the end alone.
     others = set(flags.FLAGS)
     define_flags()
@@ -39,7 +45,7 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
         logging.use_absl_handler()
-        try:
+        with _in_a_sentence():
             if len(argv) > 1:
                 raise UserError(
                     f"Unexpected argument {argv[1]!r}: this job takes flags only (--name=value)."
@@ -49,23 +55,6 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
                 tf.config.set_visible_devices([], "GPU")
             with interruption.handled():
                 main()
-        except UserError as error:
-            sys.stdout.flush()
-            print(f"ERROR: {error}", file=sys.stderr)
-            sys.exit(1)
-        except interruption.Interrupted as error:
-            print(f"Ended by {signal.Signals(error.number).name}.", file=sys.stderr)
-            sys.exit(error.status)
-        except KeyboardInterrupt:
-            print("Interrupted.", file=sys.stderr)
-            sys.exit(130)
-        except Exception as error:
-            exhausted = _what_is_exhausted(error)
-            if exhausted is None:
-                raise
-            sys.stdout.flush()
-            print(f"ERROR: {exhausted}", file=sys.stderr)
-            sys.exit(1)
 
     try:
         app.run(guarded)  # It ends with an exception always, also where all is well.
@@ -78,6 +67,33 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
         os._exit(code)
     in_time.cancel()
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """Ends the process with a sentence where a UserError, a signal or want of room ends the job."""
+    try:
+        yield
+    except UserError as error:
+        _end(str(error))
+    except interruption.Interrupted as error:
+        print(f"Ended by {signal.Signals(error.number).name}.", file=sys.stderr)
+        sys.exit(error.status)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        exhausted = _what_is_exhausted(error)
+        if exhausted is None:
+            raise
+        _end(exhausted)
+
+
+def _end(sentence: str) -> NoReturn:
+    """Ends a job with a sentence on the error stream."""
+    sys.stdout.flush()
+    print(f"ERROR: {sentence}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _what_is_exhausted(error: Exception) -> str | None:

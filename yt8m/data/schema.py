@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from yt8m.base import json_files
 from yt8m.base.errors import UserError
 
 VIDEO = "video"
 FRAME = "frame"
+DTYPES = ("uint8", "float32")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +30,22 @@ class Feature:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.dtype}[{self.size}])"
+
+    @classmethod
+    def from_json(cls, data: dict) -> Feature:
+        """The feature that a dictionary of its fields is.
+
+        Raises:
+            ValueError: it is none.
+        """
+        kinds = {"name": str, "size": int, "dtype": str, "key": str}
+        json_files.check_fields("a feature", data, kinds)
+        if data["size"] < 1 or data["dtype"] not in DTYPES:
+            raise ValueError(
+                f"a feature must be of {' or '.join(DTYPES)}, with one value at least, not "
+                f"{data['dtype'][:80]}[{data['size']}]"
+            )
+        return cls(**data)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +81,18 @@ class Schema:
 
     @classmethod
     def from_json(cls, data: dict) -> Schema:
-        """The inverse of `to_json`."""
-        features = tuple(Feature(**feature) for feature in data["features"])
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: it is no such schema.
+        """
+        kinds = {"kind": str, "features": list, "id_key": str, "labels_key": str, "segments": bool}
+        json_files.check_fields("schema", data, kinds)
+        if data["kind"] not in (VIDEO, FRAME):
+            raise ValueError(f"it is of the unknown kind {data['kind'][:80]!r} of examples")
+        features = tuple(Feature.from_json(feature) for feature in data["features"])
+        if not features or len({f.name for f in features}) < len(features):
+            raise ValueError("its features must have different names, and be one at least")
         return cls(**(data | {"features": features}))
 
     def select(self, names: tuple[str, ...], sizes: tuple[int, ...] = ()) -> Schema:

@@ -12,13 +12,12 @@ import dataclasses
 import hashlib
 import io
 import os
-import zipfile
 from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 
-from yt8m.base import files, temporaries
+from yt8m.base import archives, files, temporaries
 from yt8m.base.errors import UserError, first_line
 
 _FIELDS = ("ids", "classes", "scores", "num_classes")
@@ -173,33 +172,63 @@ def _write_to_bucket(path: str, content: bytes) -> None:
 
 
 def _read(path: str, num_classes: int) -> TeacherScores:
+    """Reads the file of a shard, and looks at all that it holds."""
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
-            content = io.BytesIO(file.read())
-        with np.load(content) as held:
-            part = TeacherScores(*(held[field] for field in _FIELDS))
+            ids, classes, scores, size = archives.read_arrays(file, _FIELDS)
+        _check_shapes(ids, classes, scores, size)
+        if int(size) != num_classes:
+            raise UserError(
+                f"{path} is of a teacher with {int(size)} classes, but this training has "
+                f"{num_classes}."
+            )
+        _check_values(ids, classes, scores, num_classes)
     except tf.errors.NotFoundError:
         raise UserError(
             f"There is no {path}. Make the teacher's scores of these shards with "
             "`yt8m teach`, or correct --teacher and --teacher_dir."
         ) from None
-    except (
-        tf.errors.OpError,
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
+    except (tf.errors.OpError, OSError, ValueError) as error:
         raise UserError(
-            f"{path} cannot be read as a teacher's scores: {first_line(error)}."
+            f"{path} cannot be read as a teacher's scores: {first_line(error).rstrip('.')}. Make "
+            "it anew with `yt8m teach --overwrite`."
         ) from None
-    if int(part.num_classes) != num_classes:
-        raise UserError(
-            f"{path} is of a teacher with {int(part.num_classes)} classes, but this training has "
-            f"{num_classes}."
+    return TeacherScores(ids, classes, scores, num_classes)
+
+
+def _check_shapes(
+    ids: np.ndarray, classes: np.ndarray, scores: np.ndarray, num_classes: np.ndarray
+) -> None:
+    """Raises ValueError where the parts are not such as `TeacherScores.make` makes them."""
+    parts = {"ids": ids, "classes": classes, "scores": scores, "num_classes": num_classes}
+    held = ", ".join(f"{name} {part.dtype}{list(part.shape)}" for name, part in parts.items())
+    if [part.ndim for part in parts.values()] != [1, 2, 2, 0] or not classes.shape[1]:
+        raise ValueError(f"it holds {held}, not a row of classes and of scores for each id")
+    if not (len(ids) == len(classes) and classes.shape == scores.shape):
+        raise ValueError(f"its parts do not fit each other: {held}")
+    if ids.dtype != np.uint64 or (classes.dtype.kind, scores.dtype.kind) != ("i", "f"):
+        raise ValueError(f"it holds {held}, but ids are uint64, classes integers, scores floats")
+    if num_classes.dtype.kind != "i":
+        raise ValueError(f"its num_classes must be an integer, but it holds {held}")
+
+
+def _check_values(
+    ids: np.ndarray, classes: np.ndarray, scores: np.ndarray, num_classes: int
+) -> None:
+    """Raises ValueError where a value is none that `TeacherScores.make` writes."""
+    if (ids[1:] <= ids[:-1]).any():
+        raise ValueError("its ids are not in ascending order, each once")
+    outside = classes[(classes < _PADDING) | (classes >= num_classes)]
+    if len(outside):
+        raise ValueError(
+            f"it names class {outside[0]}, outside 0 to {num_classes - 1} and {_PADDING} for none"
         )
-    return part
+    in_order = np.sort(classes, axis=1)
+    if ((in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] != _PADDING)).any():
+        raise ValueError("it names a class of a video twice")
+    wrong = scores[~((scores >= 0) & (scores <= 1))]
+    if len(wrong):
+        raise ValueError(f"it holds the score {wrong[0]}, which is not from 0 to 1")
 
 
 def _to(width: int, part: TeacherScores) -> list[tuple[int, int]]:

@@ -62,8 +62,11 @@ def key_locations(path: str) -> Iterator[tuple[bytes, int]]:
 
 
 def _lines(file: io.BufferedReader) -> Iterator[bytes]:
-    """The lines of a file, each with its end: a line feed, a carriage return or both."""
-    for line in file:
+    """The lines of a file, each with its end: a line feed, a carriage return or both.
+
+    One that is too long comes in pieces, the first of which is longer than a row may be.
+    """
+    while line := file.readline(_LONGEST_ROW + 1):
         if b"\r" in line:
             yield from line.splitlines(keepends=True)
         else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import tensorflow as tf
+from absl import logging as absl_logging
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from yt8m.base.errors import UserError
@@ -18,6 +20,8 @@ from yt8m.extraction.whitening import Moments
 
 # Beam's runner inside a process. The name `DirectRunner` may stand for others, that Beam downloads.
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
+# Runners whose server tells Beam, when a pipeline starts, which options it has besides.
+_WITH_A_SERVER = ("portablerunner", "flinkrunner", "sparkrunner")
 _FRAMES_OF_A_VIDEO = 8
 
 
@@ -35,12 +39,40 @@ def parse_options(arguments: Iterable[str]) -> PipelineOptions:
     arguments = list(arguments)
     try:
         options = PipelineOptions([f"--runner={_LOCAL_RUNNER}", *arguments])
-        options.get_all_options()
+        _parser(options)
     except SystemExit:  # Of argparse, which has said why.
         raise UserError(
             f"Apache Beam does not understand --beam_options={' '.join(arguments)!r}."
         ) from None
     return options
+
+
+def check_options(arguments: Iterable[str]) -> None:
+    """Looks at the options of a pipeline before the work: Beam ignores those that it does not know.
+
+    A job server may have options of its own. Where the pipeline goes to one, a warning names what
+    only the server can know.
+
+    Raises:
+        UserError: Beam does not understand the options, or does not know one.
+    """
+    options = parse_options(arguments)
+    unknown = " ".join(_parser(options).parse_known_args(list(arguments))[1])
+    runner = str(options.view_as(StandardOptions).runner).rpartition(".")[2]
+    if unknown and runner.lower() not in _WITH_A_SERVER:
+        raise UserError(
+            f"Apache Beam knows no such option in --beam_options: {unknown}. Correct it, or leave "
+            "it out."
+        )
+    if unknown:
+        absl_logging.warning("Only the server of %s may know %s.", runner, unknown)
+
+
+def _parser(options: PipelineOptions) -> argparse.ArgumentParser:
+    """The parser of all options that Beam knows, which has read these."""
+    parsers: list[argparse.ArgumentParser] = []
+    options.get_all_options(add_extra_args_fn=parsers.append)
+    return parsers[0]
 
 
 def is_local(options: PipelineOptions) -> bool:

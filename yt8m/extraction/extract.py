@@ -64,8 +64,10 @@ def extract(request: Request) -> Summary:
     """Makes the shards that are not there yet.
 
     Raises:
-        UserError: the manifest, a file of the networks or the folder cannot be used.
+        UserError: the manifest, a file of the networks, the folder or an option of Beam cannot be
+            used.
     """
+    beam_pipeline.check_options(request.beam_options)
     with _Workers.of(request) as where:
         return _extract(request, where, manifest.read(request.input_manifest))
 

@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from yt8m import runs
+from yt8m.modeling import run_config
 
 NO_WEIGHTS = "none"
 IMAGENET = "imagenet"
@@ -94,7 +94,7 @@ def difference(old: dict[str, Any], new: dict[str, Any], keys: tuple[str, ...] =
         keys: of the outermost dictionary; empty compares all.
     """
     before, after = (
-        runs.flatten({k: v for k, v in values.items() if k in keys or not keys})
+        run_config.flatten({k: v for k, v in values.items() if k in keys or not keys})
         for values in (old, new)
     )
     return [

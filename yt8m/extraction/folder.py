@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from absl import logging
 
-from yt8m.base import files
+from yt8m.base import files, json_files
 from yt8m.base.errors import UserError
 from yt8m.data.video.sources.manifest import Video
 from yt8m.extraction import feature_settings, shards, whitening
@@ -19,7 +18,7 @@ from yt8m.extraction.shards import Item
 DESCRIPTION = "features.json"
 VOCABULARY = "vocabulary.csv"
 # What decides the records; the rest of a description is for the reader.
-_DECIDES = ("features", "classes", "num_shards")
+_DECIDES = {"features": dict, "classes": list, "num_shards": dict}
 
 
 def read(folder: str) -> dict[str, Any] | None:
@@ -30,15 +29,18 @@ def read(folder: str) -> dict[str, Any] | None:
     """
     path = os.path.join(folder, DESCRIPTION)
     try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-        if not isinstance(found, dict) or set(_DECIDES) - set(found):
-            raise ValueError(f"it needs {', '.join(_DECIDES)}")
-        return found
+        found = json_files.read_object(path)
+        decides = {name: value for name, value in found.items() if name in _DECIDES}
+        json_files.check_fields("it", decides, _DECIDES)
+        json_files.check_texts("its classes", found["classes"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as the description of features: {error}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"{path} cannot be read as the description of features: {reason}."
+        ) from None
+    return found
 
 
 def check_same_networks(pca_dir: str, features: dict[str, Any]) -> dict[str, Any] | None:

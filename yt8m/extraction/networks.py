@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
 
 from frame_models.pixels.layers import backbones
+from yt8m.base import archives
 from yt8m.base.errors import UserError
 from yt8m.extraction import inception_graph, vggish
 from yt8m.extraction.feature_settings import GRAPH, IMAGENET, NO_WEIGHTS, FeatureSettings
 
+# By which a video's frames are counted and its sound is placed; 0.1.0 had others, and no number.
+_FRAME_RULES = 2
 Network = Callable[[np.ndarray], np.ndarray]
 
 
@@ -69,6 +73,8 @@ def frame_model(settings: FeatureSettings) -> keras.Model:
     images = keras.Input((*size, 3), dtype="uint8", name="images")
     weights = None if settings.weights == NO_WEIGHTS else settings.weights
     try:
+        if weights not in (None, IMAGENET) and os.path.isfile(weights):
+            archives.check_if_zipped(weights)
         x = backbones.add_backbone(
             keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images),
             settings.backbone,
@@ -103,6 +109,7 @@ def describe(settings: FeatureSettings, networks: Networks) -> dict:
         "image_size": settings.image_size,
         "weights": digests["weights"],
         "frames_per_second": settings.frames_per_second,
+        "frame_rules": _FRAME_RULES,
         "max_frames": settings.max_frames,
         "audio": audio if networks.audio is not None else None,
     }

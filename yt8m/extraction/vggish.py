@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import zipfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from yt8m.base import archives
 from yt8m.base.errors import UserError, first_line
 from yt8m.extraction import log_mel
 
@@ -71,6 +71,7 @@ def fill(model: keras.Model, path: str) -> None:
     _check_exists(path)
     try:
         if path.endswith(_HDF5):
+            archives.check_if_zipped(path)
             model.load_weights(path)
         else:
             _fill_from_checkpoint(model, path)
@@ -122,9 +123,9 @@ def load_projection(path: str) -> Projection:
     """
     names = ("pca_eigen_vectors", "pca_means")
     try:
-        with np.load(path) as file:
-            vectors, means = (np.asarray(file[name], np.float64) for name in names)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        held = archives.read_arrays(path, names)
+        vectors, means = (np.asarray(values, np.float64) for values in held)
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f"{path} cannot be read as vggish_pca_params.npz, which has {' and '.join(names)}: "
             f"{str(error).rstrip('.')}."
@@ -150,11 +151,9 @@ def _fill_from_checkpoint(model: keras.Model, path: str) -> None:
         for layer in model.layers
         for weight in layer.weights
     }
-    values = {name: reader.get_tensor(name) for name in places}
+    shapes = reader.get_variable_to_shape_map()
     for name, weight in places.items():
-        if values[name].shape != tuple(weight.shape):
-            raise ValueError(
-                f"{name} is {list(values[name].shape)}, not {list(weight.shape)}",
-            )
+        if shapes[name] != list(weight.shape):
+            raise ValueError(f"{name} is {shapes[name]}, not {list(weight.shape)}")
     for name, weight in places.items():
-        weight.assign(values[name])
+        weight.assign(reader.get_tensor(name))

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from yt8m.base import files
+from yt8m.base import archives, files
 from yt8m.base.errors import UserError
 
 EPSILON = 1e-4
@@ -208,8 +208,8 @@ def fit(moments: Moments, components: int) -> Whitening:
 
 def _read(path: str) -> np.ndarray:
     try:
-        values = np.asarray(np.load(path), np.float32)
-    except (OSError, ValueError, TypeError, EOFError) as error:
+        values = np.asarray(archives.read_npy(path), np.float32)
+    except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise UserError(
             f"{path} cannot be read: {reason}. --pca_dir needs {', '.join(sorted(FILES))}."

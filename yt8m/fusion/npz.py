@@ -7,13 +7,11 @@ import zipfile
 
 import numpy as np
 
+from yt8m.base import archives
+
 # What a ZIP file has before the name of a member (APPNOTE 4.3.7); its last two fields are the
 # lengths of that name and of an extra field, which follow it.
 _HEADER = struct.Struct("<26xHH")
-_HEADER_READERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 def map_array(path: str, archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -27,22 +25,19 @@ def map_array(path: str, archive: zipfile.ZipFile, name: str) -> np.ndarray:
         name: of the array's member, such as `scores.npy`.
 
     Raises:
-        KeyError: there is no such member.
-        ValueError: it is no array.
+        ValueError: there is no such member, or it is no array.
     """
-    info = archive.getinfo(name)
-    with archive.open(info) as member:
-        read_header = _HEADER_READERS.get(np.lib.format.read_magic(member))
-        if info.compress_type == zipfile.ZIP_STORED and read_header is not None:
-            shape, fortran, dtype = read_header(member)
+    if name in archive.namelist() and archive.getinfo(name).compress_type == zipfile.ZIP_STORED:
+        info = archive.getinfo(name)
+        with archive.open(info) as member:
+            shape, by_columns, dtype = archives.read_header(archive, name, member)
             length = member.tell()
             member.seek(0)
             offset = _offset(path, info, member.read(length))
-            if offset is not None and not dtype.hasobject:
-                order = "F" if fortran else "C"
-                return np.memmap(path, dtype, "r", offset + length, shape, order)
-        member.seek(0)
-        return np.lib.format.read_array(member, allow_pickle=False)
+        if offset is not None:
+            order = "F" if by_columns else "C"
+            return np.memmap(path, dtype, "r", offset + length, shape, order)
+    return archives.read_array(archive, name)
 
 
 def _offset(path: str, info: zipfile.ZipInfo, beginning: bytes) -> int | None:

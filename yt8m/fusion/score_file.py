@@ -19,13 +19,12 @@ import os
 import shutil
 import types
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
-from yt8m.base import files
+from yt8m.base import archives, files
 from yt8m.base.errors import UserError, first_line
 from yt8m.fusion import npz
 from yt8m.metrics.inputs import as_probabilities
@@ -291,13 +290,14 @@ def read(path: str) -> ViewScores:
         UserError: it is not there, is damaged, or holds something else.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with archives.opened(path) as archive:
             damaged = archive.testzip()
             if damaged:
-                raise zipfile.BadZipFile(f"{damaged} is damaged")
+                raise ValueError(f"{damaged} is damaged")
             stored = npz.map_array(path, archive, _SCORES)
-        with np.load(path) as held:
-            ids, labels, classes = (held[field] for field in _FIELDS)
+            ids, labels, classes = (
+                archives.read_array(archive, f"{field}.npy") for field in _FIELDS
+            )
         _check(ids, labels, stored, classes)
         clips, crops = (tuple(range(count)) for count in stored.shape[1:3])
         views = ViewScores(
@@ -308,7 +308,7 @@ def read(path: str) -> ViewScores:
         raise UserError(f"There is no file of scores {path}. Check the name.") from None
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except (ValueError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+    except ValueError as error:
         reason = first_line(error).rstrip(".")
         raise UserError(
             f"{path} is damaged, or is no file of the scores of views: {reason}. Evaluate again to "

@@ -22,9 +22,10 @@ MEMBERS = "members"
 MEMBER_WEIGHTS = "member_weights"
 NORMALIZE = ("l2", "rms", "none")
 _INPUTS_OF_KIND = {"frame": ("frames", "mask"), "video": ("features",)}
-# Settings that say how often a part of a model is stacked, or stands beside itself.
-_REPEATED = ("blocks", "layers", "members")
-_MOST_REPEATED = 200
+# Settings that say how often a part of a model is stacked or stands beside itself, and those that
+# count frames: with more, a model takes for ever to build, or builds and cannot be computed.
+_MOST = dict.fromkeys(("blocks", "layers", "members"), 200)
+_MOST |= dict.fromkeys(("num_frames", "stride", "window"), 100_000)
 # What a stored byte of raw video stands for: the byte that is 0, and how far from it 1 is.
 _BYTES = {"pixels": (127.5, 127.5), "flow": (128.0, 127.0)}
 
@@ -80,17 +81,14 @@ def build(
 
 
 def _check_settings(spec: Spec):
-    """Fails where a setting is out of range that builds, and then never ends or never learns.
-
-    To stack a billion layers takes for ever, and Keras allows to drop all.
-    """
+    """Fails where a setting is out of range; Keras allows to drop all, and nothing is learnt."""
     for name, value in spec.settings.items():
         for inner in value if isinstance(value, tuple) else (value,):
             if isinstance(inner, Spec):
                 _check_settings(inner)
-        if name in _REPEATED and value > _MOST_REPEATED:
+        if name in _MOST and value is not None and value > _MOST[name]:
             raise UserError(
-                f"{name} of {spec.name} must be at most {_MOST_REPEATED}. Received: {name}={value}."
+                f"{name} of {spec.name} must be at most {_MOST[name]}. Received: {name}={value}."
             )
         if name.endswith("dropout") and not 0 <= value < 1:
             raise UserError(

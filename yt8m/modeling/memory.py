@@ -53,7 +53,7 @@ def weights_checked() -> Iterator[None]:
             )
         return original(layer, shape, *args, **settings)
 
-    with _wrapped(keras.layers.Layer, "add_weight", add_weight):
+    with wrapped(keras.layers.Layer, "add_weight", add_weight):
         yield
 
 
@@ -84,7 +84,7 @@ def training_checked(model: keras.Model) -> Iterator[None]:
             )
         return original(optimizer, reference_variable, *args, **settings)
 
-    with _wrapped(keras.optimizers.Optimizer, "add_variable_from_reference", add_variable):
+    with wrapped(keras.optimizers.Optimizer, "add_variable_from_reference", add_variable):
         yield
 
 
@@ -132,8 +132,8 @@ class _Account:
 
 
 @contextlib.contextmanager
-def _wrapped(cls: type, name: str, around: Callable) -> Iterator[None]:
-    """Inside, a method is called as `around(method, self, ...)`."""
+def wrapped(cls: type, name: str, around: Callable) -> Iterator[None]:
+    """Inside, a method of a class is called as `around(method, self, ...)`."""
     own = cls.__dict__.get(name)
     original = getattr(cls, name)
     wrapper = functools.wraps(original)(

@@ -77,8 +77,9 @@ def _rounded_copy(train_dir: str, path: str) -> str:
             zipfile.ZipFile(saved) as source,
             zipfile.ZipFile(path, "w") as target,
         ):
+            kept = {_METADATA} & set(original.namelist())  # Keras reads a model without it, too.
             for name in sorted(source.namelist()):
-                data = (original if name == _METADATA else source).read(name)
+                data = (original if name in kept else source).read(name)
                 target.writestr(zipfile.ZipInfo(name, _NO_TIME), data)
     return path
 

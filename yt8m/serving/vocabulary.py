@@ -7,6 +7,7 @@ import re
 
 from absl import logging
 
+from yt8m.base import text_files
 from yt8m.base.errors import UserError
 
 _INDEX = ("Index", "index")
@@ -34,8 +35,8 @@ def read(path: str, num_classes: int) -> list[str]:
     """
     names: dict[int, str] = {}
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
+        with text_files.opened(path) as file:
+            rows = csv.DictReader(text_files.lines(path, file), strict=True)
             columns = _columns(path, rows.fieldnames or [])
             for row in rows:
                 where = f"{path}, line {rows.line_num},"
@@ -77,7 +78,10 @@ def _parse(
 ) -> tuple[int, str]:
     index, name, entity = (row.get(column) if column else None for column in columns)
     if name is None or index is None or not re.fullmatch("[0-9]{1,9}", index.strip()):
-        raise UserError(f"{where} must hold a class number and a name. Received: {index!r}.")
+        shown = None if index is None else index[:80]
+        raise UserError(f"{where} must hold a class number and a name. Received: {shown!r}.")
+    if "\0" in name + (entity or ""):
+        raise UserError(f"{where} names class {int(index)} with a byte of 0. Leave it out.")
     if int(index) >= num_classes:
         raise UserError(
             f"{where} names class {int(index)}, but the run has the classes 0 to "

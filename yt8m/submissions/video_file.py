@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 import numpy as np
 
+from yt8m.base import text_files
 from yt8m.base.errors import UserError
 
 HEADER = "VideoId,LabelConfidencePairs"
 # 100,000 segments of a class are about a megabyte, which is more than csv takes by itself.
-_LONGEST_FIELD = 1 << 30
+_LONGEST_LINE = 1 << 28
 
 
 def format_rows(ids: Iterable[str], classes: np.ndarray, scores: np.ndarray) -> Iterator[str]:
@@ -45,7 +47,7 @@ def read_rows(path: str, num_classes: int) -> Iterator[tuple[str, list[int], lis
     """Reads a submission.
 
     Args:
-        path: the file.
+        path: the file, which may be compressed with gzip.
         num_classes: the size of the vocabulary.
 
     Yields:
@@ -62,8 +64,10 @@ def read_header(path: str) -> str:
     """The first line of a CSV file, without quotes and line end; the kind of a submission.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or only once.
     """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise UserError(f"{path} is a pipe or a device, which is not read twice. Name a file.")
     with _opened(path) as file:
         return ",".join(next(csv.reader([file.readline(len(HEADER) + 80).strip()]), []))
 
@@ -81,9 +85,9 @@ def read_lines(path: str, header: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         UserError: the file cannot be read, or has another header.
     """
-    csv.field_size_limit(_LONGEST_FIELD)
+    csv.field_size_limit(_LONGEST_LINE)
     with _opened(path) as file:
-        rows = csv.reader(file)
+        rows = csv.reader(text_files.lines(path, file, _LONGEST_LINE))
         received = ",".join(next(rows, []))
         if received != header:
             raise UserError(
@@ -97,10 +101,7 @@ def read_lines(path: str, header: str) -> Iterator[tuple[int, list[str]]]:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[TextIO]:
-    with (
-        reading(path),
-        open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
-    ):
+    with reading(path), text_files.opened(path, errors="surrogateescape") as file:
         yield file
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ from absl import logging
 from keras import ops
 
 from yt8m import runs
-from yt8m.base import files
+from yt8m.base import archives, files
 from yt8m.modeling import keras_model
 from yt8m.training.trainer import Trainer
 
@@ -57,9 +56,8 @@ class History:
         """
         path = self._path(step)
         try:
-            with open(path, "rb") as stored, np.load(stored) as file:
-                held = [file[f"w{i}"] for i in range(len(values))]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            held = archives.read_arrays(path, [f"w{i}" for i in range(len(values))])
+        except (OSError, ValueError) as error:
             logging.warning("%s cannot be read, and is left out of the mean: %s", path, error)
             return False
         for i, value in enumerate(held):

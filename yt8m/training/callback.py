@@ -15,14 +15,13 @@ from absl import logging
 from keras import ops
 
 from yt8m import runs
-from yt8m.base import interruption
+from yt8m.base import interruption, json_files
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.reader import Reader
 from yt8m.training import averages, checkpoints
 
 _LOG_STEPS = 10
-_MOST_STEPS = 2**53  # More can be of a damaged file alone.
 # Metrics that an evaluation is reported by, of those that it has, and their names.
 REPORTED = {
     "map_at_k": "MAP@K",
@@ -58,25 +57,23 @@ class Position:
     watched: str = ""
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Position:
-        """Of what a checkpoint holds, which may be damaged.
+    def from_json(cls, data: dict[str, Any]) -> Position:
+        """The position that a dictionary of its fields is.
 
         Raises:
-            ValueError: it is no position.
+            ValueError: it is none.
         """
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        for name in ("epoch", "step_in_epoch", "step"):
-            if name not in state:
-                raise ValueError(f"it has no {name}")
-        for name, value in state.items():
-            if name not in fields:
-                raise ValueError(f"it has {name!r}, which is unknown")
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            is_count = is_number and isinstance(value, int) and 0 <= value < _MOST_STEPS
-            fits = {"best": value is None or is_number, "watched": isinstance(value, str)}
-            if not fits.get(name, is_count):
-                raise ValueError(f"its {name} cannot be {value!r}")
-        return cls(**state)
+        counts = ("epoch", "step_in_epoch", "step", "best_step", "saved_step")
+        best = data.get("best")
+        kinds = dict.fromkeys(counts, int) | {"best": type(best), "watched": str}
+        optional = ("best", "best_step", "saved_step", "watched")
+        json_files.check_fields("the position", data, kinds, optional)
+        if type(best) not in (type(None), float, int) or best != best:
+            raise ValueError(f"best must be a number or null, not {json_files.kind(best)}")
+        wrong = next((name for name in counts if data.get(name, 0) < 0), None)
+        if wrong:
+            raise ValueError(f"{wrong} must not be negative: {data[wrong]}")
+        return cls(**data)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import errno
 import gc
-import json
 import math
 import os
 import re
 import shutil
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 from absl import logging
 
 from yt8m import runs
-from yt8m.base import files
+from yt8m.base import files, json_files
 from yt8m.base.errors import UserError, first_line
 
+State = TypeVar("State")
 _WEIGHTS = "state.weights.h5"
 _STATE = "state.json"
 _RANDOM = "random_generators"
 _ITEM_BYTES = 4
 _FRAME_BYTES = 4096  # Of HDF5, around an array.
 _ERRNO = re.compile(r"errno = (\d+)")  # As HDF5 tells of the system's error.
-# What Python, Keras and HDF5 say of damaged files; a RecursionError is a RuntimeError.
-_DAMAGED = (
-    *(OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
-    *(RuntimeError, EOFError),
-)
-_State = TypeVar("_State")
 
 
 def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> None:
@@ -58,8 +52,8 @@ def save(train_dir: str, trainer: keras.Model, state: dict, keep: int = 2) -> No
 
 
 def restore(
-    train_dir: str, trainer: keras.Model, make: Callable[[dict], _State] = dict
-) -> _State | None:
+    train_dir: str, trainer: keras.Model, parse: Callable[[dict[str, Any]], State] = dict
+) -> State | None:
     """Loads the last checkpoint into the trainer.
 
     Where it cannot be read, a warning names it, and the checkpoint before it is taken.
@@ -67,11 +61,11 @@ def restore(
     Args:
         train_dir: the run.
         trainer: the compiled model that trains.
-        make: makes what is returned of the `state` that `save` was given; raises ValueError where
-            that is damaged.
+        parse: from the `state` that `save` was given to what is returned; raises ValueError where
+            it is none.
 
     Returns:
-        What `make` makes; None if there is no checkpoint.
+        The parsed state; None if there is no checkpoint.
 
     Raises:
         UserError: there are checkpoints, but none can be read.
@@ -79,8 +73,8 @@ def restore(
     checkpoints = _list(train_dir)
     for checkpoint in reversed(checkpoints):
         try:
-            return _restore(checkpoint, trainer, make)
-        except _DAMAGED as error:
+            return parse(_restore(checkpoint, trainer))
+        except Exception as error:  # noqa: BLE001  Keras, HDF5 and NumPy raise many kinds.
             logging.warning("The checkpoint %s cannot be read: %s", checkpoint, first_line(error))
     if checkpoints:
         raise UserError(
@@ -98,18 +92,22 @@ def exists(train_dir: str) -> bool:
 def last_step(train_dir: str) -> int | None:
     """The step of the last checkpoint; None without one."""
     checkpoints = _list(train_dir)
-    return int(os.path.basename(checkpoints[-1]).removeprefix("step-")) if checkpoints else None
+    return _step(checkpoints[-1]) if checkpoints else None
 
 
-def _restore(checkpoint: str, trainer: keras.Model, make: Callable[[dict], _State]) -> _State:
-    with open(os.path.join(checkpoint, _STATE), encoding="utf-8") as file:
-        state = json.load(file)
-    random = state.pop(_RANDOM)
-    made = make(state)
+def _step(checkpoint: str) -> int:
+    return int(os.path.basename(checkpoint).removeprefix("step-"))
+
+
+def _restore(checkpoint: str, trainer: keras.Model) -> dict:
+    state = json_files.read_object(os.path.join(checkpoint, _STATE))
+    if state.get("step") != _step(checkpoint):
+        raise ValueError(f"its {_STATE} is of step {state.get('step')!r:.40}")
+    random = [np.array(value, "uint32") for value in state.pop(_RANDOM)]
     trainer.load_weights(os.path.join(checkpoint, _WEIGHTS))
     for variable, value in zip(_generators(trainer), random, strict=True):
-        variable.assign(np.array(value, "uint32"))
-    return made
+        variable.assign(value)
+    return state
 
 
 def _write_weights(trainer: keras.Model, path: str) -> None:

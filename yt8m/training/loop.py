@@ -79,7 +79,7 @@ def train(
 
 def _resume(train_dir: str, trainer: Trainer, watched: str) -> Position:
     """Restores the last checkpoint and says where it is; the beginning if there is none."""
-    position = checkpoints.restore(train_dir, trainer, Position.from_state)
+    position = checkpoints.restore(train_dir, trainer, Position.from_json)
     if position is None:
         return Position(watched=watched)
     logging.info("Resuming after step %d, in epoch %d.", position.step, position.epoch + 1)

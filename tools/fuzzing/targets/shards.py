@@ -86,7 +86,7 @@ def _check_skip(account: Account, num_clean: int, outcome: Outcome, folder: Path
     if (folder / OUT / "run").exists():
         (path,) = (folder / OUT / "run" / "eval").glob("*[0-9].json")
         results = json.loads(path.read_text())
-        lost = sum(results["lost_bytes"].values())
+        lost = sum(results["lost"].values())
         read = None if "num_segments" in results else results.get("num_examples")
         return _check_lost(account, lost, None) + _check_number(account, num_clean, read)
     said = _LOST.findall(outcome.stderr)

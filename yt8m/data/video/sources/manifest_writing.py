@@ -52,6 +52,7 @@ def _relative(path: str, folder: str) -> str:
         relative = os.path.relpath(path, folder)
     except ValueError:  # Another drive.
         return path
-    # Behind a link, the folder above is another one.
-    is_there = os.path.exists(os.path.join(folder, relative)) or not os.path.exists(path)
+    # Behind a link, the folder above is another one. The manifest's may not be there yet.
+    found = os.path.realpath(os.path.join(folder, relative))
+    is_there = os.path.exists(found) or not os.path.exists(path)
     return relative if is_there and not relative.startswith("~") else path
