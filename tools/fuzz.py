@@ -56,11 +56,11 @@ def main() -> None:
             for _ in range(args.processes or os.cpu_count() or 1)
         ]
         failures_dir = Path(args.failures_dir).absolute() if args.failures_dir else None
+        stack.callback(report.print_table, counts, skipped)  # Also of a campaign that is stopped.
         progress = stack.enter_context(ProgressReport("Fuzzing", len(inputs), "inputs"))
         for result in campaign.run(TARGETS, inputs, runners, folder, failures_dir):
             counts.add(result)
             progress.advance(1)
-    report.print_table(counts, skipped)
     if args.output_file:
         files.write_json(args.output_file, counts.as_json())
     if counts.failures:

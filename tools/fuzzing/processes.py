@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tools.fuzzing.case import Case
 from tools.fuzzing.server import EXIT
+from yt8m.base.errors import UserError
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,7 +84,10 @@ class Processes:
             "environment": {"TMPDIR": str(scratch)},
         }
         print(json.dumps(asked | self._limits), file=self._server.stdin, flush=True)
-        answer = json.loads(self._server.stdout.readline())
+        line = self._server.stdout.readline()
+        if not line:
+            raise UserError("The server of the processes has ended. Start again.")
+        answer = json.loads(line)
         texts = [
             (folder / name).read_text(encoding="utf-8", errors="replace")
             for name in ("stdout.txt", "stderr.txt")

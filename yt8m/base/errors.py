@@ -1,6 +1,7 @@
 """The error a user can mend: jobs print it as one sentence, without a traceback."""
 
 import re
+import unicodedata
 
 
 class UserError(Exception):
@@ -20,3 +21,17 @@ def first_line(error: BaseException) -> str:
     if isinstance(error, KeyError) and error.args:
         text = str(error.args[0])  # Its `str` has quotes around it.
     return (text.strip().splitlines() or [type(error).__name__])[0]
+
+
+def on_one_line(text: str) -> str:
+    r"""The text without line ends and control characters, each as an escape in its place.
+
+    A sentence quotes what was received, which may be anything.
+
+    >>> print(on_one_line("The column 'a\x0bb' is unknown."))
+    The column 'a\x0bb' is unknown.
+    """
+    odd = ("Cc", "Zl", "Zp")
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in odd else c for c in text
+    )
