@@ -59,7 +59,10 @@ def _make_damaged(dice: Dice, folder: Path, samples: Samples, kind: str) -> Case
     mode = pick(dice, ["skip", "skip", "fail"])
     pattern = f"{IN}/*.tfrecord"
     flags = {"on_corrupt_shard": mode, "batch_size": 8}
-    if chance(dice, 0.5):
+    job = pick(dice, ["inference", "inference", "eval", "eval", "train"])
+    if job == "train":  # It reads as far as it needs to, so that it has no account to give.
+        return reading_jobs.training(samples, kind, pattern, on_corrupt_shard=mode)
+    if job == "inference":
         case = reading_jobs.inference(samples, kind, pattern, **flags)
     else:
         case = reading_jobs.evaluation(samples, kind, folder, pattern, **flags)
