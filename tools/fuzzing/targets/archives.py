@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -22,7 +21,8 @@ def _make_teacher(dice: Dice, folder: Path, samples: Samples) -> Case:
 
 def _make_scores(dice: Dice, folder: Path, samples: Samples) -> Case:
     valid = samples.scores().read_bytes()
-    (folder / IN / "fit.npz").write_bytes(samples.scores("w").read_bytes())
+    for name in ("fit_a.npz", "fit_b.npz"):
+        (folder / IN / name).write_bytes(samples.scores("w").read_bytes())
     (folder / IN / "a.npz").write_bytes(zips.damaged_zip(dice, valid))
     (folder / IN / "b.npz").write_bytes(valid)
     flags = {
@@ -31,7 +31,7 @@ def _make_scores(dice: Dice, folder: Path, samples: Samples) -> Case:
     if chance(dice, 0.3):
         flags["num_clips"] = pick(dice, [1, 2])
     if chance(dice, 0.3):
-        flags |= {"method": "svm", "fit_scores": re.sub("[ab].npz", "fit.npz", flags["scores"])}
+        flags |= {"method": "svm", "fit_scores": flags["scores"].replace(f"{IN}/", f"{IN}/fit_")}
     if ";" not in flags["scores"]:
         flags["output_file"] = f"{OUT}/fused.npz"
     return Case("yt8m.late_fusion", flags | {"results_file": f"{OUT}/results.json"})

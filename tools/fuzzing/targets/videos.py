@@ -20,7 +20,7 @@ def _job(dice: Dice, folder: Path, samples: Samples) -> Case:
         "num_workers": 0,
         "on_corrupt_shard": pick(dice, ["skip", "skip", "fail"]),
     }
-    pattern = f"{IN}/clips.csv" + pick(dice, ["", "#test"])
+    pattern = f"{IN}/clips.csv" + pick(dice, ["#test", "#test", "#train"])
     if chance(dice, 0.5):
         reading_jobs.copy_run(samples.clip_run(), folder / OUT / "run")
         given = {"train_dir": f"{OUT}/run", "eval_data_pattern": pattern}
