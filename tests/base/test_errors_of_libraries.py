@@ -35,3 +35,8 @@ def test_the_first_line_of_an_error_is_taken(error, expected):
 def test_a_sentence_is_one_line_whatever_it_quotes(text, shown):
     assert on_one_line(text) == shown
     assert len(on_one_line(text).splitlines()) == 1
+
+
+def test_of_a_long_line_the_beginning_is_said():
+    assert first_line(ValueError("x" * 1000)) == "x" * 1000
+    assert first_line(ValueError("x" * 5000)) == "x" * 1000 + " ..."

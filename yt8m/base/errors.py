@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+_LONGEST = 1000  # Characters of what a library says.
+
 
 class UserError(Exception):
     """Bad input, a bad setting or a missing file: what, where, what was received, what to do."""
@@ -20,7 +22,9 @@ def first_line(error: BaseException) -> str:
     text = re.sub(r"^\{\{function_node [^}]*\}\} ", "", text)
     if isinstance(error, KeyError) and error.args:
         text = str(error.args[0])  # Its `str` has quotes around it.
-    return (text.strip().splitlines() or [type(error).__name__])[0]
+    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    # Some quote the bytes of a damaged file.
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 def on_one_line(text: str) -> str:
