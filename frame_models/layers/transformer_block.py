@@ -73,8 +73,9 @@ class TransformerBlock(FrameLayer):
         self.attention_norm = keras.layers.LayerNormalization(
             epsilon=EPSILON, name="attention_norm", **own
         )
+        exact = {"dtype": "float32"} if _lacks_float16(self.compute_dtype) else own
         self.attention = keras.layers.MultiHeadAttention(
-            self.heads, size // self.heads, use_bias=False, name="attention", **own
+            self.heads, size // self.heads, use_bias=False, name="attention", **exact
         )
         self.mlp_norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="mlp_norm", **own)
         self.widen = keras.layers.Dense(size * self.mlp_ratio, "gelu", name="widen", **own)
@@ -91,6 +92,7 @@ class TransformerBlock(FrameLayer):
         seen = self.attention(
             normed[:, :num_queries], normed, attention_mask=_allowed(mask), training=training
         )
+        seen = ops.cast(seen, self.compute_dtype)
         x = inputs[:, :num_queries] + self.drop(seen, training=training)
         wide = self.drop(self.widen(self.mlp_norm(x)), training=training)
         return x + self.drop(self.narrow(wide), training=training)
@@ -114,6 +116,13 @@ class TransformerBlock(FrameLayer):
     def compute_output_shape(self, input_shape, num_queries: int | None = None):
         """Keeps the shape, without the vectors that are left out."""
         return (input_shape[0], num_queries or input_shape[1], input_shape[2])
+
+
+def _lacks_float16(dtype: str) -> bool:
+    """Whether attention must be computed in float32: JAX's CPU has no such product in float16."""
+    if dtype != "float16" or keras.config.backend() != "jax":
+        return False
+    return all(device.startswith("cpu") for device in keras.distribution.list_devices())
 
 
 def _allowed(mask):
