@@ -244,3 +244,14 @@ def test_reads_only_the_beginning_of_an_undamaged_shard(tmp_path):
 def test_the_goldens_are_recognised(golden_shard):
     assert detect([golden_shard("reader_video")]) == KINDS["video-level"][1]
     assert np.all([feature.dtype == "float32" for feature in KINDS["video-level"][1].features])
+
+
+def test_of_many_or_long_keys_an_error_shows_the_beginning(tmp_path):
+    record = example(**{"k" * 3000: [1]}, **{f"key{number:03d}": [1] for number in range(100)})
+    with pytest.raises(UserError) as error:
+        detect([write(tmp_path / "a.tfrecord", [record])])
+    assert "Received the keys: key000, key001, " in str(error.value)
+    assert str(error.value).endswith("key019, and 81 more.")
+    record = example(**{"k" * 3000: [1]})
+    with pytest.raises(UserError, match="the keys: k{60}[.]{4}$"):
+        detect([write(tmp_path / "b.tfrecord", [record])])

@@ -92,7 +92,7 @@ def _output(texts: list[str]) -> Iterator[None]:
             sys.stderr.flush()
             for file in files:
                 file.seek(0)
-                texts.append(file.read().decode())
+                texts.append(file.read().decode(errors="replace"))
 
 
 @contextlib.contextmanager

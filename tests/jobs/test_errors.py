@@ -285,3 +285,16 @@ def test_nan_in_the_records_is_not_blamed_on_the_model(shards, tmp_path):
 def test_an_output_on_a_bucket(run_dir, shards):
     flags = {"train_dir": run_dir, "input_data_pattern": shards / "frame" / "validate*.tfrecord"}
     expect_error("yt8m.inference", "local file", output_file="gs://bucket/out.csv", **flags)
+
+
+def test_a_sentence_that_quotes_line_ends_is_one_line(tmp_path):
+    (tmp_path / "clips.csv").write_bytes(b"path,label,group,a\x0bb\na.mp4,x,g,y\n")
+    result = run_job(
+        "yt8m.make_manifest",
+        input_manifest=tmp_path / "clips.csv",
+        output_file=tmp_path / "new.csv",
+        splits="a:1",
+    )
+    (line,) = (line for line in result.stderr.splitlines() if "unknown column" in line)
+    assert line.startswith("ERROR: ") and ": a\\x0bb." in line and line.endswith(".")
+    assert result.returncode == 1

@@ -115,6 +115,13 @@ def test_short_names_are_unique():
         ("m" * 5000, ["No model is called 'mmmm"]),
         ("mlp(activation='" + "y" * 5000 + "', gating='" + "y" * 5000 + "')", ["gating of mlp"]),
         ("moe\0", ["moe\\x00"]),
+        *(
+            (
+                f"moe(l2={value})",
+                [f"numbers, strings, tuples, True, False, None or specs. Received: {value}"],
+            )
+            for value in ("...", "b'x'", "1j", "{1: 2}", "{1}", "1 + 2", "lambda: 0")
+        ),
         ("mlp(activation='\ud800')", ["text in UTF-8"]),
     ],
 )

@@ -1,6 +1,7 @@
 """Optimizers by name, per-variable clipping, and the schedule to the last step."""
 
 import inspect
+import math
 
 import keras
 import numpy as np
@@ -138,12 +139,26 @@ def test_zero_switches_off():
             {"name": "adam", "ema_momentum": 1.0},
             "ema_momentum must be in [0, 1). Received: ema_momentum=1.0.",
         ),
+        (
+            {"name": "nadam", "weight_decay": "x"},
+            "weight_decay of Nadam must be a finite number. Received: weight_decay='x'.",
+        ),
+        ({"name": "adam", "beta_1": None}, "must be a finite number. Received: beta_1=None."),
+        ({"name": "adam", "beta_1": True}, "must be a finite number. Received: beta_1=True."),
+        ({"name": "adam", "epsilon": math.inf}, "must be a finite number. Received: epsilon=inf."),
+        ({"name": "adam", "amsgrad": 1}, "must be True or False. Received: amsgrad=1."),
+        ({"name": "muon", "exclude_layers": (1,)}, "must be a tuple of names. Received: exclude"),
     ],
 )
 def test_an_optimizer_that_cannot_be_made_is_refused(arguments, message):
     with pytest.raises(ValueError) as error:
         optimizers.get(learning_rate=0.1, **arguments)
     assert message in str(error.value)
+
+
+def test_what_has_no_default_may_be_given_or_left_out():
+    optimizers.get("adam", 0.1, weight_decay=None, global_clipnorm=1, amsgrad=True)
+    optimizers.get("muon", 0.1, exclude_layers=("dense",))
 
 
 def steps_around_stairs(decay_examples, batch_size, last):

@@ -1,6 +1,9 @@
 """The error a user can mend: jobs print it as one sentence, without a traceback."""
 
 import re
+import unicodedata
+
+_LONGEST = 1000  # Characters of what a library says.
 
 
 class UserError(Exception):
@@ -19,4 +22,20 @@ def first_line(error: BaseException) -> str:
     text = re.sub(r"^\{\{function_node [^}]*\}\} ", "", text)
     if isinstance(error, KeyError) and error.args:
         text = str(error.args[0])  # Its `str` has quotes around it.
-    return (text.strip().splitlines() or [type(error).__name__])[0]
+    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    # Some quote the bytes of a damaged file.
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+
+
+def on_one_line(text: str) -> str:
+    r"""The text without line ends and control characters, each as an escape in its place.
+
+    A sentence quotes what was received, which may be anything.
+
+    >>> print(on_one_line("The column 'a\x0bb' is unknown."))
+    The column 'a\x0bb' is unknown.
+    """
+    odd = ("Cc", "Zl", "Zp")
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in odd else c for c in text
+    )

@@ -20,7 +20,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from yt8m.base import interruption
-from yt8m.base.errors import UserError, first_line
+from yt8m.base.errors import UserError, first_line, on_one_line
 
 # A reader that was left is waited for so long: it may be decoding a video.
 _READERS_SECONDS = 10.0
@@ -93,7 +93,7 @@ def _in_a_sentence() -> Iterator[None]:
 def _end(sentence: str) -> NoReturn:
     """Ends a job with a sentence on the error stream."""
     sys.stdout.flush()
-    print(f"ERROR: {sentence}", file=sys.stderr)
+    print(f"ERROR: {on_one_line(sentence)}", file=sys.stderr)
     sys.exit(1)
 
 

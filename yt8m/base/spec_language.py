@@ -102,10 +102,12 @@ def _convert(node: ast.expr, text: str) -> Any:
     try:
         value = ast.literal_eval(node)
     except ValueError:
+        value = ...
+    if not isinstance(value, (bool, int, float, str, type(None))):
         raise ValueError(
             f"A spec's values are numbers, strings, tuples, True, False, None or specs. "
             f"Received: {ast.unparse(node)[:_MOST_SHOWN]} in {abridged(text)}."
-        ) from None
+        )
     if isinstance(value, int) and abs(value) > _LARGEST:
         raise ValueError(f"A spec's numbers are at most 2**63. Received: {abridged(value)}.")
     return value

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from yt8m.base.errors import UserError, first_line
 from yt8m.data import tfrecord
-from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+from yt8m.data.schema import FRAME, VIDEO, Feature, Schema, shown_keys
 
 # Of YouTube-8M and AudioSet; of MediaPipe's MediaSequence, whose first two are often missing.
 ID_KEYS = ("id", "video_id", "example/id", "clip/media_id", "clip/data_path")
@@ -99,7 +99,7 @@ def schema_of_record(record: bytes, path: str) -> Schema | None:
         return None
     id_key = next((key for key in ID_KEYS if key in context), None)
     if not features or id_key is None:
-        keys = ", ".join(sorted([*context, *lists])) or "none"
+        keys = shown_keys([*context, *lists])
         raise UserError(
             f"The first record of {path} is of no known kind: it needs an id "
             f"({' or '.join(ID_KEYS)}) and features. Received the keys: {keys}."

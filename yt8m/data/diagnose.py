@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from yt8m.base.errors import UserError, first_line
 from yt8m.data.ids import shown
-from yt8m.data.schema import FRAME, Feature, Schema
+from yt8m.data.schema import FRAME, Feature, Schema, shown_keys
 
 if TYPE_CHECKING:
     from yt8m.data.reader import Reader
@@ -87,7 +87,7 @@ def problem(record: bytes, reader: Reader) -> str | None:
         return f"is no tf.Example or tf.SequenceExample: {error}."
     context = example.context.feature
     held = example.feature_lists.feature_list if schema.kind == FRAME else context
-    keys = ", ".join(sorted([*context, *example.feature_lists.feature_list])) or "none"
+    keys = shown_keys([*context, *example.feature_lists.feature_list])
     if schema.id_key not in context:
         return f"has no {schema.id_key}. Its keys: {keys}."
     name = shown(b"".join(context[schema.id_key].bytes_list.value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from yt8m.base import json_files
 from yt8m.base.errors import UserError
@@ -10,6 +11,20 @@ from yt8m.base.errors import UserError
 VIDEO = "video"
 FRAME = "frame"
 DTYPES = ("uint8", "float32")
+_MOST_KEYS, _LONGEST_KEY = 20, 60  # In a sentence; a damaged record may have any.
+
+
+def shown_keys(keys: Iterable[str]) -> str:
+    """The keys of a record, as an error lists them.
+
+    Example:
+        >>> shown_keys(["labels", "id"])
+        'id, labels'
+    """
+    names = sorted(keys)
+    cut = [n if len(n) <= _LONGEST_KEY else f"{n[:_LONGEST_KEY]}..." for n in names[:_MOST_KEYS]]
+    more = [f"and {len(names) - _MOST_KEYS} more"] if len(names) > _MOST_KEYS else []
+    return ", ".join(cut + more) or "none"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 import inspect
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 
 from yt8m.base.catalogue import Catalogue
-from yt8m.base.spec_language import Call
+from yt8m.base.spec_language import Call, abridged
+from yt8m.base.spec_language import fits as fits_hint
 from yt8m.training.variable_rates import with_rates
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -115,12 +117,33 @@ def get(
     if not 0 <= ema_momentum < 1:
         raise ValueError(f"ema_momentum must be in [0, 1). Received: ema_momentum={ema_momentum}.")
     _CATALOGUE.check(cls, hyperparameters)
+    _check_values(cls, hyperparameters)
     if clip_gradient_norm:
         hyperparameters["clipnorm"] = clip_gradient_norm
     if ema_momentum:
         hyperparameters.update(use_ema=True, ema_momentum=ema_momentum)
         cls = _keeping_weights(cls)
     return with_rates(cls, rates or {})(learning_rate, **hyperparameters)
+
+
+def _check_values(cls: type, hyperparameters: Mapping[str, Any]) -> None:
+    """Raises ValueError for a value that Keras would stumble over in the first step.
+
+    What Keras has no default for is a number, too, but for the names of layers.
+    """
+    parameters = inspect.signature(cls).parameters
+    for name, value in hyperparameters.items():
+        default = parameters[name].default
+        if isinstance(default, bool):
+            fits, wanted = isinstance(value, bool), "True or False"
+        elif name == "exclude_layers":
+            fits, wanted = value is None or fits_hint(value, tuple[str, ...]), "a tuple of names"
+        else:
+            fits, wanted = fits_hint(value, float) or value is default, "a finite number"
+        if not fits:
+            raise ValueError(
+                f"{name} of {cls.__name__} must be {wanted}. Received: {name}={abridged(value)}."
+            )
 
 
 def from_spec(text: str) -> Call:
