@@ -115,7 +115,7 @@ def rows(dataset: tf.data.Dataset) -> list[list[str]]:
     return [[name.decode() for name in batch["ids"]] for batch in dataset.as_numpy_iterator()]
 
 
-@pytest.mark.parametrize("skip", [0, 1, 5, 14, 15, 20])
+@pytest.mark.parametrize("skip", [1, 14, 15])
 def test_skipping_is_dropping_the_first_batches(skip, paths):
     reader = make_reader(paths, batch_size=7)
     whole = rows(reader.shuffled(seed=4, epoch=3))

@@ -1,10 +1,14 @@
 """Layers in mixed precision, held against float32 with the same rounded inputs and weights.
 
-Prints, as JSON: name of a case -> how far what it answers and its gradients are from those of
-float32, at most, in roundings (the type's epsilon) of the largest of their root mean squares.
+Usage: mixed_precision.py FLOAT32.npz, which holds `<case>/count` and `<case>/<index>`: what a layer
+answers and its gradients. Prints, as JSON: name of a case -> how far what it answers and its
+gradients are from those of float32, at most, in roundings (the type's epsilon) of the largest of
+their root mean squares.
 """
 
 import json
+import math
+import sys
 
 import keras
 import numpy as np
@@ -73,9 +77,8 @@ def cases(width: int):
     }
 
 
-def errors(width: int) -> dict[str, float]:
-    """How far each layer is from float32, in each precision."""
-    expected = answers_and_gradients(width, "float32")
+def errors(width: int, expected: dict[str, list[np.ndarray]]) -> dict[str, float]:
+    """How far each layer is from what it answers in float32, in each precision."""
     found = {}
     for policy in EPSILON:
         received = answers_and_gradients(width, policy)
@@ -90,7 +93,9 @@ def made_of(make, shape):
     model = keras.Model(inputs, make()(inputs))
     rng = np.random.default_rng(0)
     model.set_weights([rounded(rng.uniform(0, 0.5, w.shape)) for w in model.weights])
-    return model, rounded(rng.normal(size=shape))
+    values = np.unique(rounded(np.linspace(-3, 3, 8000)))
+    count = math.prod(shape)  # Without ties, where there are enough: a maximum is at one place.
+    return model, rng.choice(values, count, replace=count > len(values)).reshape(shape)
 
 
 def error(expected, received, policy) -> float:
@@ -163,4 +168,9 @@ def _on_jax(made: dict) -> dict[str, list]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"backend": keras.config.backend()} | errors(WIDTHS[0])))
+    held = np.load(sys.argv[1])
+    in_float32 = {
+        case: [held[f"{case}/{i}"] for i in range(int(held[f"{case}/count"]))] for case in cases(1)
+    }
+    found = errors(WIDTHS[0], in_float32)
+    print(json.dumps({"backend": keras.config.backend()} | found))

@@ -22,7 +22,7 @@ LEAVING = [sys.executable, str(HELPERS / "job_that_leaves_a_reader.py")]
         ("memory", "none", 1, "ERROR: Out of memory: Unable to allocate 3.5 TiB. Choose a smaller"),
         ("disk", "none", 1, "ERROR: The disk is full: events.log. Make room and start again."),
         ("bug", "left", 1, "ZeroDivisionError"),
-        ("gpu", "left", 1, "ERROR: Out of memory: OOM when allocating tensor[9]. Choose a smaller"),
+        ("gpu", "none", 1, "ERROR: Out of memory: OOM when allocating tensor[9]. Choose a smaller"),
         ("status", "none", 1, "A message."),
         ("terminated", "left", 128 + signal.SIGTERM, ""),
         ("terminated", "kept", 128 + signal.SIGTERM, ""),

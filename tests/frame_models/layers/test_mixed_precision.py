@@ -23,11 +23,17 @@ def check(found: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("width", mixed_precision.WIDTHS)
 def test_tensorflow(width):
-    check(mixed_precision.errors(width))
+    expected = mixed_precision.answers_and_gradients(width, "float32")
+    check(mixed_precision.errors(width, expected))
 
 
-def test_jax(jax_process):
+def test_jax(jax_process, tmp_path):
+    """Held against the float32 of TensorFlow."""
+    expected = mixed_precision.answers_and_gradients(mixed_precision.WIDTHS[0], "float32")
+    held = {f"{name}/{i}": x for name, parts in expected.items() for i, x in enumerate(parts)}
+    held |= {f"{name}/count": np.array(len(parts)) for name, parts in expected.items()}
+    np.savez(tmp_path / "float32.npz", **held)
     script = (HELPERS / "mixed_precision.py").read_text()
-    found = json.loads(jax_process.run(script))
+    found = json.loads(jax_process.run(script, tmp_path / "float32.npz"))
     assert found.pop("backend") == "jax"
     check(found)
