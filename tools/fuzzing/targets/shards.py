@@ -17,6 +17,7 @@ from tools.fuzzing.processes import Outcome
 from tools.fuzzing.samples import Samples
 from tools.fuzzing.targets import reading_jobs
 
+_NOTHING = "there is nothing to measure"  # As where no rating that is left is positive.
 _NAME = "damaged.tfrecord"
 _LOST = re.compile(r"([\d,]+) byte\(s\) lost: ")
 
@@ -83,7 +84,8 @@ def _check_skip(account: Account, num_clean: int, outcome: Outcome, folder: Path
     """With --on_corrupt_shard=skip exactly what is undamaged is read, and the rest is lost."""
     readable = num_clean or any(must for _, must in account.found)
     if outcome.status:
-        return ["undamaged records were not read, for the job failed"] if readable else []
+        failed = readable and _NOTHING not in outcome.stderr
+        return ["undamaged records were not read, for the job failed"] if failed else []
     if not (num_clean or account.found):
         return ["the job ended well with nothing to read"]
     if (folder / OUT / "run").exists():
@@ -164,7 +166,8 @@ def _make_detect(dice: Dice, folder: Path, samples: Samples) -> Case:
             ],
         )
     )
-    name = pick(dice, ["first.tfrecord", "first.tfrecord.gz", "first", "no.csv", "first.pb"])
+    names = ["first.tfrecord", "first.tfrecord.gz", "first", "no.csv", "first.pb"]
+    name = names[0] if dice.is_sound else pick(dice, names)  # A CSV file names raw video.
     (folder / IN / name).write_bytes(odd)
     if chance(dice, 0.3):
         (folder / IN / "second.tfrecord").write_bytes(data)
