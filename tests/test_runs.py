@@ -4,8 +4,6 @@ import dataclasses
 import errno
 import json
 import os
-import pathlib
-import shutil
 
 import keras
 import numpy as np
@@ -19,8 +17,6 @@ from yt8m.base.errors import UserError
 from yt8m.data.video import clip_specs
 from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.modeling import keras_model, losses, specs
-from yt8m.training import checkpoints
-from yt8m.training.trainer import Trainer
 
 CONFIG = runs.RunConfig("average", FRAMES, 5, {"normalize": "l2"}, "cross_entropy", {}, {"seed": 1})
 
@@ -91,34 +87,6 @@ def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path):
         assert not path.exists()
     assert path.read_text() == "whole"
     assert os.listdir(path.parent) == ["file.txt"]
-
-
-def test_checkpoints_hold_weights_optimizer_random_state_and_position(tmp_path):
-    def trainer():
-        keras.utils.set_random_seed(3)
-        model = keras_model.build(specs.model("average(head=mlp(hidden=4))"), FRAMES, 5)
-        made = Trainer(model, 5, losses.CrossEntropy())
-        made.compile(optimizer=keras.optimizers.Adam(0.01, use_ema=True))
-        made(model.input)
-        made.optimizer.build(made.trainable_variables)
-        return made
-
-    batch, ids = frame_batch(), np.array([[0], [1], [2], [3]])
-    first = trainer()
-    assert checkpoints.restore(str(tmp_path), first) is None
-    for step in range(1, 5):
-        first.train_on_batch(batch, ids)
-        checkpoints.save(str(tmp_path), first, {"step": step, "epoch": 0})
-    assert sorted(os.listdir(tmp_path / "checkpoints")) == ["step-000000003", "step-000000004"]
-    second = trainer()
-    assert checkpoints.restore(str(tmp_path), second) == {"step": 4, "epoch": 0}
-    for _ in range(2):
-        first.train_on_batch(batch, ids)
-        second.train_on_batch(batch, ids)
-    pairs = zip(first.variables + first.optimizer.variables,
-                second.variables + second.optimizer.variables, strict=True)  # fmt: skip
-    for mine, theirs in pairs:
-        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
 def test_a_run_knows_another_run(tmp_path):
@@ -232,56 +200,6 @@ def test_a_model_without_its_configuration_is_not_adopted(tmp_path):
         runs.start(str(tmp_path), CONFIG)
     runs.start(str(tmp_path), CONFIG, start_new_model=True)
     assert os.listdir(tmp_path) == ["run.json"]
-
-
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    for step in (1, 2):
-        model.set_weights([np.full((2, 1), step), np.zeros(1)])
-        checkpoints.save(str(tmp_path), model, {"step": step})
-        checkpoints.save(str(tmp_path), model, {"step": step})  # Again, over itself.
-    folder = tmp_path / "checkpoints"
-    assert sorted(os.listdir(folder)) == ["step-000000001", "step-000000002"]
-    (folder / "step-000000002" / "state.weights.h5").write_bytes(b"cut")
-    assert checkpoints.restore(str(tmp_path), model) == {"step": 1}
-    assert model.get_weights()[0][0] == 1
-    (folder / "step-000000001" / "state.json").write_text("{")
-    with pytest.raises(UserError, match="No checkpoint in .* can be read"):
-        checkpoints.restore(str(tmp_path), model)
-
-
-def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    checkpoints.save(str(tmp_path), model, {"step": 1})
-    full = shutil.disk_usage(tmp_path)._replace(free=8000)
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "disk_usage", lambda folder: full)
-        with pytest.raises(UserError, match=r"Cannot write .*step-000000002: No space left"):
-            checkpoints.save(str(tmp_path), model, {"step": 2})
-    assert os.listdir(tmp_path / "checkpoints") == ["step-000000001"]
-    assert checkpoints.restore(str(tmp_path), model) == {"step": 1}
-
-
-@pytest.mark.parametrize("kind", [OSError, RuntimeError])
-def test_a_disk_that_becomes_full_under_a_checkpoint(kind, tmp_path, monkeypatch):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    sizes = []
-    truncate = os.truncate
-
-    def save_weights(path):
-        pathlib.Path(path).write_bytes(bytes(1000))
-        raise kind("Can't write (file write failed: time = now\n, errno = 28, error message = '')")
-
-    def truncated(path, size):
-        sizes.append((os.path.getsize(path), size))
-        truncate(path, size)
-
-    monkeypatch.setattr(model, "save_weights", save_weights)
-    monkeypatch.setattr(os, "truncate", truncated)
-    with pytest.raises(UserError, match=r"step-000000002: No space left on device\."):
-        checkpoints.save(str(tmp_path), model, {"step": 2})
-    assert sizes == [(1000, 0)], "before HDF5 writes the rest"
-    assert os.listdir(tmp_path / "checkpoints") == []
 
 
 def test_a_full_disk_is_one_sentence(tmp_path):
