@@ -9,7 +9,7 @@ from yt8m.data.read_log import FAIL, ReadLog
 
 
 class VideoLog(ReadLog):
-    """Counts clips and videos that cannot be read.
+    """Counts clips and videos that cannot be read. `lost` holds 1 for each such video.
 
     Args:
         on_corrupt_shard: `skip` warns of a video that cannot be read and goes on with the others;
