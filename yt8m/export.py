@@ -24,12 +24,12 @@ from absl import flags, logging
 from yt8m import metrics, runs
 from yt8m.base import define, files, jobs, provenance
 from yt8m.base.errors import UserError, first_line
-from yt8m.data import labels
+from yt8m.data import class_names, labels
 from yt8m.data.reader import Reader
 from yt8m.evaluation import predicting, report
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput
-from yt8m.serving import output_folder, packing, quantized_weights, saved_model, vocabulary
+from yt8m.serving import output_folder, packing, quantized_weights, saved_model
 
 CONFIG = "export.json"
 # What an export consists of: a folder that holds anything else is not replaced.
@@ -73,7 +73,7 @@ def main() -> None:
     config = runs.read_config(args.train_dir)
     names = None
     if args.vocabulary_file:
-        names = vocabulary.read(args.vocabulary_file, config.num_classes)
+        names = class_names.read(args.vocabulary_file, config.num_classes)
     elif config.takes_clips:
         names = list(config.schema.classes)
     run = runs.load(args.train_dir)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -11,12 +10,12 @@ from absl import logging
 
 from yt8m.base import files, json_files
 from yt8m.base.errors import UserError
+from yt8m.data import class_names
 from yt8m.data.video.sources.manifest import Video
 from yt8m.extraction import feature_settings, shards, whitening
 from yt8m.extraction.shards import Item
 
 DESCRIPTION = "features.json"
-VOCABULARY = "vocabulary.csv"
 # What decides the records; the rest of a description is for the reader.
 _DECIDES = {"features": dict, "classes": list, "num_shards": dict}
 
@@ -95,8 +94,7 @@ def start(folder: str, description: dict[str, Any]) -> None:
     elif old is not None and _of_values(old) != _of_values(description):
         _remove_matrices(folder)
     files.write_json(os.path.join(folder, DESCRIPTION), description)
-    with files.atomic_file(os.path.join(folder, VOCABULARY)) as file:
-        csv.writer(file).writerows([("Index", "Name"), *enumerate(description["classes"])])
+    class_names.write(os.path.join(folder, class_names.FILE), description["classes"])
 
 
 def _of_values(description: dict[str, Any]) -> tuple:

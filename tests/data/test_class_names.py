@@ -6,7 +6,7 @@ import pytest
 from paths import SHARED
 
 from yt8m.base.errors import UserError
-from yt8m.serving import vocabulary
+from yt8m.data import class_names
 
 DATA = SHARED / "data"
 
@@ -28,10 +28,10 @@ index,mid,display_name
 def read(tmp_path):
     """Reads a vocabulary of a text."""
 
-    def make(text: str | bytes, num_classes: int = 3) -> list[str]:
+    def make(text: str | bytes, num_classes: int | None = 3) -> list[str]:
         path = tmp_path / "vocabulary.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return vocabulary.read(str(path), num_classes)
+        return class_names.read(str(path), num_classes)
 
     return make
 
@@ -61,7 +61,7 @@ def test_classes_without_a_line_or_a_name(read):
         ("Index,Name\n0.5,Game\n", "line 2, .*'0.5'"),
         ("Index,Name\n\N{ARABIC-INDIC DIGIT ONE},Game\n", "line 2, must hold a class number"),
         ("Index,Name\n0\n", "line 2, must hold"),
-        ("Index,Name\n3,Game\n", "line 2, names class 3, but the run has the classes 0 to 2"),
+        ("Index,Name\n3,Game\n", "line 2, names class 3, but there are the classes 0 to 2"),
         ("Index,Name\n1,Game\n0,Car\n1,Car\n", "line 4, is the second one of class 1"),
         ('Index,Name\n0,"Game\n', "Cannot read the vocabulary"),
         (b"Index,Name\n0,\xff\xfe\n", "Cannot read the vocabulary"),
@@ -97,9 +97,9 @@ def test_a_malformed_vocabulary_is_named(text, message, read, tmp_path):
 
 def test_a_vocabulary_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.csv: No such file"):
-        vocabulary.read(str(tmp_path / "none.csv"), 3)
+        class_names.read(str(tmp_path / "none.csv"), 3)
     with pytest.raises(UserError, match="Is a directory"):
-        vocabulary.read(str(tmp_path), 3)
+        class_names.read(str(tmp_path), 3)
 
 
 def test_a_vocabulary_may_be_compressed(read):
@@ -109,16 +109,38 @@ def test_a_vocabulary_may_be_compressed(read):
 @pytest.mark.realdata
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the checkout")
 def test_real_vocabularies():
-    names = vocabulary.read(str(DATA / "vocabulary" / "vocabulary.csv"), 3862)
+    names = class_names.read(str(DATA / "vocabulary" / "vocabulary.csv"), 3862)
     assert names[:4] == ["Game", "Video game", "Vehicle", "Concert"]
     assert names[120] == "/m/0dxrf"
     assert all(names)
     segments = DATA / "vocabulary" / "segment_vocabulary_2019.csv"
-    names = vocabulary.read(str(segments), 3862)
+    names = class_names.read(str(segments), 3862)
     assert names[2:4] == ["class 2", "Concert"]
-    names = vocabulary.read(str(DATA / "audioset_frame" / "class_labels_indices.csv"), 527)
+    names = class_names.read(str(DATA / "audioset_frame" / "class_labels_indices.csv"), 527)
     assert names[0] == "Speech"
     assert names[1] == "Male speech, man speaking"
     assert len(set(names)) == 527
-    with pytest.raises(UserError, match=r"names class \d+, but the run has the classes 0 to 526"):
-        vocabulary.read(str(DATA / "vocabulary" / "vocabulary.csv"), 527)
+    with pytest.raises(UserError, match=r"names class \d+, but there are the classes 0 to 526"):
+        class_names.read(str(DATA / "vocabulary" / "vocabulary.csv"), 527)
+
+
+def test_reads_a_name_a_line(tmp_path):
+    path = tmp_path / "label_map.txt"
+    path.write_text("abseiling\nair drumming, loud\n\nzumba\n\n")
+    assert class_names.read(str(path), 4) == ["abseiling", "air drumming, loud", "class 2", "zumba"]
+    assert len(class_names.read(str(path))) == 4
+    with pytest.raises(UserError, match=r"line 4, names class 3, but there are the classes 0 to 2"):
+        class_names.read(str(path), 3)
+
+
+def test_what_is_written_is_read(tmp_path):
+    names = ["Game", 'a "b", c', "d\ne", "class 3"]
+    path = str(tmp_path / "vocabulary.csv")
+    class_names.write(path, names)
+    assert class_names.read(path, 4) == names
+    assert class_names.read(path) == names
+
+
+def test_a_class_number_without_end_is_refused(read):
+    with pytest.raises(UserError, match="names class 99999999, but classes are below 10,000,000"):
+        read("Index,Name\n99999999,Game\n", None)
