@@ -109,7 +109,8 @@ def evaluate(
     report.print_table(f"{run.config.model} on {pattern}", results)
     details = {"eval_data_pattern": pattern, "lost": reader.log.lost}
     details |= examples.details(reader, kept)
-    path = report.write(folder, name, results | details, state.per_class())
+    names = runs.read_names(train_dir, run.config)
+    path = report.write(folder, name, results | details, state.per_class(), names)
     print(f"Wrote {path}")
     if "scores_file" in details:
         print(f"Kept the scores of all clips: {details['scores_file']}")

@@ -47,7 +47,7 @@ def define_flags() -> None:
     define.path(
         "vocabulary_file",
         "CSV with the names of the classes: vocabulary.csv of YouTube-8M, or "
-        "class_labels_indices.csv of AudioSet. By default none are answered.",
+        "class_labels_indices.csv of AudioSet. By default the names that the run keeps.",
         "",
         any_bytes=True,
     )
@@ -71,11 +71,10 @@ def main() -> None:
     method = quantized_weights.FLOAT16 if args.float16 else quantized_weights.FLOAT32
     method = quantized_weights.INT8 if args.int8 else method
     config = runs.read_config(args.train_dir)
-    names = None
     if args.vocabulary_file:
         names = class_names.read(args.vocabulary_file, config.num_classes)
-    elif config.takes_clips:
-        names = list(config.schema.classes)
+    else:
+        names = runs.read_names(args.train_dir, config)
     run = runs.load(args.train_dir)
     _check_weights(run)
     reader = _open_reader(

@@ -1,4 +1,7 @@
-"""A run is a directory: run.json, model.keras, checkpoints/, logs/, eval/. Needs no TensorFlow."""
+"""A run is a directory: run.json, model.keras, vocabulary.csv, checkpoints/ and more.
+
+Needs no TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import errno
 import importlib
 import os
 import pkgutil
+from collections.abc import Sequence
 
 import keras
 
@@ -14,6 +18,7 @@ from frame_models.pixels.layers.conv3d import Conv3D
 from yt8m.base import json_files, spec_language, temporaries
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.files import atomic_path, check_local, write_json, writing
+from yt8m.data import class_names
 from yt8m.modeling import losses, model_file
 from yt8m.modeling.run_config import RunConfig
 
@@ -22,6 +27,10 @@ MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 EVAL = "eval"
+# How the features of the shards were made of videos, where that is known.
+FEATURES = "features"
+DESCRIPTION = "features.json"
+NAMES = class_names.FILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +120,52 @@ def read_config(train_dir: str) -> RunConfig:
         ) from None
 
 
+def read_names(train_dir: str, config: RunConfig) -> list[str] | None:
+    """The names of a run's classes; None where it knows none.
+
+    Args:
+        train_dir: the run.
+        config: what it is.
+
+    Raises:
+        UserError: its file of names cannot be read, or is of another vocabulary.
+    """
+    if config.takes_clips:
+        return list(config.schema.classes)
+    path = os.path.join(train_dir, NAMES)
+    return class_names.read(path, config.num_classes) if os.path.exists(path) else None
+
+
+def write_names(train_dir: str, config: RunConfig, names: Sequence[str]) -> None:
+    """Gives the classes of a run their names.
+
+    Args:
+        train_dir: the run.
+        config: what it is. The names of a run of raw video are the labels of its manifests, and
+            part of the configuration.
+        names: a name a class.
+
+    Raises:
+        UserError: two classes of a run of raw video would have one name, or it has tasks.
+    """
+    if not config.takes_clips:
+        class_names.write(os.path.join(train_dir, NAMES), names)
+        return
+    if config.schema.tasks:
+        raise UserError(
+            f"The classes of {train_dir} are called TASK/LABEL by its data sets "
+            f"({', '.join(config.schema.tasks)}). Other names would tell nothing of them apart."
+        )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"Two classes would be called {twice!r}, and a manifest could not tell them apart. "
+            "Name each class differently."
+        )
+    schema = dataclasses.replace(config.schema, classes=tuple(names))
+    write_json(os.path.join(train_dir, CONFIG), config.to_json() | {"schema": schema.to_json()})
+
+
 def has_model(train_dir: str) -> bool:
     """Whether a run has saved its model."""
     return os.path.exists(os.path.join(train_dir, MODEL))
@@ -185,7 +240,8 @@ def _delete(train_dir: str) -> None:
     """
     away: dict[str, str] = {}
     try:
-        for name in (CHECKPOINTS, LOGS, EVAL, MODEL, CONFIG):  # What says that here is a run last.
+        # What says that here is a run comes last.
+        for name in (CHECKPOINTS, LOGS, EVAL, FEATURES, NAMES, MODEL, CONFIG):
             path = os.path.join(train_dir, name)
             if os.path.lexists(path):
                 _check_deletable(path)

@@ -18,6 +18,7 @@ from yt8m.data import segment_classes
 from yt8m.data.read_log import ReadLog
 from yt8m.data.reader import Reader
 from yt8m.evaluation import report
+from yt8m.inputs import beside_shards
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs import shards as shard_inputs
 from yt8m.submissions import score_segments, segment_file, video_file
@@ -48,6 +49,14 @@ def define_flags() -> None:
         at_least=1,
     )
     define.path("results_file", "Also write the metrics, as JSON.", "", any_bytes=True)
+    define.path("classes_file", "Also write the metrics of each class, a CSV.", "", any_bytes=True)
+    define.path(
+        "vocabulary_file",
+        "CSV with the names of the classes, for --classes_file; by default a vocabulary.csv beside "
+        "the shards.",
+        "",
+        any_bytes=True,
+    )
     input_flags.define_data_flags(batch_size=_BATCH_SIZE)
 
 
@@ -59,10 +68,15 @@ def main() -> None:
         input_flags.refuse(["top_k"], "for a file of segments, where every rating counts")
     else:
         input_flags.refuse(["segment_label_ids_file"], "for a file of videos")
-    if args.results_file:
-        files.check_output_file(args.results_file)
+    for path in filter(None, (args.results_file, args.classes_file)):
+        files.check_output_file(path)
+    names = None
     paths, schema = shard_inputs.open_shards(args.eval_data_pattern)
     num_classes = args.num_classes or schema.default_num_classes()
+    if args.classes_file:
+        names = beside_shards.names(paths, num_classes, args.vocabulary_file)
+    else:
+        input_flags.refuse(["vocabulary_file"], "without --classes_file")
     settings = {"batch_size": args.batch_size, "log": ReadLog(args.on_corrupt_shard)}
     if of_segments:
         listed = segment_classes.read_if_given(args.segment_label_ids_file, num_classes)
@@ -78,6 +92,8 @@ def main() -> None:
     report.print_table(f"{args.submission_file} on {args.eval_data_pattern}", results)
     if args.results_file:
         files.write_json(args.results_file, results)
+    if args.classes_file:
+        report.write_classes(args.classes_file, state.per_class(), names)
 
 
 def _is_of_segments(path: str, expected: bool | None) -> bool:

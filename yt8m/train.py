@@ -20,9 +20,10 @@ from yt8m import runs
 from yt8m.base import define, files, interruption, jobs, spec_language
 from yt8m.base.errors import UserError, first_line
 from yt8m.data.video.sources import pattern
+from yt8m.extraction import recipe
 from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
-from yt8m.training import averages, checkpoints, loop, optimizers, shards
+from yt8m.training import averages, checkpoints, loop, optimizers, shards, training_data
 from yt8m.training import devices as devices_lib
 from yt8m.training.callback import REPORTED, TrainingPlan
 from yt8m.training.network_settings import NetworkSettings, OptimizerSettings
@@ -40,6 +41,7 @@ _OF_SHARDS = (
     "teacher_dir",
     "distillation",
     "num_classes",
+    "vocabulary_file",
 )
 _PRECISION = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
@@ -110,6 +112,13 @@ def define_flags() -> None:
         "Size of the vocabulary; by default that of YouTube-8M or AudioSet, "
         "whichever the records are.",
         at_least=1,
+    )
+    define.path(
+        "vocabulary_file",
+        "CSV with the names of the classes: vocabulary.csv of YouTube-8M, or "
+        "class_labels_indices.csv of AudioSet. By default a vocabulary.csv beside the shards.",
+        "",
+        any_bytes=True,
     )
     define.strings("feature_names", "Features to use; by default all that are found.", [])
     define.strings("feature_sizes", "Sizes the features must have; by default any.", [])
@@ -226,6 +235,7 @@ def main() -> None:
     )
     with files.locked(args.train_dir):
         runs.start(args.train_dir, config, args.start_new_model)
+        _keep_what_is_known(args.train_dir, config, data)
         schedule = input_flags.fill(TrainingPlan)
         try:
             end = loop.train(args.train_dir, trainer, weights, data, schedule, args.seed)
@@ -234,6 +244,16 @@ def main() -> None:
             raise
     best = "" if end.best is None else f", best {REPORTED[data.examples.metric]} {end.best:.5f}"
     print(f"Trained {args.model} to step {end.step}{best}: {args.train_dir}")
+
+
+def _keep_what_is_known(
+    train_dir: str, config: runs.RunConfig, data: training_data.TrainingData
+) -> None:
+    """Puts the names of the classes, and how features are made, into the run."""
+    if data.names is not None:
+        runs.write_names(train_dir, config, data.names)
+    if data.features_dir:
+        recipe.copy(data.features_dir, train_dir)
 
 
 def _say_what_is_kept(train_dir: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from small_extractor import AS_IT_IS, loudness, make_extractor
 
+from yt8m import runs
 from yt8m.base import temporaries
 from yt8m.base.errors import UserError
 from yt8m.data import detect
@@ -165,7 +166,7 @@ DESCRIPTION = {
 
 def start(folder, **changes) -> dict:
     folder_lib.start(str(folder), DESCRIPTION | changes)
-    return json.loads((folder / folder_lib.DESCRIPTION).read_text())
+    return json.loads((folder / runs.DESCRIPTION).read_text())
 
 
 def test_a_folder_holds_one_kind_of_features(videos, tmp_path):
@@ -223,7 +224,7 @@ def test_matrices_of_other_networks_are_refused(tmp_path):
     assert known["classes"] == ["a", "b"]
     with pytest.raises(UserError, match='weights: "w" -> "v"'):
         folder_lib.check_same_networks(str(tmp_path), features | {"weights": "v"})
-    (tmp_path / folder_lib.DESCRIPTION).write_text("{}")
+    (tmp_path / runs.DESCRIPTION).write_text("{}")
     with pytest.raises(UserError, match="features.json cannot be read"):
         folder_lib.read(str(tmp_path))
 

@@ -30,6 +30,7 @@ JOBS = [
     "inference",
     "late_fusion",
     "make_manifest",
+    "name_classes",
     "occlusion",
     "prepare_ucf101",
     "quantize_features",

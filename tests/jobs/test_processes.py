@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from pathlib import Path
 
 import job_in_process
@@ -132,6 +133,12 @@ def make_manifest(shards, run_dir, folder):
     return {"output_file": folder / "clips.csv", "video_dir": VIDEOS}
 
 
+def name_classes(shards, run_dir, folder):
+    shutil.copytree(run_dir, folder / "run")
+    (folder / "names.txt").write_text("Concert\nGame\n")
+    return {"train_dir": folder / "run", "vocabulary_file": folder / "names.txt"}
+
+
 def extract_features(shards, run_dir, folder):
     return {
         "input_manifest": VIDEOS / "clips.csv",
@@ -177,6 +184,7 @@ JOBS = {
     "yt8m.inference": inference,
     "yt8m.late_fusion": late_fusion,
     "yt8m.make_manifest": make_manifest,
+    "yt8m.name_classes": name_classes,
     "yt8m.occlusion": occlusion,
     "yt8m.prepare_ucf101": prepare_ucf101,
     "yt8m.quantize_features": quantize_features,

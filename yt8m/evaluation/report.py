@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import os
+from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console
@@ -25,14 +26,21 @@ def print_table(title: str, results: dict) -> None:
     Console().print(table)
 
 
-def write(folder: str, name: str, results: dict, classes: dict[str, np.ndarray]) -> str:
-    """Writes `NAME.json`, the results, and `NAME-classes.csv`, a line a class.
+def write(
+    folder: str,
+    name: str,
+    results: dict,
+    classes: dict[str, np.ndarray],
+    names: Sequence[str] | None = None,
+) -> str:
+    """Writes `NAME.json`, the results, and `NAME-classes.csv`, see `write_classes`.
 
     Args:
         folder: made if it is not there.
         name: of the files.
         results: metrics and whatever else belongs to them.
         classes: column -> (num_classes,), see `Evaluation.per_class`.
+        names: of the classes, where they are known.
 
     Returns:
         The path of the JSON file.
@@ -40,14 +48,32 @@ def write(folder: str, name: str, results: dict, classes: dict[str, np.ndarray])
     Raises:
         UserError: the folder cannot be written.
     """
-    with files.atomic_file(os.path.join(folder, f"{name}-classes.csv")) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["class", *classes])
-        for number, values in enumerate(zip(*classes.values(), strict=True)):
-            writer.writerow([number, *(_cell(value) for value in values)])
+    write_classes(os.path.join(folder, f"{name}-classes.csv"), classes, names)
     path = os.path.join(folder, f"{name}.json")
     files.write_json(path, results)
     return path
+
+
+def write_classes(
+    path: str, classes: dict[str, np.ndarray], names: Sequence[str] | None = None
+) -> None:
+    """Writes a CSV with a line a class: its number, its name if there are names, its metrics.
+
+    Args:
+        path: the file.
+        classes: column -> (num_classes,), see `Evaluation.per_class`.
+        names: of the classes, where they are known.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    columns = {} if names is None else {"name": names}
+    with files.atomic_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["class", *columns, *classes])
+        for number, values in enumerate(zip(*classes.values(), strict=True)):
+            name = [column[number] for column in columns.values()]
+            writer.writerow([number, *name, *(_cell(value) for value in values)])
 
 
 def _cell(value: np.generic) -> str:

@@ -190,6 +190,7 @@ def _describe(
         "classes": classes,
         "num_shards": numbers,
         "weights_from": weights,
+        "settings": dataclasses.asdict(request.settings),
         "versions": provenance.package_versions(),
         "git_commit": provenance.git_commit(),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from absl import logging
 
+from yt8m import runs
 from yt8m.base import files, json_files
 from yt8m.base.errors import UserError
 from yt8m.data import class_names
@@ -15,7 +16,6 @@ from yt8m.data.video.sources.manifest import Video
 from yt8m.extraction import feature_settings, shards, whitening
 from yt8m.extraction.shards import Item
 
-DESCRIPTION = "features.json"
 # What decides the records; the rest of a description is for the reader.
 _DECIDES = {"features": dict, "classes": list, "num_shards": dict}
 
@@ -26,7 +26,7 @@ def read(folder: str) -> dict[str, Any] | None:
     Raises:
         UserError: it cannot be read.
     """
-    path = os.path.join(folder, DESCRIPTION)
+    path = os.path.join(folder, runs.DESCRIPTION)
     try:
         found = json_files.read_object(path)
         decides = {name: value for name, value in found.items() if name in _DECIDES}
@@ -93,7 +93,7 @@ def start(folder: str, description: dict[str, Any]) -> None:
         description = {**old, "num_shards": old_shards | new_shards}
     elif old is not None and _of_values(old) != _of_values(description):
         _remove_matrices(folder)
-    files.write_json(os.path.join(folder, DESCRIPTION), description)
+    files.write_json(os.path.join(folder, runs.DESCRIPTION), description)
     class_names.write(os.path.join(folder, class_names.FILE), description["classes"])
 
 

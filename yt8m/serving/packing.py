@@ -48,6 +48,7 @@ def pack(path: str, train_dir: str, method: str = quantized_weights.FLOAT32) -> 
         if method == quantized_weights.FLOAT16:
             model = _rounded_copy(train_dir, rounded)
         files = {runs.CONFIG: os.path.join(train_dir, runs.CONFIG), runs.MODEL: model}
+        files |= _of_people(train_dir)
         _write_archive(archive, name, files)
         size = os.path.getsize(archive)
         if size > MAX_BYTES:
@@ -64,6 +65,15 @@ def round_weights(model: keras.Model, method: str) -> None:
     for variable in model.variables:
         stored = quantized_weights.store(keras.ops.convert_to_numpy(variable), method)
         variable.assign(stored.restore())
+
+
+def _of_people(train_dir: str) -> dict[str, str]:
+    """The names of the classes and how features are made, where the run knows: name -> path."""
+    folder = os.path.join(train_dir, runs.FEATURES)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    files = {f"{runs.FEATURES}/{name}": os.path.join(folder, name) for name in names}
+    names_path = os.path.join(train_dir, runs.NAMES)
+    return files | ({runs.NAMES: names_path} if os.path.exists(names_path) else {})
 
 
 def _rounded_copy(train_dir: str, path: str) -> str:

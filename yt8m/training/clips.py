@@ -101,7 +101,8 @@ def open_data(settings: VideoSettings, model: Spec, loss: Call, folder: str) -> 
         judged_reader = source.reader(judged, judged_log)
         examples.check_labels(judged_reader)
         kept = losses.for_evaluation(loss)
-        judge = Judge(examples, judged_reader, settings.eval_data_pattern, kept, folder)
+        names = source.schema.classes
+        judge = Judge(examples, judged_reader, settings.eval_data_pattern, kept, folder, names)
     return TrainingData(
         examples,
         dataclasses.replace(reader, drop_remainder=True),

@@ -11,6 +11,7 @@ from yt8m.data.schema import Schema
 from yt8m.data.teacher import TeacherScores, check_names
 from yt8m.evaluation.segments import SegmentExamples
 from yt8m.evaluation.videos import VideoExamples
+from yt8m.inputs import beside_shards
 from yt8m.inputs.shards import SegmentInput, ShardInput, open_shards
 from yt8m.modeling import losses
 from yt8m.training.training_data import Judge, TrainingData
@@ -34,6 +35,7 @@ class ShardSettings:
         segment_label_ids_file: lists the classes whose ratings count; empty for all.
         teacher: the name of a teacher whose scores are learnt besides the labels; empty for none.
         teacher_dir: the folder of these scores; empty for beside the shards.
+        vocabulary_file: names the classes; empty for what lies beside the shards.
     """
 
     train_data_pattern: str
@@ -49,6 +51,7 @@ class ShardSettings:
     segment_label_ids_file: str = ""
     teacher: str = ""
     teacher_dir: str = ""
+    vocabulary_file: str = ""
 
 
 def open_data(
@@ -68,12 +71,13 @@ def open_data(
     paths, schema = open_shards(settings.train_data_pattern)
     schema = schema.select(settings.feature_names, settings.feature_sizes)
     examples = _examples(settings, schema, loss)
+    names = beside_shards.names(paths, examples.source.num_classes, settings.vocabulary_file)
     judge = None
     if settings.eval_data_pattern:
         reader = examples.open(settings.eval_data_pattern)
         examples.check_labels(reader)
         kept = losses.for_evaluation(loss)
-        judge = Judge(examples, reader, settings.eval_data_pattern, kept, folder)
+        judge = Judge(examples, reader, settings.eval_data_pattern, kept, folder, names)
     reader = examples.source.reader(
         paths,
         schema,
@@ -89,6 +93,8 @@ def open_data(
         judge,
         _teacher(settings, paths, reader.num_classes),
         recorded=_recorded(settings),
+        names=names,
+        features_dir=beside_shards.features_dir(paths),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -26,6 +27,7 @@ class Judge:
         pattern: that named them.
         loss: reported as a mean.
         folder: where the metrics are written.
+        names: of the classes, where they are known.
     """
 
     examples: Examples
@@ -33,6 +35,7 @@ class Judge:
     pattern: str
     loss: keras.losses.Loss
     folder: str
+    names: Sequence[str] | None = None
 
     @property
     def name(self) -> str:
@@ -48,7 +51,8 @@ class Judge:
         state = self.examples.judge(model, self.reader.anew(), self.loss)
         results = state.result()
         details = {"eval_data_pattern": self.pattern, "step": step}
-        report.write(self.folder, f"step-{step:09d}", results | details, state.per_class())
+        name = f"step-{step:09d}"
+        report.write(self.folder, name, results | details, state.per_class(), self.names)
         return results
 
 
@@ -63,6 +67,8 @@ class TrainingData:
         teacher: whose scores are learnt besides the labels, or None.
         task_classes: (tasks, num_classes), 1 for the classes of a task, where several are trained.
         recorded: what else of the data decides the weights, for the run's record.
+        names: of the classes of shards, where they are known.
+        features_dir: the folder of shards that says how their features were made; empty if unknown.
     """
 
     examples: Examples
@@ -71,6 +77,8 @@ class TrainingData:
     teacher: TeacherScores | None = None
     task_classes: np.ndarray | None = None
     recorded: dict[str, Any] = dataclasses.field(default_factory=dict)
+    names: Sequence[str] | None = None
+    features_dir: str = ""
 
     @property
     def schema(self) -> Schema | ClipSchema:
