@@ -20,7 +20,7 @@ RESTRICTED = {*MAY_IMPORT, "tensorflow"}
 # room; the rooms of one floor do not know each other. `jobs` are the files that stand in yt8m/.
 FLOORS = (
     ("jobs",),
-    ("training", "ensembling", "interpretation", "conversion"),
+    ("training", "ensembling", "interpretation", "conversion", "prediction"),
     ("submissions",),
     ("evaluation",),
     ("fusion", "inputs", "serving", "extraction"),

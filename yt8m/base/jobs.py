@@ -27,11 +27,17 @@ _READERS_SECONDS = 10.0
 _left_behind: list[threading.Thread] = []
 
 
-def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
+def run(define_flags: Callable[[], None], main: Callable[..., None], arguments: str = "") -> None:
     """Runs a job: defines its flags, parses them, and prints a UserError as one sentence.
 
     Flags are defined here and not when a job's module is imported, so that one job can use the
     functions of another.
+
+    Args:
+        define_flags: defines them.
+        main: does the work. It is called with a list of what is given besides flags, where the job
+            takes any.
+        arguments: what it takes besides flags, for its usage, such as `VIDEO...`; empty for none.
     """
     for stream in (sys.stdout, sys.stderr):  # A path may hold what they cannot show.
         if isinstance(stream, io.TextIOWrapper):
@@ -41,13 +47,13 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
     define_flags()
     for name in set(flags.FLAGS) - others:  # Some of them by a function of another module.
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
-    _show_usage(sys.modules["__main__"])
+    _show_usage(sys.modules["__main__"], arguments)
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
         logging.use_absl_handler()
         with _in_a_sentence():
-            if len(argv) > 1:
+            if len(argv) > 1 and not arguments:
                 raise UserError(
                     f"Unexpected argument {argv[1]!r}: this job takes flags only (--name=value)."
                 )
@@ -55,7 +61,7 @@ def run(define_flags: Callable[[], None], main: Callable[[], None]) -> None:
                 # TensorFlow only reads; the memory of the GPUs is for the backend that computes.
                 tf.config.set_visible_devices([], "GPU")
             with interruption.handled():
-                main()
+                main(*([argv[1:]] if arguments else []))
 
     try:
         app.run(guarded)  # It ends with an exception always, also where all is well.
@@ -121,13 +127,14 @@ def _what_is_exhausted(error: Exception) -> str | None:
     return None
 
 
-def _show_usage(module: types.ModuleType) -> None:
+def _show_usage(module: types.ModuleType, arguments: str) -> None:
     """Puts how a job is started before its docstring, which is what absl prints for --help."""
     name = module.__spec__.name if module.__spec__ else ""
     package, _, job = name.partition(".")
     command = f"yt8m {job}" if package == "yt8m" else f"python -m {name}"
     if name:
-        module.__doc__ = f"usage: {command} [flags]\n\n{module.__doc__}"
+        usage = f"usage: {command} [flags] {arguments}".rstrip()
+        module.__doc__ = f"{usage}\n\n{module.__doc__}"
 
 
 def _report(error: BaseException) -> int:

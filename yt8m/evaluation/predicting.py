@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
@@ -103,7 +103,20 @@ def check_finite(scores: np.ndarray, batch: dict[str, np.ndarray], reader: Reade
     wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if not len(wrong):
         return
-    video = shown(batch["ids"][wrong[0]])
+    _fail_not_finite(shown(batch["ids"][wrong[0]]))
+
+
+def check_finite_of(video: str, scores: np.ndarray) -> None:
+    """Fails where a score of a video is NaN, see `check_finite`.
+
+    Raises:
+        UserError: a score is not finite.
+    """
+    if not np.isfinite(scores).all():
+        _fail_not_finite(video)
+
+
+def _fail_not_finite(video: str) -> NoReturn:
     raise UserError(
         f"The model answers NaN for the video {video!r}: its training diverged. Train again with "
         "a lower --base_learning_rate or with --clip_gradient_norm."

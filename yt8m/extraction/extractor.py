@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -51,20 +51,28 @@ class Extractor:
     networks: Networks
     whitening: Whitening
 
-    def features(self, path: str) -> Features:
+    def features(self, path: str, passed: Callable[[int], None] = lambda count: None) -> Features:
         """The features of a video. Its frames are decoded as they are needed, a batch at a time.
 
         Sound is taken from the moment of each frame on, and silence where there is none. So a video
         has the same frames with its sound and without it, where YouTube-8M's own features end with
         the shorter of the two.
 
+        Args:
+            path: of the video.
+            passed: called with the number of frames that were made vectors since the last call, to
+                show progress.
+
         Raises:
             VideoError: it cannot be decoded, or has no sound although that is wanted.
         """
         if self.networks.audio is not None:
             sound.check(path)  # Before the frames, which take much longer.
-        batches = embed_frames(path, self.settings, self.networks)
-        values = {RGB: np.concatenate([self.whitening(vectors) for vectors in batches])}
+        whitened = []
+        for vectors in embed_frames(path, self.settings, self.networks):
+            whitened.append(self.whitening(vectors))
+            passed(len(vectors))
+        values = {RGB: np.concatenate(whitened)}
         if self.networks.audio is not None:
             values[AUDIO] = embed_sound(path, self.settings, self.networks, len(values[RGB]))
         for name, vectors in values.items():

@@ -157,6 +157,25 @@ def evaluation_clips(
     )
 
 
+def needed_frames(about: About, recipe: Recipe, number: int, num_clips: int) -> np.ndarray:
+    """The numbers of the frames, ascending, that a clip of `evaluation_clips` is made of.
+
+    Args:
+        about: the video.
+        recipe: how clips are made.
+        number: which of the clips.
+        num_clips: how many clips the whole video has.
+    """
+    indices, _ = sampling.evaluation_frames(
+        recipe.clips, about.num_frames, about.anchors, number, num_clips
+    )
+    wanted = set(indices.tolist())
+    if recipe.flow is not None:
+        pairs = set().union(*flow_lib.needed(indices, about.num_frames, recipe.flow))
+        wanted |= {frame for pair in pairs for frame in (pair, pair + 1)} or {0}
+    return np.array(sorted(wanted))
+
+
 def _make(
     frames: Frames,
     about: About,

@@ -11,6 +11,7 @@ and are recorded and cut anywhere: there what can be decoded counts.
 
 from __future__ import annotations
 
+import array
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -59,6 +60,43 @@ def probe(path: str) -> Probe:
     return frames.probe()
 
 
+@dataclasses.dataclass(frozen=True)
+class Timed:
+    """What a video file holds, and when.
+
+    Attributes:
+        probe: what it holds.
+        times: (num_frames,) float64, seconds from the first frame to each, ascending.
+        end: seconds from the first frame to the end of the last.
+    """
+
+    probe: Probe
+    times: np.ndarray
+    end: float
+
+
+def probe_times(
+    path: str, passed: Callable[[int], None] = lambda count: None, every: int = 100
+) -> Timed:
+    """Does what `probe` does, and tells when each frame is shown.
+
+    Args:
+        path: the file.
+        passed: called with `every` after every so many frames, to show progress.
+        every: see there.
+
+    Raises:
+        VideoError: as `probe`.
+    """
+    frames = _Frames(path)
+    times = array.array("d")
+    for _ in frames:
+        times.append(frames.seconds)
+        if len(times) % every == 0:
+            passed(every)
+    return Timed(frames.probe(), np.array(times), frames.end)
+
+
 def probe_and_view(
     path: str, view: Callable[[Iterator[np.ndarray]], _T], size: tuple[int, int]
 ) -> tuple[Probe, _T]:
@@ -100,6 +138,33 @@ def iterate(path: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarr
     frames = _Frames(path)
     for frame in frames:
         yield frames.convert(frame, size)
+
+
+def some_frames(
+    path: str, wanted: np.ndarray, size: tuple[int, int] | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Some frames of a file, as they come. It is decoded up to the last of them.
+
+    Args:
+        path: the file.
+        wanted: numbers of frames, from 0, ascending, each once; at least one.
+        size: as of `iterate`.
+
+    Yields:
+        The number of a frame, and (height, width, 3) uint8 RGB.
+
+    Raises:
+        VideoError: the file cannot be decoded that far, or ends before.
+    """
+    frames = _Frames(path)
+    place = 0
+    for number, frame in enumerate(frames):
+        if number == wanted[place]:
+            yield number, frames.convert(frame, size)
+            place += 1
+            if place == len(wanted):
+                return
+    raise VideoError(f"ends before frame {wanted[-1]}: it holds {frames.count}")
 
 
 def read_frames(
@@ -172,6 +237,31 @@ def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> I
     while count * every <= frames.seconds + 1e-6 or count * every < frames.end - _ROUNDED:
         yield frames.convert(shown, size)
         count += 1
+
+
+def timed_frames(path: str) -> Iterator[tuple[float, np.ndarray]]:
+    """Every frame of a file with its time: seconds from the first frame, and as `iterate`.
+
+    Raises:
+        VideoError: as `iterate`.
+    """
+    frames = _Frames(path)
+    for frame in frames:
+        yield frames.seconds, frames.convert(frame, None)
+
+
+def first_time(path: str) -> float | None:
+    """When the first picture is shown by the file's own clock; None where it does not say.
+
+    Raises:
+        VideoError: there is no picture.
+    """
+    with containers.opened(path) as container:
+        stream = containers.video_stream(container, path)
+        joined = containers.is_joined_anywhere(container)
+        for frame in containers.decode(container, stream, skip_errors_at_start=joined):
+            return clocks.time_of(container, frame)
+    raise VideoError("holds no frame")
 
 
 class _Frames:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import av
 import numpy as np
 
-from yt8m.data.video.frames import clocks, containers
+from yt8m.data.video.frames import clocks, containers, decoding
 from yt8m.data.video.frames.containers import VideoError
 
 _LARGEST_DIFFERENCE = 0.1
@@ -48,7 +48,7 @@ def read(path: str, seconds: float, rate: int = 16000) -> np.ndarray:
     """
     if not seconds > 0:
         raise ValueError(f"seconds must be positive. Received: seconds={seconds}.")
-    first = _first_picture(path)
+    first = decoding.first_time(path)
     with containers.opened(path) as container:
         stream = containers.sound_stream(container, path)
         track = _Track(round(seconds * rate), rate, first, clocks.longest_gap(container))
@@ -57,20 +57,6 @@ def read(path: str, seconds: float, rate: int = 16000) -> np.ndarray:
             if track.end >= seconds:
                 break
     return np.clip(track.finish(), -1.0, 1.0)
-
-
-def _first_picture(path: str) -> float | None:
-    """When the first picture is shown by the file's own clock; None where it does not say.
-
-    Raises:
-        VideoError: there is no picture.
-    """
-    with containers.opened(path) as container:
-        stream = containers.video_stream(container, path)
-        joined = containers.is_joined_anywhere(container)
-        for frame in containers.decode(container, stream, skip_errors_at_start=joined):
-            return clocks.time_of(container, frame)
-    raise VideoError("holds no frame")
 
 
 class _Track:

@@ -1,0 +1,1 @@
+"""Videos in, named classes out: of whole videos, and over time."""
