@@ -32,6 +32,7 @@ JOBS = [
     "make_manifest",
     "name_classes",
     "occlusion",
+    "predict",
     "prepare_ucf101",
     "quantize_features",
     "score",
@@ -93,7 +94,9 @@ def test_every_job_is_known():
 def test_a_job_has_a_docstring_flags_and_a_main(name):
     tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
     assert {"define_flags", "main"} <= {getattr(node, "name", "") for node in tree.body}
-    assert ast.unparse(tree.body[-1]).endswith("jobs.run(define_flags, main)")
+    assert ast.unparse(tree.body[-1]).endswith(
+        ("jobs.run(define_flags, main)", "arguments='VIDEO...')")
+    )
     summary = dispatcher.summary(name)
     assert summary.endswith(".") and len(summary) < 100
     assert ast.get_docstring(tree).startswith(summary)
@@ -103,7 +106,8 @@ def test_a_job_has_a_docstring_flags_and_a_main(name):
 def test_a_job_explains_itself_in_both_ways(name, monkeypatch):
     printed = help_of(name)
     assert printed == run_command(monkeypatch, name, "--help").stdout
-    assert printed.startswith(f"usage: yt8m {name} [flags]\n\n{dispatcher.summary(name)}")
+    given = {"predict": " VIDEO..."}.get(name, "")
+    assert printed.startswith(f"usage: yt8m {name} [flags]{given}\n\n{dispatcher.summary(name)}")
     source = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
     own = set(re.findall(r'define\.\w+\(\s*"(\w+)"', source))
     assert own

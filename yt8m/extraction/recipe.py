@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import typing
 from typing import Any
 
 from yt8m import runs
-from yt8m.base import files
+from yt8m.base import files, json_files
 from yt8m.base.errors import UserError
 from yt8m.extraction import feature_settings, folder, networks, whitening
 from yt8m.extraction.extractor import Extractor
@@ -86,6 +87,8 @@ def load(place: str, **changes: Any) -> tuple[Extractor, dict[str, int]]:
             "features of some video anew with `yt8m extract_features`."
         )
     try:
+        kinds = typing.get_type_hints(FeatureSettings)
+        json_files.check_fields("its settings", given, kinds, optional=kinds)
         settings = FeatureSettings(**(given | changes))
         sizes = {str(name): int(size) for name, size in found["features"]["sizes"].items()}
     except (TypeError, KeyError, ValueError, AttributeError):
