@@ -25,8 +25,9 @@ import shlex
 
 from absl import flags, logging
 
-from yt8m.base import define, files, jobs
-from yt8m.base.errors import UserError
+from frame_models.pixels.layers import image_file
+from yt8m.base import archives, define, files, jobs
+from yt8m.base.errors import UserError, first_line
 from yt8m.extraction.feature_settings import IMAGENET, NO_WEIGHTS, FeatureSettings, image_size
 from yt8m.inputs import flags as input_flags
 
@@ -39,15 +40,21 @@ def define_flags() -> None:
     define.path("output_dir", "Folder for the shards and what belongs to them.")
     define.string(
         "backbone",
-        "Network of images: one of keras.applications, or of this project, such as inception_v1.",
+        "Network of images: one of keras.applications, such as MobileNetV2; of this project, such "
+        "as inception_v1; or a .keras file of one, which answers a map or a vector.",
         "inceptionv3",
     )
     define.path(
         "weights",
         "Its weights: imagenet, which Keras downloads; a file of weights without a "
         "classifier; classify_image_graph_def.pb, the network of YouTube-8M's own features; or "
-        "none, which makes them random.",
+        "none, which makes them random. A .keras file has its own.",
         IMAGENET,
+    )
+    define.strings(
+        "pixel_range",
+        "The least and greatest pixel that a .keras file takes, such as 0,255; by default -1,1.",
+        [],
     )
     define.integer("seed", "Seed of random weights.", 0, at_least=0)
     define.integer(
@@ -105,19 +112,21 @@ def main() -> None:
     args = flags.FLAGS
     files.check_output_file(os.path.join(args.output_dir, "features.json"))
     beam_options = parse_beam_options(args.beam_options)
-    check_flags(args.pca_dir, args.weights, args.vggish_weights)
+    of_file = image_file.is_file(args.backbone)
+    check_flags(args.pca_dir, args.weights, args.vggish_weights, of_file)
     jobs.import_extra("yt8m.data.video.frames.decoding", "video")
     run = jobs.import_extra("yt8m.extraction.extract", "beam")
     settings = FeatureSettings(
         backbone=args.backbone,
-        image_size=args.image_size or image_size(args.backbone),
-        weights=args.weights,
+        image_size=args.image_size or _image_size(args.backbone, of_file),
+        weights=NO_WEIGHTS if of_file else args.weights,
         seed=args.seed,
         frames_per_second=args.frames_per_second,
         max_frames=args.max_frames,
         vggish_weights=args.vggish_weights,
         vggish_pca=args.vggish_pca,
         batch_size=args.batch_size,
+        pixel_range=input_flags.numbers("pixel_range"),
     )
     request = run.Request(
         input_manifest=args.input_manifest,
@@ -133,19 +142,46 @@ def main() -> None:
     report(run.extract(request), args.output_dir)
 
 
-def check_flags(pca_dir: str, weights: str, vggish_weights: str) -> None:
+def _image_size(backbone: str, of_file: bool) -> int:
+    """The height and width of the frames that a network takes.
+
+    Raises:
+        UserError: a file holds no network of images.
+    """
+    if not of_file:
+        return image_size(backbone)
+    try:
+        if os.path.isfile(backbone):
+            archives.check_if_zipped(backbone)
+        height, width = image_file.load(backbone).input.shape[1:3]
+    except (ValueError, OSError) as error:
+        raise UserError(f"--backbone cannot be used: {first_line(error)}") from None
+    if height != width:
+        raise UserError(
+            f"The network {backbone} takes frames of {height} x {width} pixels, but frames are "
+            "resized to squares. Name another --backbone."
+        )
+    return height or image_size("")
+
+
+def check_flags(pca_dir: str, weights: str, vggish_weights: str, of_file: bool) -> None:
     """Fails where a flag is given that has no meaning with the others.
 
     Args:
         pca_dir: the flag of this name; empty where it is left out.
         weights: as well.
         vggish_weights: as well.
+        of_file: whether the backbone is a file.
 
     Raises:
         UserError: one is given.
     """
     if pca_dir:
         input_flags.refuse(("pca_videos",), "with --pca_dir")
+    if of_file:
+        input_flags.refuse(("weights", "seed"), "for a backbone in a file, which has its weights")
+    else:
+        input_flags.refuse(("pixel_range",), "for a backbone that is no .keras file")
     if weights != NO_WEIGHTS:
         input_flags.refuse(("seed",), f"with --weights={weights}")
     if not vggish_weights:

@@ -45,6 +45,7 @@ def build(
     dropout: float = 0.5,
     width: float = 1.0,
     momentum: float | None = None,
+    pixel_range: tuple[float, ...] | None = None,
     temporal: FrameModel = average.build,
 ) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     """Shows every frame to an image network, and what it gives to a frame model.
@@ -69,9 +70,10 @@ def build(
             `keras.applications` need three channels.
         mask: (batch, time), bool, true for a frame of the clip and false for padding.
         num_classes: number of classes.
-        backbone: the image network: a function of `keras.applications` in lower case, without its
-            classifier, such as "inceptionv3"; or "cnn_m_2048", "inception_v1", "karpathy" or
-            "karpathy_multiresolution". Pixels reach it as its ImageNet weights expect them.
+        backbone: the image network: one of `keras.applications`, without its classifier, such as
+            "InceptionV3"; "cnn_m_2048", "inception_v1", "karpathy" or "karpathy_multiresolution";
+            or the path of a `.keras` file of an image network. Pixels reach those of Keras as
+            their ImageNet weights expect them.
         weights: what the backbone begins with: None for random weights; "imagenet" for those that
             Keras downloads; or the path of a local file of weights for it. It is read when a
             training begins or goes on, and not when a saved model is loaded.
@@ -83,6 +85,8 @@ def build(
             frame model. Of `keras.applications`, MobileNets alone can be scaled.
         momentum: of the moving statistics of the backbone's batch norms; None keeps its own, often
             0.99 or 0.999. A training of fewer than a thousand steps needs a lower one.
+        pixel_range: the least and the greatest value of the pixels that a backbone in a file
+            takes; None for -1 and 1.
         temporal: the frame model, called as `temporal(frames, mask, num_classes)`: `build` of one.
 
     Returns:
@@ -107,6 +111,7 @@ def build(
         dropout=dropout,
         width=width,
         momentum=momentum,
+        pixel_range=pixel_range,
     )
     frames = RowsToFrames(dtype=keras.config.dtype_policy().name)([rows, mask])
     return temporal({"pixels": frames}, mask, num_classes)

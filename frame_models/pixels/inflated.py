@@ -24,6 +24,7 @@ def build(
     dropout: float = 0.5,
     width: float = 1.0,
     momentum: float | None = None,
+    pixel_range: tuple[float, ...] | None = None,
     head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Reads a clip with an inflated backbone, and classifies the average of its last map.
@@ -53,6 +54,8 @@ def build(
         width: scales the number of channels of the backbone. Of `keras.applications`, MobileNets
             alone can be scaled.
         momentum: of the moving statistics of the backbone's batch norms, see `cnn`.
+        pixel_range: the least and the greatest value of the pixels that a backbone in a file
+            takes; None for -1 and 1.
         head: the classifier, called as `head(features, num_classes)`: `build` of a video model.
 
     Returns:
@@ -67,7 +70,7 @@ def build(
         section 2.3.
     """
     x = FillPadding()(pixels, mask=mask)
-    for layer in _image_layers(pixels.shape[2:], backbone, weights, width, momentum):
+    for layer in _image_layers(pixels.shape[2:], backbone, weights, width, momentum, pixel_range):
         if isinstance(layer, SubNetwork):
             network = inflate(
                 layer.network,
@@ -93,8 +96,16 @@ def _image_layers(
     weights: str | None,
     width: float,
     momentum: float | None,
+    pixel_range: tuple[float, ...] | None,
 ) -> list[keras.layers.Layer]:
     """The backbone, and what stands before it, which clips go through as images do."""
     image = keras.Input(shape)
-    features = add_backbone(image, backbone, weights=weights, width=width, momentum=momentum)
+    features = add_backbone(
+        image,
+        backbone,
+        weights=weights,
+        width=width,
+        momentum=momentum,
+        pixel_range=pixel_range,
+    )
     return keras.Model(image, features).layers[1:]

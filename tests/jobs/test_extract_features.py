@@ -7,13 +7,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from clip_files import write_clip, write_clips
-from job_runner import check, command, environment, expect_error, run_job, succeed
+from job_runner import check, check_error, command, environment, expect_error, run_job, succeed
 
-from yt8m.extraction import shards
+from yt8m.extraction import networks, shards
 from yt8m.extraction.feature_settings import FeatureSettings
 from yt8m.extraction.shards import Item
 
@@ -133,6 +134,53 @@ def test_other_videos_get_the_features_that_a_model_was_trained_on(extracted, cl
         "--pca_dir",
         **{**NETWORK, **flags, "output_dir": tmp_path / "other", "seed": 1},
     )
+
+
+@pytest.fixture(scope="module")
+def image_network(tmp_path_factory) -> Path:
+    """A small network of images in a file."""
+    keras.utils.set_random_seed(4)
+    image = keras.Input((32, 32, 3))
+    maps = keras.layers.Conv2D(8, 5, strides=4, activation="relu")(image)
+    path = tmp_path_factory.mktemp("network") / "network.keras"
+    keras.Model(image, maps).save(path)
+    return path
+
+
+def test_a_network_in_a_file_makes_features_and_predictions(image_network, clips, tmp_path):
+    """The file may move meanwhile, but must not be another one."""
+    flags = {"input_manifest": clips, "output_dir": tmp_path / "features"}
+    flags |= {"frames_per_second": 6, "num_workers": 1, "backbone": image_network}
+    check(run_job("yt8m.extract_features", **flags))
+    description = json.loads((tmp_path / "features" / "features.json").read_text())
+    assert description["features"]["sizes"] == {"rgb": 8}
+    assert description["features"]["image_size"] == 32
+    assert description["weights_from"] == "network.keras"
+    pattern = tmp_path / "features" / "train-*.tfrecord"
+    training = {"train_data_pattern": pattern, "num_classes": 2, "model": "average(head=logistic)"}
+    training |= {"train_dir": tmp_path / "run", "batch_size": 4, "max_steps": 1}
+    succeed("yt8m.train", **training)
+    moved = tmp_path / "moved.keras"
+    shutil.move(image_network, moved)
+    networks.load.cache_clear()  # As in another process.
+    video, run = str(clips.parent / "left" / "v_g00_c00.mp4"), {"train_dir": tmp_path / "run"}
+    check_error(run_job("yt8m.predict", video, **run), "a file that is not there")
+    assert "left\n" in check(run_job("yt8m.predict", video, **run, weights=moved))
+    other = keras.saving.load_model(moved)
+    other.layers[-1].bias.assign_add(np.ones(8))
+    other.save(moved)
+    result = run_job("yt8m.predict", video, **run, weights=moved)
+    check_error(result, "are not those of", "weights:", "--vggish_pca")
+    shutil.copy(moved, image_network)
+    for wrong, message in [
+        ({"weights": "a.h5"}, "--weights has no meaning for a backbone in a file"),
+        ({"seed": 3}, "--seed has no meaning for a backbone in a file"),
+        ({"backbone": "gone.keras"}, "a file that is not there"),
+        ({"image_size": 40}, "takes frames of 32 x 32 x 3, and these are of 40 x 40 x 3"),
+        ({"pixel_range": "0,a"}, "--pixel_range takes numbers"),
+        ({"backbone": "karpathy", "pixel_range": "0,1"}, "--pixel_range has no meaning"),
+    ]:
+        expect_error("yt8m.extract_features", message, **(flags | wrong))
 
 
 def test_a_second_run_makes_nothing_anew_and_refuses_other_features(extracted, clips):

@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
+from frame_models.pixels.layers import image_file
 from yt8m.base import files, provenance
 from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
@@ -181,7 +182,9 @@ def _describe(
     request: Request, features: dict[str, Any], classes: list[str], numbers: dict[str, int]
 ) -> dict[str, Any]:
     weights = os.path.basename(request.settings.weights)
-    if weights == NO_WEIGHTS:
+    if image_file.is_file(request.settings.backbone):
+        weights = os.path.basename(request.settings.backbone)
+    elif weights == NO_WEIGHTS:
         weights = f"random, seed {request.settings.seed}"
     elif weights == IMAGENET:
         weights = "imagenet, as Keras has them"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from typing import Any
 
+from frame_models.pixels.layers import image_file
 from yt8m.modeling import run_config
 
 NO_WEIGHTS = "none"
@@ -37,8 +39,9 @@ _USUAL_IMAGE_SIZE = 224
 
 
 def image_size(backbone: str) -> int:
-    """Height and width in pixels of the images that a backbone was made for."""
-    return _IMAGE_SIZES.get(backbone, _USUAL_IMAGE_SIZE)
+    """Height and width in pixels of the images that a backbone of a name was made for."""
+    letters = re.sub("[^a-z0-9]", "", backbone.lower())
+    return _IMAGE_SIZES.get(letters, _USUAL_IMAGE_SIZE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,16 +49,20 @@ class FeatureSettings:
     """How features are made of a video.
 
     Attributes:
-        backbone: the network that makes a frame a vector, see `frame_models.pixels`.
+        backbone: the network that makes a frame a vector, see `frame_models.pixels`: its name, or
+            the path of a `.keras` file.
         image_size: height and width that frames are resized to.
-        weights: `none` for random ones, `imagenet`, or the path of a file: of weights, or of the
-            graph that YouTube-8M's features were made by (`.pb`).
+        weights: `none` for random ones, or for those that the file of the backbone holds;
+            `imagenet`; or the path of a file: of weights, or of the graph that YouTube-8M's
+            features were made by (`.pb`).
         seed: of random weights.
         frames_per_second: frames taken of a second.
         max_frames: frames after these are left out.
         vggish_weights: the file of VGGish's weights; empty where sound is left out.
         vggish_pca: the file of its projection; empty where there is none.
         batch_size: frames that the network sees at a time.
+        pixel_range: the least and the greatest pixel that the network of a file takes; () for -1
+            and 1.
     """
 
     backbone: str = "inceptionv3"
@@ -67,6 +74,7 @@ class FeatureSettings:
     vggish_weights: str = ""
     vggish_pca: str = ""
     batch_size: int = 32
+    pixel_range: tuple[float, ...] = ()
 
     @property
     def every(self) -> float:
@@ -75,7 +83,8 @@ class FeatureSettings:
 
     def with_absolute_paths(self) -> FeatureSettings:
         """The same settings for workers that run in another working directory."""
-        names = ("weights", "vggish_weights", "vggish_pca")
+        names = ["weights", "vggish_weights", "vggish_pca"]
+        names += ["backbone"] if image_file.is_file(self.backbone) else []
         paths = {name: getattr(self, name) for name in names}
         paths = {n: path for n, path in paths.items() if path not in ("", NO_WEIGHTS, IMAGENET)}
         return dataclasses.replace(self, **{n: os.path.abspath(p) for n, p in paths.items()})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
-from frame_models.pixels.layers import backbones
+from frame_models.pixels.layers import backbones, image_file
 from yt8m.base import archives
 from yt8m.base.errors import UserError
 from yt8m.extraction import inception_graph, vggish
@@ -53,12 +53,14 @@ def load(settings: FeatureSettings) -> Networks:
     if settings.weights.endswith(GRAPH):
         _check_graph(settings)
         frames, size = inception_graph.load(settings.weights), inception_graph.SIZE
-        with open(settings.weights, "rb") as file:
-            digests["weights"] = digest([file.read()])
+        digests["weights"] = _file_digest(settings.weights)
     else:
         model = frame_model(settings)
         frames, size = functools.partial(predict, model), model.output.shape[-1]
-        digests["weights"] = digest(model.get_weights())
+        of_file = image_file.is_file(settings.backbone)
+        digests["weights"] = (
+            _file_digest(settings.backbone) if of_file else digest(model.get_weights())
+        )
     return Networks(frames, size, digests, audio)
 
 
@@ -73,12 +75,14 @@ def frame_model(settings: FeatureSettings) -> keras.Model:
     images = keras.Input((*size, 3), dtype="uint8", name="images")
     weights = None if settings.weights == NO_WEIGHTS else settings.weights
     try:
-        if weights not in (None, IMAGENET) and os.path.isfile(weights):
-            archives.check_if_zipped(weights)
+        for path in (weights, settings.backbone):
+            if path not in (None, IMAGENET) and os.path.isfile(path):
+                archives.check_if_zipped(path)
         x = backbones.add_backbone(
             keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images),
             settings.backbone,
             weights=weights,
+            pixel_range=settings.pixel_range or None,
         )
     except ValueError as error:
         hint = " Keras downloads those of imagenet: name a local file instead where it cannot."
@@ -105,7 +109,7 @@ def describe(settings: FeatureSettings, networks: Networks) -> dict:
     digests = networks.digests
     audio = {name: digests.get(name) for name in ("vggish", "vggish_pca")}
     return {
-        "backbone": settings.backbone,
+        "backbone": _called(settings),
         "image_size": settings.image_size,
         "weights": digests["weights"],
         "frames_per_second": settings.frames_per_second,
@@ -113,6 +117,14 @@ def describe(settings: FeatureSettings, networks: Networks) -> dict:
         "max_frames": settings.max_frames,
         "audio": audio if networks.audio is not None else None,
     }
+
+
+def _called(settings: FeatureSettings) -> str:
+    """What identifies a network besides its weights: of a file its pixels, wherever it is."""
+    if not image_file.is_file(settings.backbone):
+        return backbones.canonical(settings.backbone)
+    low, high = settings.pixel_range or backbones.PIXEL_RANGE
+    return f"a {image_file.ENDING} file of pixels from {low:g} to {high:g}"
 
 
 def _load_audio(settings: FeatureSettings, digests: dict[str, str]) -> Network:
@@ -128,13 +140,18 @@ def _load_audio(settings: FeatureSettings, digests: dict[str, str]) -> Network:
 
 
 def _check_graph(settings: FeatureSettings) -> None:
-    received = settings.backbone, settings.image_size
+    received = backbones.canonical(settings.backbone), settings.image_size
     if received != ("inceptionv3", inception_graph.IMAGE_SIZE):
         raise UserError(
             f"The graph {settings.weights} is of inceptionv3 and frames of "
             f"{inception_graph.IMAGE_SIZE} x {inception_graph.IMAGE_SIZE} pixels. Received: "
             f"--backbone={received[0]}, --image_size={received[1]}."
         )
+
+
+def _file_digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return digest([file.read()])
 
 
 def digest(parts: Iterable[np.ndarray | bytes]) -> str:

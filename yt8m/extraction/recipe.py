@@ -8,6 +8,7 @@ import shutil
 import typing
 from typing import Any
 
+from frame_models.pixels.layers import image_file
 from yt8m import runs
 from yt8m.base import files, json_files
 from yt8m.base.errors import UserError
@@ -69,7 +70,8 @@ def load(place: str, **changes: Any) -> tuple[Extractor, dict[str, int]]:
 
     Args:
         place: see `find`.
-        **changes: settings that differ, such as where the files of weights are now.
+        **changes: where files are now: `weights`, which may be a network in a `.keras` file,
+            `vggish_weights` and `vggish_pca`.
 
     Returns:
         The extractor, and the size of each feature by its name.
@@ -87,9 +89,10 @@ def load(place: str, **changes: Any) -> tuple[Extractor, dict[str, int]]:
             "features of some video anew with `yt8m extract_features`."
         )
     try:
-        kinds = typing.get_type_hints(FeatureSettings)
+        kinds = typing.get_type_hints(FeatureSettings) | {"pixel_range": list}
         json_files.check_fields("its settings", given, kinds, optional=kinds)
-        settings = FeatureSettings(**(given | changes))
+        given["pixel_range"] = tuple(float(v) for v in given.get("pixel_range", ()))
+        settings = FeatureSettings(**(given | _moved(given, changes)))
         sizes = {str(name): int(size) for name, size in found["features"]["sizes"].items()}
     except (TypeError, KeyError, ValueError, AttributeError):
         raise UserError(
@@ -105,3 +108,12 @@ def load(place: str, **changes: Any) -> tuple[Extractor, dict[str, int]]:
         )
     whiten = whitening.load(place, loaded.frame_size, sizes.get("rgb"))
     return Extractor(settings, loaded, whiten), sizes
+
+
+def _moved(given: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The settings that differ where files are in other places."""
+    if image_file.is_file(given.get("backbone", "")) and "weights" in changes:
+        return {n: v for n, v in changes.items() if n != "weights"} | {
+            "backbone": changes["weights"]
+        }
+    return changes

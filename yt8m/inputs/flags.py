@@ -156,6 +156,22 @@ def integers(name: str) -> tuple[int, ...]:
         raise UserError(f"--{name} takes integers. Received: {','.join(values)}.") from None
 
 
+def numbers(name: str) -> tuple[float, ...]:
+    """The values of a flag of `define.strings` as numbers.
+
+    Raises:
+        UserError: one is no finite number.
+    """
+    values = flags.FLAGS[name].value
+    try:
+        found = tuple(float(value) for value in values)
+    except ValueError:
+        found = (math.nan,)
+    if not all(map(math.isfinite, found)):
+        raise UserError(f"--{name} takes numbers. Received: {','.join(values)}.")
+    return found
+
+
 def parse_weights(texts: Sequence[str] | None, paths: Sequence[str]) -> np.ndarray:
     """The weight of each file, 1 for the largest; equal ones where none are given.
 

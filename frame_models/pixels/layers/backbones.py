@@ -5,16 +5,20 @@ import importlib
 import inspect
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Callable
 
 import keras
 
 from frame_models.pixels import layers
-from frame_models.pixels.layers.image_colors import colors_of
+from frame_models.pixels.layers import image_file
+from frame_models.pixels.layers.image_colors import ImageColors, colors_of
 from frame_models.pixels.layers.sub_network import add_network
 
 IMAGENET = "imagenet"
+# The least and the greatest pixel that reaches a network, where nothing else is said.
+PIXEL_RANGE = (-1.0, 1.0)
 
 
 def names() -> list[str]:
@@ -31,6 +35,26 @@ def names() -> list[str]:
     return sorted([*_applications(), *_own()])
 
 
+def canonical(name: str) -> str:
+    """The name of a backbone as `names` has it, of the name as people write it.
+
+    Capitals and what is no letter or digit do not matter. The path of a file, and what is no name,
+    stay as they are.
+
+    Example:
+        >>> canonical("InceptionV3"), canonical("EfficientNetV2-B0"), canonical("CNN-M-2048")
+        ('inceptionv3', 'efficientnetv2b0', 'cnn_m_2048')
+    """
+    if image_file.is_file(name):
+        return name
+    known = {_letters(other): other for other in names()}
+    return known.get(_letters(name), name)
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
 def add_backbone(
     images: keras.KerasTensor,
     name: str,
@@ -38,18 +62,22 @@ def add_backbone(
     weights: str | None = None,
     width: float = 1.0,
     momentum: float | None = None,
+    pixel_range: tuple[float, ...] | None = None,
 ) -> keras.KerasTensor:
     """Applies a backbone to images.
 
     Args:
         images: (batch, height, width, channels), from -1 to 1, of known height and width.
-        name: of the backbone, see `names`.
+        name: of the backbone, see `names` and `canonical`; or the path of a `.keras` file of an
+            image network, whose weights are then the start.
         weights: None for random ones; "imagenet" for those that Keras downloads; or the path of a
             local file of weights for the network, without its classifier.
         width: scales the number of channels of every layer. Of `keras.applications`, MobileNets
             alone can.
         momentum: of the moving statistics of its batch norms, at least 0 and below 1; None keeps
             the backbone's own.
+        pixel_range: the least and the greatest value of the pixels that the network of a file
+            takes, such as (0.0, 255.0); by default -1 and 1. The others know theirs.
 
     Returns:
         (batch, height, width, channels), the last map, or (batch, size) where the backbone ends in
@@ -67,6 +95,20 @@ def add_backbone(
     shape = tuple(images.shape[1:])
     if None in shape:
         raise ValueError(f"Frames must be of a known size. Received: shape={shape}.")
+    name = canonical(name)
+    if image_file.is_file(name):
+        network = _of_file(name, shape, width, weights, pixel_range)
+        if momentum is not None:
+            _set_momentum(network, name, momentum)
+        low, high = pixel_range or PIXEL_RANGE
+        if (low, high) != PIXEL_RANGE:
+            images = _range(shape[-1], low, high)(images)
+        return add_network(images, network, copy_weights=True)
+    if pixel_range is not None:
+        raise ValueError(
+            f"pixel_range is for a backbone in a file; {name} knows its own. "
+            f"Received: pixel_range={pixel_range}."
+        )
     if name not in names():
         close = difflib.get_close_matches(name, names(), n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -110,6 +152,34 @@ def _is_backbone(name: str, function: Callable) -> bool:
     is_public = not name.startswith("_")
     takes_both = list(signature.parameters)[:2] == ["shape", "width"]
     return is_public and takes_both and signature.return_annotation is keras.Model
+
+
+def _of_file(
+    path: str,
+    shape: tuple[int, ...],
+    width: float,
+    weights: str | None,
+    pixel_range: tuple[float, ...] | None,
+) -> keras.Model:
+    if width != 1:
+        raise ValueError(f"The network of a file comes in one width. Received: width={width}.")
+    if weights is not None:
+        raise ValueError(
+            "weights must be None for a backbone in a file, which holds its own. "
+            f"Received: weights={weights!r}."
+        )
+    if pixel_range is not None and not (len(pixel_range) == 2 and pixel_range[0] < pixel_range[1]):
+        raise ValueError(
+            "pixel_range must be two numbers, the least and the greatest. "
+            f"Received: pixel_range={pixel_range}."
+        )
+    return image_file.network(path, shape, pixel_range or PIXEL_RANGE)
+
+
+def _range(channels: int, low: float, high: float) -> ImageColors:
+    """Pixels from -1 to 1 to those of another range."""
+    half = (high - low) / 2
+    return ImageColors(tuple(range(channels)), (half,) * channels, (low + half,) * channels)
 
 
 def _own_network(name: str, shape: tuple, width: float, weights: str | None) -> keras.Model:

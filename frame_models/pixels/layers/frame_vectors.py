@@ -21,6 +21,7 @@ def frame_vectors(
     dropout: float,
     width: float,
     momentum: float | None,
+    pixel_range: tuple[float, ...] | None = None,
 ) -> keras.KerasTensor:
     """Makes each frame of each clip a row, and each row a vector.
 
@@ -39,6 +40,7 @@ def frame_vectors(
         dropout: share of their activations that training drops.
         width: scales the number of channels of the backbone and the widths of `hidden`.
         momentum: of the backbone's batch norms, see `backbones.add_backbone`.
+        pixel_range: of the pixels of a backbone in a file, see there.
 
     Returns:
         (batch * time, size), which `RowsToFrames` puts back.
@@ -63,7 +65,14 @@ def frame_vectors(
     size = shape[0] * shape[1] * shape[2]
     rows = layers.Reshape((-1 if time is None else time, size))(pixels)
     images = layers.Reshape(shape)(FramesToRows()(rows, mask=mask))
-    x = add_backbone(images, backbone, weights=weights, width=width, momentum=momentum)
+    x = add_backbone(
+        images,
+        backbone,
+        weights=weights,
+        width=width,
+        momentum=momentum,
+        pixel_range=pixel_range,
+    )
     if len(x.shape) == 4:
         x = _pool(x, pooling)
     return hidden_layers(x, hidden, dropout, width)
