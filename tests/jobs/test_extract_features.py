@@ -169,6 +169,7 @@ def test_a_network_in_a_file_makes_features_and_predictions(image_network, clips
     other = keras.saving.load_model(moved)
     other.layers[-1].bias.assign_add(np.ones(8))
     other.save(moved)
+    networks.load.cache_clear()
     result = run_job("yt8m.predict", video, **run, weights=moved)
     check_error(result, "are not those of", "weights:", "--vggish_pca")
     shutil.copy(moved, image_network)
