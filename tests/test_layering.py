@@ -53,6 +53,7 @@ WITHOUT_TENSORFLOW = (
         f"yt8m/data/video/{name}.py"
         for name in (
             "clips",
+            "clip_stream",
             "sampling",
             "clip_schema",
             "clip_specs",

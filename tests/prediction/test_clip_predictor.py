@@ -7,6 +7,7 @@ import pytest
 import video_files
 
 from yt8m.base.errors import UserError
+from yt8m.data.video import clip_stream
 from yt8m.data.video import clips as clips_lib
 from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clip_specs import Clips, Flow
@@ -14,7 +15,6 @@ from yt8m.data.video.clips import About, FileFrames, Recipe
 from yt8m.data.video.frames import decoding
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.evaluation import predicting
-from yt8m.prediction import clip_predictor
 from yt8m.prediction.answers import Windows
 from yt8m.prediction.clip_predictor import ClipPredictor
 
@@ -150,11 +150,11 @@ def test_memory_does_not_grow_with_the_video(seen, monkeypatch, tmp_path):
     """At no time more frames are kept than the windows under way need."""
     path = video_files.write(tmp_path / "long.mp4", video_files.numbered(250))
     kept = []
-    views = clip_predictor.ClipPredictor._views
+    views = clip_stream._views
     monkeypatch.setattr(
-        clip_predictor.ClipPredictor,
+        clip_stream,
         "_views",
-        lambda self, clip, frames: kept.append(len(frames)) or views(self, clip, frames),
+        lambda clip, frames, *a: kept.append(len(frames)) or views(clip, frames, *a),
     )
     ClipPredictor(None, SCHEMA, windows=Windows(0.4, 0.04)).answer(path)
     assert len(kept) == 241 and max(kept) <= 5
