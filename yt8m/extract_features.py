@@ -2,7 +2,8 @@ r"""Makes frame-level records of videos, in the format of YouTube-8M.
 
     yt8m extract_features --input_manifest=clips.csv --output_dir=features
 
-A network of images makes a vector of each frame, which becomes bytes under `rgb`. Where VGGish's
+A network of images makes a vector of each frame, which becomes bytes under `rgb`; or, with
+--train_dir, a run of raw video makes one of each window of frames. Where VGGish's
 weights are given, sound becomes `audio`. Each split of the manifest gets a set of shards:
 with --train_data_pattern='features/train-*.tfrecord' any frame model trains on them.
 
@@ -32,6 +33,15 @@ from yt8m.extraction.feature_settings import IMAGENET, NO_WEIGHTS, FeatureSettin
 from yt8m.inputs import flags as input_flags
 
 _SHOWN = 20
+_OF_IMAGES = (
+    "backbone",
+    "weights",
+    "pixel_range",
+    "seed",
+    "image_size",
+    "frames_per_second",
+    "vggish_weights",
+)
 
 
 def define_flags() -> None:
@@ -55,6 +65,23 @@ def define_flags() -> None:
         "pixel_range",
         "The least and greatest pixel that a .keras file takes, such as 0,255; by default -1,1.",
         [],
+    )
+    define.path(
+        "train_dir",
+        "A run of raw video, in place of --backbone: it makes windows of frames vectors.",
+        "",
+    )
+    define.string(
+        "layer",
+        "Layer of that run: embedding, the vector before its classifier, or the name of a layer, "
+        "such as dense for fc6 of C3D. Axes of time and place are averaged.",
+        "embedding",
+    )
+    define.integer(
+        "window_stride",
+        "Frames from the start of a window to that of the next, with --train_dir; by default as "
+        "many as a clip spans.",
+        at_least=1,
     )
     define.integer("seed", "Seed of random weights.", 0, at_least=0)
     define.integer(
@@ -113,13 +140,13 @@ def main() -> None:
     files.check_output_file(os.path.join(args.output_dir, "features.json"))
     beam_options = parse_beam_options(args.beam_options)
     of_file = image_file.is_file(args.backbone)
-    check_flags(args.pca_dir, args.weights, args.vggish_weights, of_file)
+    check_flags(args.pca_dir, args.weights, args.vggish_weights, of_file, args.train_dir)
     jobs.import_extra("yt8m.data.video.frames.decoding", "video")
     run = jobs.import_extra("yt8m.extraction.extract", "beam")
     settings = FeatureSettings(
         backbone=args.backbone,
         image_size=args.image_size or _image_size(args.backbone, of_file),
-        weights=NO_WEIGHTS if of_file else args.weights,
+        weights=NO_WEIGHTS if of_file or args.train_dir else args.weights,
         seed=args.seed,
         frames_per_second=args.frames_per_second,
         max_frames=args.max_frames,
@@ -127,6 +154,9 @@ def main() -> None:
         vggish_pca=args.vggish_pca,
         batch_size=args.batch_size,
         pixel_range=input_flags.numbers("pixel_range"),
+        train_dir=args.train_dir,
+        layer=args.layer,
+        window_stride=args.window_stride or 0,
     )
     request = run.Request(
         input_manifest=args.input_manifest,
@@ -164,7 +194,9 @@ def _image_size(backbone: str, of_file: bool) -> int:
     return height or image_size("")
 
 
-def check_flags(pca_dir: str, weights: str, vggish_weights: str, of_file: bool) -> None:
+def check_flags(
+    pca_dir: str, weights: str, vggish_weights: str, of_file: bool = False, train_dir: str = ""
+) -> None:
     """Fails where a flag is given that has no meaning with the others.
 
     Args:
@@ -172,12 +204,17 @@ def check_flags(pca_dir: str, weights: str, vggish_weights: str, of_file: bool) 
         weights: as well.
         vggish_weights: as well.
         of_file: whether the backbone is a file.
+        train_dir: a run in place of the backbone; empty for none.
 
     Raises:
         UserError: one is given.
     """
     if pca_dir:
         input_flags.refuse(("pca_videos",), "with --pca_dir")
+    if train_dir:
+        input_flags.refuse(_OF_IMAGES, "with --train_dir, whose clips say what is looked at")
+    else:
+        input_flags.refuse(("layer", "window_stride"), "without --train_dir")
     if of_file:
         input_flags.refuse(("weights", "seed"), "for a backbone in a file, which has its weights")
     else:

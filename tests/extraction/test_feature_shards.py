@@ -253,6 +253,8 @@ def test_ids_of_any_bytes_come_through(tmp_path):
     odd = Item(name, "p", (1,), 3, 4)
     shards.write_todo(str(tmp_path), Shard("s", (odd,)))
     assert shards.read_todo(str(tmp_path), "s").items == (odd,)
-    features = Features({"rgb": np.zeros((1, 2), np.uint8)}, {"rgb": 0}, {"rgb": 0.0})
+    features = Features(
+        {"rgb": np.zeros((1, 2), np.uint8)}, np.zeros(1), 1.0, {"rgb": 0}, {"rgb": 0.0}
+    )
     example = tf.train.SequenceExample.FromString(shards.make_record(odd, features))
     assert example.context.feature["id"].bytes_list.value[0] == b"caf\xe9.mp4"

@@ -8,19 +8,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import keras
 import numpy as np
 import pytest
 import video_files
 from clip_files import write_clip
 from job_runner import check, check_error, command, expect_error, run_job, run_process, succeed
 from paths import GOLDEN
+from random_runs import make_run
 
-from yt8m import runs
 from yt8m.data.schema import VIDEO, Feature, Schema
 from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clip_specs import Clips, Flow
-from yt8m.modeling import keras_model, specs
 
 CLIP_RUN = GOLDEN / "saved_runs" / "clips"
 VIDEOS = GOLDEN / "saved_runs" / "videos"
@@ -36,25 +34,6 @@ def as_process(run: Path, *videos: object, **flags: object) -> str:
     """What the command `yt8m predict` prints in a process of its own."""
     arguments = command("yt8m.predict", *map(str, videos), train_dir=run, **flags)[3:]
     return check(run_process(command("yt8m", "predict", *arguments)))
-
-
-def make_run(folder: Path, model: str, schema, num_classes: int, **preprocessing) -> Path:
-    """A run of random weights."""
-    keras.utils.set_random_seed(1)
-    spec = specs.model(model)
-    config = runs.RunConfig(
-        model=str(spec),
-        schema=schema,
-        num_classes=num_classes,
-        preprocessing=preprocessing,
-        loss="cross_entropy",
-        optimizer={},
-        training={},
-    )
-    runs.start(str(folder), config)
-    model = keras_model.build(spec, schema, num_classes)
-    runs.save_model(str(folder), keras_model.classifier(model))
-    return folder
 
 
 @pytest.fixture(scope="module")

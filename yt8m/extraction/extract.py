@@ -182,7 +182,9 @@ def _describe(
     request: Request, features: dict[str, Any], classes: list[str], numbers: dict[str, int]
 ) -> dict[str, Any]:
     weights = os.path.basename(request.settings.weights)
-    if image_file.is_file(request.settings.backbone):
+    if request.settings.train_dir:
+        weights = os.path.basename(request.settings.train_dir)
+    elif image_file.is_file(request.settings.backbone):
         weights = os.path.basename(request.settings.backbone)
     elif weights == NO_WEIGHTS:
         weights = f"random, seed {request.settings.seed}"

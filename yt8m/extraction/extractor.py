@@ -12,6 +12,7 @@ from yt8m.data.synthetic import quantize
 from yt8m.data.video.frames import decoding, sound
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.extraction import log_mel
+from yt8m.extraction.clip_network import Vectors
 from yt8m.extraction.feature_settings import FeatureSettings
 from yt8m.extraction.networks import Networks
 from yt8m.extraction.whitening import Whitening
@@ -28,11 +29,15 @@ class Features:
 
     Attributes:
         frames: name -> (frames, size) uint8.
+        seconds: (frames,) when each begins.
+        end: when the last one ends.
         clipped: name -> how many values were outside [-2, 2].
         largest: name -> the largest magnitude.
     """
 
     frames: dict[str, np.ndarray]
+    seconds: np.ndarray
+    end: float
     clipped: dict[str, int]
     largest: dict[str, float]
 
@@ -68,11 +73,13 @@ class Extractor:
         """
         if self.networks.audio is not None:
             sound.check(path)  # Before the frames, which take much longer.
-        whitened = []
+        whitened, seconds = [], []
         for vectors in embed_frames(path, self.settings, self.networks):
-            whitened.append(self.whitening(vectors))
-            passed(len(vectors))
+            whitened.append(self.whitening(vectors.values))
+            seconds.append(vectors.seconds)
+            passed(len(vectors.values))
         values = {RGB: np.concatenate(whitened)}
+        times = np.concatenate(seconds)
         if self.networks.audio is not None:
             values[AUDIO] = embed_sound(path, self.settings, self.networks, len(values[RGB]))
         for name, vectors in values.items():
@@ -80,12 +87,19 @@ class Extractor:
                 raise VideoError(f"gives features that are not finite numbers ({name})")
         return Features(
             {name: _QUANTIZE[name](vectors) for name, vectors in values.items()},
+            times,
+            times[-1] + _step(times, self.settings),
             {name: int(np.sum(np.abs(v) > _MAX_VALUE)) for name, v in values.items()},
             {name: float(np.abs(v).max()) for name, v in values.items()},
         )
 
 
-def embed_frames(path: str, settings: FeatureSettings, networks: Networks) -> Iterator[np.ndarray]:
+def _step(times: np.ndarray, settings: FeatureSettings) -> float:
+    """Seconds that the last vector stands for: as many as the one before."""
+    return settings.every if len(times) < 2 else float(times[-1] - times[-2])
+
+
+def embed_frames(path: str, settings: FeatureSettings, networks: Networks) -> Iterator[Vectors]:
     """The vectors of the frames of a video, in batches.
 
     Args:
@@ -94,15 +108,21 @@ def embed_frames(path: str, settings: FeatureSettings, networks: Networks) -> It
         networks: what makes them vectors.
 
     Yields:
-        (frames, size) float32.
+        Vectors, in order, with the second of each.
 
     Raises:
         VideoError: the video cannot be decoded.
     """
+    if networks.clips is not None:
+        yield from networks.clips.vectors(path, settings.max_frames)
+        return
+    count = 0
     size = (settings.image_size, settings.image_size)
     frames = itertools.islice(decoding.frames_at(path, settings.every, size), settings.max_frames)
     while batch := list(itertools.islice(frames, settings.batch_size)):
-        yield networks.frames(np.stack(batch))
+        numbers = count + np.arange(len(batch))
+        count += len(batch)
+        yield Vectors(networks.frames(np.stack(batch)), numbers * settings.every)
 
 
 def embed_some_frames(
@@ -122,6 +142,9 @@ def embed_some_frames(
     Raises:
         VideoError: the video cannot be decoded.
     """
+    if networks.clips is not None:
+        parts = networks.clips.vectors(path, settings.max_frames, only=count)
+        return np.concatenate([vectors.values for vectors in parts])
     size = (settings.image_size, settings.image_size)
     frames = itertools.islice(decoding.frames_at(path, settings.every, size), settings.max_frames)
     kept, stride = [], 1

@@ -63,6 +63,11 @@ class FeatureSettings:
         batch_size: frames that the network sees at a time.
         pixel_range: the least and the greatest pixel that the network of a file takes; () for -1
             and 1.
+        train_dir: a run of raw video that makes windows of frames vectors, in place of a backbone;
+            empty for none.
+        layer: of that run, see `layer_values.model_of`.
+        window_stride: frames from the start of a window to that of the next; 0 for as many as a
+            clip spans.
     """
 
     backbone: str = "inceptionv3"
@@ -75,6 +80,9 @@ class FeatureSettings:
     vggish_pca: str = ""
     batch_size: int = 32
     pixel_range: tuple[float, ...] = ()
+    train_dir: str = ""
+    layer: str = "embedding"
+    window_stride: int = 0
 
     @property
     def every(self) -> float:
@@ -83,7 +91,7 @@ class FeatureSettings:
 
     def with_absolute_paths(self) -> FeatureSettings:
         """The same settings for workers that run in another working directory."""
-        names = ["weights", "vggish_weights", "vggish_pca"]
+        names = ["weights", "vggish_weights", "vggish_pca", "train_dir"]
         names += ["backbone"] if image_file.is_file(self.backbone) else []
         paths = {name: getattr(self, name) for name in names}
         paths = {n: path for n, path in paths.items() if path not in ("", NO_WEIGHTS, IMAGENET)}
@@ -91,7 +99,7 @@ class FeatureSettings:
 
 
 # What features of two extractions must share for a model of the one to take the other's.
-OF_NETWORKS = ("backbone", "image_size", "weights", "audio")
+OF_NETWORKS = ("backbone", "image_size", "weights", "audio", "layer", "clips", "flow")
 
 
 def difference(old: dict[str, Any], new: dict[str, Any], keys: tuple[str, ...] = ()) -> list[str]:

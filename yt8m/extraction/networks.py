@@ -14,7 +14,8 @@ import numpy as np
 from frame_models.pixels.layers import backbones, image_file
 from yt8m.base import archives
 from yt8m.base.errors import UserError
-from yt8m.extraction import inception_graph, vggish
+from yt8m.extraction import clip_network, inception_graph, vggish
+from yt8m.extraction.clip_network import ClipNetwork
 from yt8m.extraction.feature_settings import GRAPH, IMAGENET, NO_WEIGHTS, FeatureSettings
 
 # By which a video's frames are counted and its sound is placed; 0.1.0 had others, and no number.
@@ -32,12 +33,14 @@ class Networks:
         digests: hashes that identify the networks: `weights`, and `vggish` and `vggish_pca` where
             sound is taken.
         audio: examples (batch, 96, 64) to (batch, 128); None where sound is left out.
+        clips: makes windows of frames vectors; then `frames` is None.
     """
 
-    frames: Network
+    frames: Network | None
     frame_size: int
     digests: dict[str, str]
     audio: Network | None = None
+    clips: ClipNetwork | None = None
 
 
 @functools.lru_cache(maxsize=1)
@@ -47,19 +50,23 @@ def load(settings: FeatureSettings) -> Networks:
     Raises:
         UserError: there is no such network, or a file of weights cannot be used.
     """
+    if settings.train_dir:
+        clips = ClipNetwork(settings)
+        digests = {"weights": file_digest(clip_network.model_path(settings))}
+        return Networks(None, clips.size, digests, clips=clips)
     digests, audio = {}, None
     if settings.vggish_weights:
         audio = _load_audio(settings, digests)
     if settings.weights.endswith(GRAPH):
         _check_graph(settings)
         frames, size = inception_graph.load(settings.weights), inception_graph.SIZE
-        digests["weights"] = _file_digest(settings.weights)
+        digests["weights"] = file_digest(settings.weights)
     else:
         model = frame_model(settings)
         frames, size = functools.partial(predict, model), model.output.shape[-1]
         of_file = image_file.is_file(settings.backbone)
         digests["weights"] = (
-            _file_digest(settings.backbone) if of_file else digest(model.get_weights())
+            file_digest(settings.backbone) if of_file else digest(model.get_weights())
         )
     return Networks(frames, size, digests, audio)
 
@@ -107,6 +114,10 @@ def describe(settings: FeatureSettings, networks: Networks) -> dict:
     Weights are identified by their content, not by their path.
     """
     digests = networks.digests
+    if networks.clips is not None:
+        described = clip_network.describe(settings, networks.clips.config)
+        described |= {"weights": digests["weights"], "audio": None}
+        return described | {"frame_rules": _FRAME_RULES, "max_frames": settings.max_frames}
     audio = {name: digests.get(name) for name in ("vggish", "vggish_pca")}
     return {
         "backbone": _called(settings),
@@ -149,7 +160,8 @@ def _check_graph(settings: FeatureSettings) -> None:
         )
 
 
-def _file_digest(path: str) -> str:
+def file_digest(path: str) -> str:
+    """A hash of the content of a file."""
     with open(path, "rb") as file:
         return digest([file.read()])
 

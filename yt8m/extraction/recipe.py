@@ -70,8 +70,8 @@ def load(place: str, **changes: Any) -> tuple[Extractor, dict[str, int]]:
 
     Args:
         place: see `find`.
-        **changes: where files are now: `weights`, which may be a network in a `.keras` file,
-            `vggish_weights` and `vggish_pca`.
+        **changes: where files are now: `weights`, which may be a network in a `.keras` file or a
+            run of raw video, `vggish_weights` and `vggish_pca`.
 
     Returns:
         The extractor, and the size of each feature by its name.
@@ -112,8 +112,9 @@ def load(place: str, **changes: Any) -> tuple[Extractor, dict[str, int]]:
 
 def _moved(given: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """The settings that differ where files are in other places."""
-    if image_file.is_file(given.get("backbone", "")) and "weights" in changes:
-        return {n: v for n, v in changes.items() if n != "weights"} | {
-            "backbone": changes["weights"]
-        }
-    return changes
+    name = "weights"
+    if given.get("train_dir"):
+        name = "train_dir"
+    elif image_file.is_file(given.get("backbone", "")):
+        name = "backbone"
+    return {name if n == "weights" else n: value for n, value in changes.items()}

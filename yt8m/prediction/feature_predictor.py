@@ -68,14 +68,12 @@ class FeaturePredictor:
         Raises:
             VideoError: it cannot be decoded, or has no sound although the model takes it.
         """
-        every = self._extractor.settings.every
         name = os.path.basename(path)
         with ProgressReport(f"Extracting {name}", unit="frames") as progress:
-            frames = self._extractor.features(path, progress.advance).frames
-        count = len(next(iter(frames.values())))
-        duration = count * every
-        windows = self._windows.of(duration) if self._windows else []
-        parts = [_part(window, every, count) for window in windows] or [slice(0, count)]
+            made = self._extractor.features(path, progress.advance)
+        frames, seconds = made.frames, made.seconds
+        windows = self._windows.of(made.end) if self._windows else []
+        parts = [_part(window, seconds) for window in windows] or [slice(0, len(seconds))]
         scores: list[np.ndarray] = []
         with ProgressReport(f"Predicting {name}", len(parts), "windows") as progress:
             for start in range(0, len(parts), self._batch_size):
@@ -85,7 +83,7 @@ class FeaturePredictor:
                 progress.advance(len(batch))
         each = np.concatenate(scores).astype(np.float32)
         mean = each.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return Answer(path, duration, mean, windows, each if windows else each[:0])
+        return Answer(path, made.end, mean, windows, each if windows else each[:0])
 
     def _batch(
         self, frames: dict[str, np.ndarray], parts: Sequence[slice]
@@ -128,10 +126,11 @@ def _source(feature: Feature, schema: Schema, sizes: dict[str, int]) -> str:
     return name
 
 
-def _part(window: Window, every: float, count: int) -> slice:
-    """The frames of a window, of `count` at 0, `every`, ...: at least one."""
-    first = min(count - 1, int(np.ceil(window.start / every - 1e-6)))
-    return slice(first, max(first + 1, int(np.ceil(window.end / every - 1e-6))))
+def _part(window: Window, seconds: np.ndarray) -> slice:
+    """The frames that begin in a window, of which each begins at a second: at least one."""
+    first, stop = np.searchsorted(seconds, [window.start - 1e-6, window.end - 1e-6]).tolist()
+    first = min(first, len(seconds) - 1)
+    return slice(first, max(first + 1, stop))
 
 
 def _cut(part: slice, most: int | None) -> slice:
