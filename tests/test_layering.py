@@ -53,6 +53,7 @@ WITHOUT_TENSORFLOW = (
         for name in (
             "clips",
             "sampling",
+            "spans",
             "clip_schema",
             "clip_specs",
             "workers",
@@ -64,6 +65,7 @@ WITHOUT_TENSORFLOW = (
             "frames/record_frames",
             "frames/shots",
             "frames/sound",
+            "frames/timeline",
             "frames/views",
             "sources/class_folders",
             "sources/file_index",

@@ -11,6 +11,7 @@ import numpy as np
 from yt8m.data.synthetic import quantize
 from yt8m.data.video.frames import decoding, sound
 from yt8m.data.video.frames.containers import VideoError
+from yt8m.data.video.spans import WHOLE, Span
 from yt8m.extraction import log_mel
 from yt8m.extraction.feature_settings import FeatureSettings
 from yt8m.extraction.networks import Networks
@@ -51,22 +52,26 @@ class Extractor:
     networks: Networks
     whitening: Whitening
 
-    def features(self, path: str) -> Features:
-        """The features of a video. Its frames are decoded as they are needed, a batch at a time.
+    def features(self, path: str, span: Span = WHOLE) -> Features:
+        """The features of a video, or of a part of it.
+
+        Frames are decoded as they are needed, a batch at a time.
 
         Sound is taken from the moment of each frame on, and silence where there is none. So a video
         has the same frames with its sound and without it, where YouTube-8M's own features end with
         the shorter of the two.
 
         Raises:
-            VideoError: it cannot be decoded, or has no sound although that is wanted.
+            VideoError: it cannot be decoded, ends before the part, or has no sound there although
+                that is wanted.
         """
         if self.networks.audio is not None:
             sound.check(path)  # Before the frames, which take much longer.
-        batches = embed_frames(path, self.settings, self.networks)
+        batches = embed_frames(path, self.settings, self.networks, span)
         values = {RGB: np.concatenate([self.whitening(vectors) for vectors in batches])}
         if self.networks.audio is not None:
-            values[AUDIO] = embed_sound(path, self.settings, self.networks, len(values[RGB]))
+            count = len(values[RGB])
+            values[AUDIO] = embed_sound(path, self.settings, self.networks, count, span.first)
         for name, vectors in values.items():
             if not np.isfinite(vectors).all():
                 raise VideoError(f"gives features that are not finite numbers ({name})")
@@ -77,28 +82,36 @@ class Extractor:
         )
 
 
-def embed_frames(path: str, settings: FeatureSettings, networks: Networks) -> Iterator[np.ndarray]:
+def embed_frames(
+    path: str, settings: FeatureSettings, networks: Networks, span: Span = WHOLE
+) -> Iterator[np.ndarray]:
     """The vectors of the frames of a video, in batches.
 
     Args:
         path: of the video.
         settings: how frames are taken.
         networks: what makes them vectors.
+        span: the part of the video.
 
     Yields:
         (frames, size) float32.
 
     Raises:
-        VideoError: the video cannot be decoded.
+        VideoError: the video cannot be decoded, or ends before the part.
     """
-    size = (settings.image_size, settings.image_size)
-    frames = itertools.islice(decoding.frames_at(path, settings.every, size), settings.max_frames)
+    frames = _frames(path, settings, span)
     while batch := list(itertools.islice(frames, settings.batch_size)):
         yield networks.frames(np.stack(batch))
 
 
+def _frames(path: str, settings: FeatureSettings, span: Span) -> Iterator[np.ndarray]:
+    size = (settings.image_size, settings.image_size)
+    frames = decoding.frames_at(path, settings.every, size, span)
+    return itertools.islice(frames, settings.max_frames)
+
+
 def embed_some_frames(
-    path: str, settings: FeatureSettings, networks: Networks, count: int
+    path: str, settings: FeatureSettings, networks: Networks, count: int, span: Span = WHOLE
 ) -> np.ndarray:
     """The vectors of some frames, evenly spread over those that `embed_frames` would take.
 
@@ -107,17 +120,16 @@ def embed_some_frames(
         settings: how frames are taken.
         networks: what makes them vectors.
         count: how many; up to twice as many, or fewer where there are not so many.
+        span: the part of the video.
 
     Returns:
         (frames, size) float32.
 
     Raises:
-        VideoError: the video cannot be decoded.
+        VideoError: the video cannot be decoded, or ends before the part.
     """
-    size = (settings.image_size, settings.image_size)
-    frames = itertools.islice(decoding.frames_at(path, settings.every, size), settings.max_frames)
     kept, stride = [], 1
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(_frames(path, settings, span)):
         if number % stride == 0:
             kept.append(frame)
         if len(kept) == 2 * count:
@@ -128,7 +140,9 @@ def embed_some_frames(
     )
 
 
-def embed_sound(path: str, settings: FeatureSettings, networks: Networks, count: int) -> np.ndarray:
+def embed_sound(
+    path: str, settings: FeatureSettings, networks: Networks, count: int, start: float = 0.0
+) -> np.ndarray:
     """The vectors of the sound of a video, one for the 0.96 seconds behind each frame.
 
     Args:
@@ -136,6 +150,7 @@ def embed_sound(path: str, settings: FeatureSettings, networks: Networks, count:
         settings: how frames are taken.
         networks: what makes sound vectors.
         count: how many frames were taken.
+        start: the second of the first of them.
 
     Returns:
         (count, 128) float32.
@@ -145,7 +160,7 @@ def embed_sound(path: str, settings: FeatureSettings, networks: Networks, count:
     """
     # An example begins at a whole row of its spectrogram, which may be that behind its frame.
     seconds = (count - 1) * settings.every + log_mel.EXAMPLE_SECONDS + 1 / log_mel.ROWS_PER_SECOND
-    samples = sound.read(path, seconds, log_mel.SAMPLE_RATE)
+    samples = sound.read(path, seconds, log_mel.SAMPLE_RATE, start)
     examples = log_mel.examples(log_mel.spectrogram(samples), settings.every)[:count]
     parts = range(0, count, settings.batch_size)
     return np.concatenate([networks.audio(examples[i : i + settings.batch_size]) for i in parts])

@@ -12,6 +12,7 @@ and are recorded and cut anywhere: there what can be decoded counts.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -21,11 +22,11 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from yt8m.data.video.frames import clocks, containers
 from yt8m.data.video.frames.containers import VideoError
+from yt8m.data.video.frames.timeline import ROUNDED_END, Timeline
+from yt8m.data.video.spans import Span, seconds_text
 
 _T = TypeVar("_T")
 _USUAL_RATE = 25.0
-# Files that count in milliseconds round the first time, the last one and the length.
-_ROUNDED = 2e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,34 +54,33 @@ def probe(path: str) -> Probe:
     Raises:
         VideoError: it cannot be decoded to its end, or holds no frame.
     """
-    frames = _Frames(path)
-    for _ in frames:
-        pass
-    return frames.probe()
+    return probe_and_view(path, lambda frames: None, (1, 1))[0]
 
 
 def probe_and_view(
     path: str, view: Callable[[Iterator[np.ndarray]], _T], size: tuple[int, int]
-) -> tuple[Probe, _T]:
+) -> tuple[Probe, _T, Timeline]:
     """Does what `probe` does, and shows the frames to a function while they pass.
 
     Args:
         path: the file.
-        view: takes an iterator over the frames, see `iterate`.
+        view: takes an iterator over the frames, see `iterate`. Those that it does not ask for are
+            decoded, but not converted.
         size: (height, width) of the frames that it sees.
 
     Returns:
-        The probe, and what the function returned.
+        The probe, what the function returned, and when the frames are shown.
 
     Raises:
         VideoError: as `probe`.
     """
     frames = _Frames(path)
-    decoded = iter(frames)
+    times: list[float] = []
+    decoded = frames.timed(times)
     seen = view(frames.convert(frame, size) for frame in decoded)
     for _ in decoded:
         pass
-    return frames.probe(), seen
+    return frames.probe(), seen, Timeline(np.array(times), frames.end)
 
 
 def iterate(path: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
@@ -139,7 +139,9 @@ def read_frames(
     raise VideoError(f"ends before frame {last}: it holds {frames.count}")
 
 
-def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+def frames_at(
+    path: str, every: float, size: tuple[int, int] | None = None, span: Span | None = None
+) -> Iterator[np.ndarray]:
     """The frames that are on screen at 0, `every`, 2 * `every`, ... seconds.
 
     Time begins with the first frame, and ends when the last one has been shown for as long as the
@@ -151,27 +153,42 @@ def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> I
         path: the file.
         every: seconds from one to the next.
         size: as of `iterate`.
+        span: the part of the file to look at; moments are counted from its beginning. What is
+            behind it is not decoded.
 
     Yields:
         (height, width, 3) uint8 RGB, as `iterate`.
 
     Raises:
-        VideoError: as `iterate`.
+        VideoError: as `iterate`, or the span begins behind the end of the file.
         ValueError: `every` is not positive.
     """
     if not every > 0:
         raise ValueError(f"every must be a positive number of seconds. Received: every={every}.")
+    first, stop = span.key if span else (0.0, math.inf)
     frames = _Frames(path)
     shown, count = None, 0
+
+    def moment() -> float:
+        return first + count * every
+
     for frame in frames:
         # A frame that begins at the very moment counts, whatever its time was rounded to.
-        while shown is not None and count * every < frames.seconds - 1e-6:
+        while shown is not None and moment() < min(frames.seconds, stop) - 1e-6:
             yield frames.convert(shown, size)
             count += 1
+        if moment() >= stop - 1e-6:
+            return
         shown = frame
-    while count * every <= frames.seconds + 1e-6 or count * every < frames.end - _ROUNDED:
+    while moment() < stop - 1e-6 and (
+        moment() <= frames.seconds + 1e-6 or moment() < frames.end - ROUNDED_END
+    ):
         yield frames.convert(shown, size)
         count += 1
+    if not count:
+        raise VideoError(
+            f"has ended before second {seconds_text(first)}: it lasts {frames.end:.2f} seconds"
+        )
 
 
 class _Frames:
@@ -215,6 +232,12 @@ class _Frames:
             self.end = clock.end()
         if not self.count:
             raise VideoError("holds no frame")
+
+    def timed(self, times: list[float]) -> Iterator[av.VideoFrame]:
+        """The frames; the time of each is added to a list, in seconds from the first."""
+        for frame in self:
+            times.append(self.seconds)
+            yield frame
 
     def probe(self) -> Probe:
         """What the file holds, once all its frames passed."""
