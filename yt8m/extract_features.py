@@ -46,7 +46,7 @@ _OF_IMAGES = (
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    define.path("input_manifest", "The videos: a .csv of path,label,group[,split].")
+    define.path("input_manifest", "The videos: a .csv of path,label,group[,split][,start,end].")
     define.path("output_dir", "Folder for the shards and what belongs to them.")
     define.string(
         "backbone",

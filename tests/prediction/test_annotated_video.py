@@ -24,8 +24,8 @@ def test_words_stand_where_they_belong_and_sound_is_kept(tmp_path):
     video = video_files.write(tmp_path / "a.mkv", grey, sounds=[tone(1.0)])
     path = str(tmp_path / "out" / "a.mp4")
     annotated_video.write_annotated(path, video, CAPTIONS)
-    timed = decoding.probe_times(path)
-    np.testing.assert_allclose(timed.times, np.arange(25) / 25, atol=1e-3)
+    probe, timeline = decoding.probe_times(path)
+    np.testing.assert_allclose(timeline.starts, np.arange(25) / 25, atol=1e-3)
     changed = [abs(image.astype(int) - 128).max() > 60 for image in decoding.iterate(path)]
     assert changed == [10 <= number < 20 for number in range(25)]
     tops = [image[-30:] for image in decoding.iterate(path)]
@@ -44,9 +44,9 @@ def test_times_and_turns_and_odd_sizes_are_kept(tmp_path):
     video_files.turn(video, (0, 1, -1, 0))
     path = str(tmp_path / "b.mp4")
     annotated_video.write_annotated(path, video, [])
-    timed = decoding.probe_times(path)
-    np.testing.assert_allclose(timed.times, [0, 1, 4], atol=1e-3)
-    assert (timed.probe.height, timed.probe.width) == (64, 48)
+    probe, timeline = decoding.probe_times(path)
+    np.testing.assert_allclose(timeline.starts, [0, 1, 4], atol=1e-3)
+    assert (probe.height, probe.width) == (64, 48)
     one, other = next(decoding.iterate(path)), next(decoding.iterate(video))
     assert abs(one.astype(int) - other).mean() < 8
     odd = video_files.write(tmp_path / "odd.mkv", frames, codec="mjpeg")

@@ -184,9 +184,9 @@ def test_a_score_that_is_no_number_is_told(monkeypatch, video):
 
 def test_times_and_some_frames(video):
     passed = []
-    timed = decoding.probe_times(video, passed.append, every=8)
-    assert passed == [8, 8] and timed.probe.num_frames == 20
-    np.testing.assert_allclose(timed.times, np.arange(20) / 25)
+    probe, timeline = decoding.probe_times(video, passed.append, every=8)
+    assert passed == [8, 8] and probe.num_frames == 20
+    np.testing.assert_allclose(timeline.starts, np.arange(20) / 25)
     found = list(decoding.some_frames(video, np.array([2, 7, 19]), (24, 32)))
     assert [(n, video_files.number_of(image)) for n, image in found] == [(2, 2), (7, 7), (19, 19)]
     with pytest.raises(VideoError, match="ends before frame 20: it holds 20"):

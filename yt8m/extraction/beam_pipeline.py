@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Iterable, Iterator
 
@@ -13,9 +14,11 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from yt8m.base.errors import UserError
 from yt8m.data.video.frames.containers import VideoError
+from yt8m.data.video.spans import Span
 from yt8m.extraction import networks, shards, whitening
 from yt8m.extraction.extractor import Extractor, embed_some_frames
 from yt8m.extraction.feature_settings import FeatureSettings
+from yt8m.extraction.shards import Item
 from yt8m.extraction.whitening import Moments
 
 # Beam's runner inside a process. The name `DirectRunner` may stand for others, that Beam downloads.
@@ -80,6 +83,11 @@ def is_local(options: PipelineOptions) -> bool:
     return options.view_as(StandardOptions).runner == _LOCAL_RUNNER
 
 
+def video_text(item: Item) -> str:
+    """A video, or a part of one, as an element of `MeasureVideos`: its path and times as JSON."""
+    return json.dumps([item.path, item.start, item.end])
+
+
 class MakeShards(beam.PTransform):
     """Makes shards, named by the elements.
 
@@ -100,7 +108,7 @@ class MakeShards(beam.PTransform):
 
 
 class MeasureVideos(beam.PTransform):
-    """Writes a file of the moments of the vectors of some frames of videos, named by their paths.
+    """Writes a file of the moments of the vectors of some frames of videos, see `video_text`.
 
     Args:
         settings, num_threads: as in `MakeShards`.
@@ -182,7 +190,10 @@ class _MeasureVideo(_UsesNetworks):
         """Measures one video; one that cannot be decoded is reported when its shard is made."""
         shards.tell_measured(self._folder)
         try:
-            vectors = embed_some_frames(element, self._settings, self._networks, _FRAMES_OF_A_VIDEO)
+            path, *times = json.loads(element)
+            vectors = embed_some_frames(
+                path, self._settings, self._networks, _FRAMES_OF_A_VIDEO, Span(*times)
+            )
         except VideoError:
             return
         yield Moments.of(vectors, self._of_pairs)

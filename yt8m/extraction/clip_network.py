@@ -14,6 +14,7 @@ from yt8m import runs
 from yt8m.base.errors import UserError
 from yt8m.data.video.clip_stream import Film, Wanted
 from yt8m.data.video.clips import Recipe
+from yt8m.data.video.spans import WHOLE, Span
 from yt8m.extraction.feature_settings import FeatureSettings
 from yt8m.modeling import layer_values
 from yt8m.runs import RunConfig
@@ -62,33 +63,37 @@ class ClipNetwork:
         self._model = _averaged(model)
         schema = run.config.schema
         self._recipe = Recipe(schema.inputs, schema.clips, schema.flow)
-        self._stride = settings.window_stride or _span(run.config)
+        self._stride = settings.window_stride or _length(run.config)
         self._batch_size = max(1, settings.batch_size // schema.clips.frames)
 
-    def vectors(self, path: str, most: int, only: int | None = None) -> Iterator[Vectors]:
+    def vectors(
+        self, path: str, most: int, span: Span = WHOLE, only: int | None = None
+    ) -> Iterator[Vectors]:
         """The vectors of a video, in batches.
 
         Args:
             path: of the video.
             most: windows after these are left out.
+            span: the part of the video; seconds are counted from its beginning.
             only: takes about so many of them, evenly spread; None takes all.
 
         Raises:
-            VideoError: the video cannot be decoded.
+            VideoError: the video cannot be decoded, or ends before the part.
         """
         film = Film.look(path, self._recipe.clips.sampling)
-        count = len(film.timed.times)
-        span = _span(self.config)
-        starts = range(0, max(1, count - span + 1), self._stride)[:most]
+        begin, end = film.frames(span)
+        length = _length(self.config)
+        starts = range(begin, max(begin + 1, end - length + 1), self._stride)[:most]
         if only is not None:
             starts = starts[:: max(1, len(starts) // only)]
-        wanted = [Wanted(film.part(start, min(start + span, count))) for start in starts]
+        wanted = [Wanted(film.part(start, min(start + length, end))) for start in starts]
         clips = film.clips(self._recipe, wanted)
         for place in range(0, len(wanted), self._batch_size):
             some = wanted[place : place + self._batch_size]
             views = [next(clips) for _ in some]
             batch = {name: np.concatenate([v[name] for v in views]) for name in views[0]}
-            seconds = film.timed.times[[clip.part.first for clip in some]]
+            seconds = film.timeline.starts[[clip.part.first for clip in some]]
+            seconds = seconds - film.timeline.starts[begin]
             inputs = {tensor.name: batch[tensor.name] for tensor in self._model.inputs}
             values = np.asarray(self._model.predict_on_batch(inputs), np.float32)
             # Inside a network of images a row is a frame: those of a clip follow each other.
@@ -103,7 +108,7 @@ def describe(settings: FeatureSettings, config: RunConfig) -> dict:
         "backbone": config.model,
         "image_size": list(schema.clips.crop_size),
         "layer": settings.layer,
-        "window_stride": settings.window_stride or _span(config),
+        "window_stride": settings.window_stride or _length(config),
         "clips": schema.clips.to_json(),
         "flow": schema.flow.to_json() if schema.flow else None,
     }
@@ -115,7 +120,7 @@ def model_path(settings: FeatureSettings) -> str:
     return os.path.join(settings.train_dir, runs.MODEL)
 
 
-def _span(config: RunConfig) -> int:
+def _length(config: RunConfig) -> int:
     """Frames from the first of a clip to the one behind its last."""
     clips = config.schema.clips
     return (clips.frames - 1) * clips.stride + 1

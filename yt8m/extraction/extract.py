@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import os
@@ -70,7 +71,8 @@ def extract(request: Request) -> Summary:
     """
     beam_pipeline.check_options(request.beam_options)
     with _Workers.of(request) as where:
-        return _extract(request, where, manifest.read(request.input_manifest))
+        videos = manifest.with_all_labels(manifest.read(request.input_manifest))
+        return _extract(request, where, videos)
 
 
 def _extract(request: Request, where: _Workers, videos: list[Video]) -> Summary:
@@ -88,7 +90,7 @@ def _extract(request: Request, where: _Workers, videos: list[Video]) -> Summary:
         description = _describe(request, features, classes, numbers)
         if given is None:
             description["measured"] = networks.digest(
-                os.fsencode(path) for path in _to_measure(request, splits)
+                os.fsencode(_name(item)) for item in _to_measure(request, splits)
             )
         folder_lib.start(request.output_dir, description)
         shards.remove_leftovers(request.output_dir)
@@ -216,15 +218,15 @@ def _whiten(
             f"{folder} has no {' or no '.join(whitening.missing(folder))}, but shards that were "
             "made with it. Put it back, or choose another --output_dir."
         )
-    paths = _to_measure(request, splits)
+    videos = [beam_pipeline.video_text(item) for item in _to_measure(request, splits)]
     parts = []
-    for number, part in enumerate(where.split(paths, _VIDEOS_MEASURED_TOGETHER)):
+    for number, part in enumerate(where.split(videos, _VIDEOS_MEASURED_TOGETHER)):
         output = shards.moments_path(folder, number)
         measure = beam_pipeline.MeasureVideos(
             request.settings, where.num_threads, folder, components > 0, output
         )
         parts.append((measure, part))
-    where.run("Measuring", parts, len(paths), lambda: shards.count_measured(folder))
+    where.run("Measuring", parts, len(videos), lambda: shards.count_measured(folder))
     moments = whitening.merge(map(Moments.load, shards.moments_paths(folder)))
     if moments is None:
         raise UserError(_nothing_to_measure(splits))
@@ -232,11 +234,17 @@ def _whiten(
     shards.remove_leftovers(folder)
 
 
-def _to_measure(request: Request, splits: dict[str, list[Item]]) -> list[str]:
+def _to_measure(request: Request, splits: dict[str, list[Item]]) -> list[Item]:
     """The videos that the whitening is fitted to."""
     items = splits.get(_TRAIN) or [item for part in splits.values() for item in part]
-    there = [item.path for item in shards.in_order(items) if item.num_bytes >= 0]
+    there = [item for item in shards.in_order(items) if item.num_bytes >= 0]
     return there[: request.pca_videos]
+
+
+def _name(item: Item) -> str:
+    """The path of a video, and the times where it is a part of one."""
+    whole = item.start is None and item.end is None
+    return item.path if whole else item.path + item.span.fragment
 
 
 def _nothing_to_measure(splits: dict[str, list[Item]]) -> str:
@@ -244,7 +252,7 @@ def _nothing_to_measure(splits: dict[str, list[Item]]) -> str:
     try:
         reason = "there is no such file" if first.num_bytes < 0 else "it holds no picture"
         if first.num_bytes >= 0:
-            decoding.probe(first.path)
+            collections.deque(decoding.frames_at(first.path, 1.0, span=first.span), maxlen=0)
     except VideoError as error:
         reason = str(error).rstrip(".")
     return (

@@ -13,6 +13,7 @@ from yt8m.base import files, json_files
 from yt8m.base.errors import UserError
 from yt8m.data import class_names
 from yt8m.data.video.sources.manifest import Video
+from yt8m.data.video.spans import WHOLE
 from yt8m.extraction import feature_settings, shards, whitening
 from yt8m.extraction.shards import Item
 
@@ -131,7 +132,9 @@ def items_by_split(videos: Iterable[Video], classes: list[str]) -> dict[str, lis
                 "classes of the features in --pca_dir. Correct the manifest."
             )
         labels = tuple(sorted(numbers[label] for label in video.labels))
-        item = Item(video.id, video.path, labels, *_size_and_time(video.path))
+        span = video.span or WHOLE
+        size_and_time = _size_and_time(video.path)
+        item = Item(video.id, video.path, labels, *size_and_time, span.start, span.end)
         splits.setdefault(split, []).append(item)
     return splits
 

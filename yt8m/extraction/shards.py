@@ -21,6 +21,7 @@ from yt8m.base import files, temporaries
 from yt8m.base.errors import UserError, first_line
 from yt8m.data.ids import as_bytes
 from yt8m.data.video.frames.containers import VideoError
+from yt8m.data.video.spans import Span
 from yt8m.extraction.extractor import Extractor, Features
 
 LOG = "log"
@@ -43,6 +44,7 @@ class Item:
         labels: class ids, sorted.
         num_bytes: the size of the file; -1 where there is none.
         mtime_ns: when it last changed, in nanoseconds; -1 where there is none.
+        start, end: the part of the file, see `Span`; None and None for the whole.
     """
 
     id: str
@@ -50,6 +52,13 @@ class Item:
     labels: tuple[int, ...]
     num_bytes: int
     mtime_ns: int
+    start: float | None = None
+    end: float | None = None
+
+    @property
+    def span(self) -> Span:
+        """The part of the file."""
+        return Span(self.start, self.end)
 
     @property
     def key(self) -> tuple:
@@ -295,7 +304,7 @@ def _extract(item: Item, extractor: Extractor) -> tuple[bytes | None, dict]:
     try:
         if item.num_bytes < 0:
             raise VideoError("there is no such file")
-        features = extractor.features(item.path)
+        features = extractor.features(item.path, item.span)
     except VideoError as error:
         # What may pass is of no file that there will be: the next run tries it again.
         unknown = {} if error.lasting else {"mtime_ns": None}

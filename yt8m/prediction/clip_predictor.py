@@ -12,6 +12,7 @@ from yt8m.base.progress import ProgressReport
 from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clip_stream import Film, Wanted
 from yt8m.data.video.clips import Recipe
+from yt8m.data.video.spans import Span
 from yt8m.evaluation import predicting
 from yt8m.prediction.answers import Answer, Windows
 
@@ -57,17 +58,18 @@ class ClipPredictor:
         name = os.path.basename(path)
         with ProgressReport(f"Looking at {name}", unit="frames") as progress:
             film = Film.look(path, self._schema.clips.sampling, progress.advance)
-        timed = film.timed
-        windows = self._windows.of(timed.end) if self._windows else []
+        num_frames, end = film.about.num_frames, film.timeline.end
+        windows = self._windows.of(end) if self._windows else []
         if windows:
-            clips = [Wanted(film.on_screen(window.start, window.end)) for window in windows]
+            shown = (film.frames(Span(window.start, window.end)) for window in windows)
+            clips = [Wanted(film.part(*frames)) for frames in shown]
         else:
-            whole = film.part(0, len(timed.times))
-            count = self._num_clips or self._covering(len(timed.times))
+            whole = film.part(0, num_frames)
+            count = self._num_clips or self._covering(num_frames)
             clips = [Wanted(whole, number, count) for number in range(count)]
         scores = self._scores(film, clips, f"Predicting {name}")
         mean = scores.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return Answer(path, timed.end, mean, windows, scores if windows else scores[:0])
+        return Answer(path, end, mean, windows, scores if windows else scores[:0])
 
     def _covering(self, num_frames: int) -> int:
         """How many clips cover a video, up to ten."""

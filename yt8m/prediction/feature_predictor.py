@@ -70,7 +70,7 @@ class FeaturePredictor:
         """
         name = os.path.basename(path)
         with ProgressReport(f"Extracting {name}", unit="frames") as progress:
-            made = self._extractor.features(path, progress.advance)
+            made = self._extractor.features(path, passed=progress.advance)
         frames, seconds = made.frames, made.seconds
         windows = self._windows.of(made.end) if self._windows else []
         parts = [_part(window, seconds) for window in windows] or [slice(0, len(seconds))]

@@ -55,7 +55,7 @@ def test_workers_end_soon_after_a_job_that_is_killed():
         def report(*arguments):
             print(os.getpid(), os.getenv("OMP_NUM_THREADS"), flush=True)
 
-        def look(path, with_shots):
+        def look(task):
             report()
             time.sleep(86400)
 

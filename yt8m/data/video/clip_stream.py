@@ -8,7 +8,7 @@ no TensorFlow.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from yt8m.data.video.clip_specs import Flow
 from yt8m.data.video.clips import About, Recipe
 from yt8m.data.video.frames import decoding
 from yt8m.data.video.frames import shots as shots_lib
-from yt8m.data.video.frames.decoding import Timed
+from yt8m.data.video.frames.containers import VideoError
 from yt8m.data.video.frames.flow import FrameFlow
+from yt8m.data.video.frames.timeline import Timeline
+from yt8m.data.video.spans import Span
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,18 +56,20 @@ class Film:
 
     Attributes:
         path: of the file.
-        timed: its frames, and when each is shown.
+        about: what is known of all its frames.
+        timeline: when each is shown.
         sampling: by which clips are cut, see `Clips`.
-        anchors: the frames that clips of keyframes or shots are taken from.
     """
 
     path: str
-    timed: Timed
+    about: About
+    timeline: Timeline
     sampling: str
-    anchors: tuple[int, ...]
 
     @classmethod
-    def look(cls, path: str, sampling: str, passed=lambda count: None) -> Film:
+    def look(
+        cls, path: str, sampling: str, passed: Callable[[int], None] = lambda count: None
+    ) -> Film:
         """Decodes a file to its end.
 
         Args:
@@ -76,30 +80,30 @@ class Film:
         Raises:
             VideoError: it cannot be decoded to its end, or holds no frame.
         """
-        timed = decoding.probe_times(path, passed)
-        anchors = timed.probe.keyframes if sampling == "keyframes" else (0,)
+        probe, timeline = decoding.probe_times(path, passed)
+        anchors = probe.keyframes if sampling == "keyframes" else (0,)
         if sampling == "shots":
             anchors = decoding.probe_and_view(path, shots_lib.boundaries, shots_lib.SIZE)[1]
-        return cls(path, timed, sampling, anchors)
+        about = About(probe.num_frames, probe.height, probe.width, anchors)
+        return cls(path, about, timeline, sampling)
 
     def part(self, first: int, stop: int) -> Part:
         """The frames from one to the one before another."""
-        inside = {anchor - first for anchor in self.anchors if first <= anchor < stop}
-        if not inside or self.sampling == "shots":
-            inside.add(0)  # A shot that began before goes on.
-        probe = self.timed.probe
-        about = About(stop - first, probe.height, probe.width, tuple(sorted(inside)))
-        return Part(first, about)
+        # A shot that began before goes on.
+        return Part(first, self.about.of_part(first, stop, self.sampling == "shots"))
 
-    def on_screen(self, start: float, end: float) -> Part:
-        """The frames that are on screen from one second to another; one at least.
+    def frames(self, span: Span) -> tuple[int, int]:
+        """The frames that are on screen in a span: the first, and the one behind the last.
 
-        What is on screen when the time begins belongs to it; what begins as it ends does not.
+        Raises:
+            VideoError: the file ends before the span.
         """
-        times = self.timed.times
-        first = max(0, int(np.searchsorted(times, start + 1e-6, "right")) - 1)
-        stop = max(first + 1, int(np.searchsorted(times, end - 1e-6, "left")))
-        return self.part(first, stop)
+        first, stop = self.timeline.frames(span)
+        if first == stop:
+            raise VideoError(
+                f"has ended before second {span.first:g}: it lasts {self.timeline.end:.2f} seconds"
+            )
+        return first, stop
 
     def clips(
         self, recipe: Recipe, wanted: Sequence[Wanted], num_crops: int = 1

@@ -32,27 +32,63 @@ class Frames(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class FileFrames:
-    """The frames of a video file.
+    """The frames of a video file, or those of a part of it, which is as a file of its own.
 
     Attributes:
         path: the file.
+        part: the number of the first frame and that behind the last; None for the whole file.
     """
 
     path: str
+    part: tuple[int, int] | None = None
 
     def read(self, indices: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Decodes the frames, see `decoding.read_frames`."""
-        return decoding.read_frames(self.path, indices.tolist(), size)
+        first = self.part[0] if self.part else 0
+        return decoding.read_frames(self.path, (first + indices).tolist(), size)
 
     def flow_source(
         self, indices: np.ndarray, flow: Flow, size: tuple[int, int], cache_dir: str
     ) -> flow_lib.Source:
-        """The fields of the video in the cache, where they are computed if need be."""
+        """The fields of the whole video in the cache, where they are computed if need be."""
         source = flow_cache.cached(self.path, cache_dir, flow, size)
-        last = int(np.max(indices))
+        last = int(np.max(indices)) if self.part is None else self.part[1] - 1
         if last >= source.num_frames:
             raise VideoError(f"it ends before frame {last}: it has {source.num_frames}")
-        return source
+        return source if self.part is None else PartFlow(source, *self.part)
+
+
+@dataclasses.dataclass(frozen=True)
+class PartFlow:
+    """The fields of some frames of a video: a `flow.Source` that begins and ends with them.
+
+    Attributes:
+        source: the fields of the whole video.
+        first: the number of the first frame.
+        stop: the number behind that of the last.
+    """
+
+    source: flow_lib.Source
+    first: int
+    stop: int
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames there are."""
+        return self.stop - self.first
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the fields."""
+        return self.source.size
+
+    def forward(self, pair: int) -> np.ndarray:
+        """See `flow.Source.forward`."""
+        return self.source.forward(self.first + pair)
+
+    def backward(self, pair: int) -> np.ndarray:
+        """See `flow.Source.backward`."""
+        return self.source.backward(self.first + pair)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +105,20 @@ class About:
     height: int
     width: int
     anchors: tuple[int, ...] = (0,)
+
+    def of_part(self, first: int, stop: int, keep_first: bool) -> About:
+        """What is known of some frames of the video.
+
+        Args:
+            first: the number of the first.
+            stop: the number behind that of the last.
+            keep_first: whether the first is an anchor in any case, as a part of a shot is one. It
+                is where no other frame is.
+        """
+        inside = [anchor - first for anchor in self.anchors if first <= anchor < stop]
+        if keep_first or not inside:
+            inside = sorted({0, *inside})
+        return About(stop - first, self.height, self.width, tuple(inside))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ import video_files
 from yt8m.data.video.frames import decoding
 from yt8m.data.video.sources import file_index
 from yt8m.data.video.sources.file_index import CACHE, Entry
+from yt8m.data.video.spans import Span
 
 LENGTHS = {"a.mp4": 12, "b.avi": 7, "c.ts": 15}
 CODECS = {"a.mp4": "libx264", "b.avi": "mjpeg", "c.ts": "mpeg2video"}
@@ -33,7 +34,7 @@ def paths(tmp_path):
 def looks(monkeypatch):
     """The paths that are decoded, in order."""
     seen, look = [], file_index._look
-    monkeypatch.setattr(file_index, "_look", lambda path, *a: seen.append(path) or look(path, *a))
+    monkeypatch.setattr(file_index, "_look", lambda task: seen.append(task.path) or look(task))
     return seen
 
 
@@ -50,11 +51,11 @@ def wait_for_one(wait, futures, **how) -> SimpleNamespace:
     return SimpleNamespace(done=list(wait(futures, **how).done)[:1])
 
 
-def kill_at(path: str, with_shots: bool) -> Entry | str:
+def kill_at(task) -> Entry | str:
     """Ends its process at a video of this name, as a codec may."""
-    if "kill" in os.path.basename(path):
+    if "kill" in os.path.basename(task.path):
         os.kill(os.getpid(), signal.SIGKILL)
-    return Entry(decoding.probe(path))
+    return Entry(decoding.probe(task.path))
 
 
 def test_videos_are_found_in_order_and_bad_ones_named_in_order(paths, tmp_path):
@@ -121,20 +122,43 @@ def test_shots_are_added_to_what_is_known(tmp_path, looks):
     assert looks == [path] * 2
 
 
+def test_parts_are_found_by_time_and_kept_beside_those_of_other_lists(paths, tmp_path, looks):
+    """a.mp4 has 12 frames, 25 a second: it lasts 0.48 seconds."""
+    path, cache = paths[0], str(tmp_path)
+    first, second, behind = Span(0.08, 0.2), Span(0.3), Span(0.48, 9.0)
+
+    def parts(*spans, **how):
+        entry = file_index.build([path], cache, spans={path: spans}, **how)[path]
+        return [entry.parts[span] for span in spans]
+
+    assert file_index.build([path], cache, shots=True)[path].parts == {}
+    assert parts(first, behind) == [(2, 5), (0, 0)]
+    assert parts(behind, first) == [(0, 0), (2, 5)]
+    assert parts(second, num_workers=1) == [(7, 12)]
+    assert parts(first, second, shots=True) == [(2, 5), (7, 12)]
+    assert looks == [path] * 2  # The third time in another process.
+    assert file_index.build([path], cache, shots=True)[path].shots == (0,)
+    content = json.loads((tmp_path / CACHE).read_text())
+    (known,) = content["videos"].values()
+    known["parts"][first.fragment] = [2]
+    (tmp_path / CACHE).write_text(json.dumps(content))
+    assert parts(first) == [(2, 5)] and len(looks) == 3
+
+
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
 def test_what_was_done_before_an_interruption_is_kept(paths, tmp_path, monkeypatch, ending):
-    probe = decoding.probe
+    look = file_index._look
 
-    def interrupted(path):
-        if path == paths[2]:
+    def interrupted(task):
+        if task.path == paths[2]:
             raise ending
-        return probe(path)
+        return look(task)
 
-    monkeypatch.setattr(decoding, "probe", interrupted)
+    monkeypatch.setattr(file_index, "_look", interrupted)
     with pytest.raises(ending):
         file_index.build(paths, str(tmp_path))
     assert set(kept(tmp_path)) == set(paths[:2])
-    monkeypatch.setattr(decoding, "probe", lambda path: probe(paths[2]))
+    monkeypatch.setattr(file_index, "_look", lambda task: Entry(decoding.probe(paths[2])))
     assert lengths(file_index.build(paths, str(tmp_path))) == LENGTHS
 
 

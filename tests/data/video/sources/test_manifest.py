@@ -5,8 +5,9 @@ import os
 import pytest
 
 from yt8m.base.errors import UserError
-from yt8m.data.video.sources import manifest
+from yt8m.data.video.sources import manifest, manifest_writing
 from yt8m.data.video.sources.manifest import Video
+from yt8m.data.video.spans import Span
 
 HEADER = "path,label,group,split\n"
 
@@ -85,6 +86,55 @@ def test_a_tilde_is_the_home_folder(write, monkeypatch, tmp_path):
 def test_what_is_wrong_is_named(write, content, parts):
     path = write(content)
     expect(path, path, *parts)
+
+
+TIMED = "path,label,group,start,end\n"
+
+
+@pytest.mark.parametrize("content, parts", [
+    (TIMED + "a.mp4,run,,1,x\n", ("line 2: start and end must be seconds", "Received: '1,x'")),
+    (TIMED + "a.mp4,run,,-1,\n", ("line 2", "Received: '-1,'")),
+    (TIMED + "a.mp4,run,,5,5\n", ("the end behind the start", "Received: '5,5'")),
+    (TIMED + "a.mp4,run,,nan,5\n", ("Received: 'nan,5'",)),
+    (TIMED + "a.mp4,run,,1,inf\n", ("Received: '1,inf'",)),
+    (TIMED + "a,x,,1,2\na,y,,2,3\n./a,x,,1.0,2.\n", ("./a#t=1,2 twice", "line 2 and line 4")),
+    (TIMED + "a,x,,0,2\na,x,,,2\n", ("a#t=,2 twice, in line 2 and line 3",)),
+    (TIMED + "a,x,,1,2\na,y,,,\n", ("line 3", "line 2", "all lines of a file have times")),
+    (TIMED + "a,x,,,\na,y,,1,2\n", ("a#t=1,2 in line 3", "a single line without")),
+    (TIMED + "a,x,g1,1,2\na,y,g2,3,4\n", ("a#t=1,2 is of the group 'g1'", "a#t=3,4 of 'g2'")),
+    (TIMED + "a,x,g1,1,2\na,y,,3,4\n", ("All parts of a file are of one group",)),
+    (TIMED + '"a#t=1,2",x,,,\na,x,,1,2\n', ("line 2 and line 3 are both called a#t=1,2",)),
+    ("path,label,group,split,start\na,x,,t,1\na,x,,u,2\n", ("in two splits", "a#t=1 is in 't'")),
+])  # fmt: skip
+def test_what_is_wrong_with_times_is_named(write, content, parts):
+    path = write(content)
+    expect(path, path, *parts)
+
+
+def test_lines_with_times_are_parts_of_files(write, tmp_path):
+    videos = manifest.read(
+        write(TIMED + "a.mp4,x;y,,1.50,3\na.mp4,x,,,2\na.mp4,,,4,\nb.mp4,x,,,\n")
+    )
+    assert [video.id for video in videos] == [
+        "a.mp4#t=1.5,3", "a.mp4#t=,2", "a.mp4#t=4", "b.mp4",
+    ]  # fmt: skip
+    assert [video.span for video in videos] == [Span(1.5, 3), Span(None, 2), Span(4), None]
+    assert [video.path for video in videos] == [str(tmp_path / f"{n}.mp4") for n in "aaab"]
+    assert len({video.group for video in videos[:3]}) == 1 and videos[3].group != videos[0].group
+
+
+def test_a_manifest_with_times_is_written_as_it_was_read(write, tmp_path):
+    content = (
+        "path,label,group,split,start,end\n"
+        "a.mp4,x;y,,t,1.5,3\na.mp4,z,,t,2,12.25\nb.mp4,x,g,t,,\nc.mp4,,g,t,0,\n"
+    )
+    videos = manifest.read(write(content))
+    manifest_writing.write(videos, str(tmp_path / "new.csv"))
+    assert (tmp_path / "new.csv").read_text() == content
+    # Labels of parts around are no labels of a line: else they would pile up.
+    assert [video.labels for video in manifest.with_all_labels(videos)[:2]] == [
+        ("x", "y", "z"), ("z",),
+    ]  # fmt: skip
 
 
 def test_a_manifest_that_is_not_there(tmp_path):

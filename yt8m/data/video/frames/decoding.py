@@ -11,8 +11,8 @@ and are recorded and cut anywhere: there what can be decoded counts.
 
 from __future__ import annotations
 
-import array
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -22,11 +22,11 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from yt8m.data.video.frames import clocks, containers
 from yt8m.data.video.frames.containers import VideoError
+from yt8m.data.video.frames.timeline import ROUNDED_END, Timeline
+from yt8m.data.video.spans import Span, seconds_text
 
 _T = TypeVar("_T")
 _USUAL_RATE = 25.0
-# Files that count in milliseconds round the first time, the last one and the length.
-_ROUNDED = 2e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,30 +54,12 @@ def probe(path: str) -> Probe:
     Raises:
         VideoError: it cannot be decoded to its end, or holds no frame.
     """
-    frames = _Frames(path)
-    for _ in frames:
-        pass
-    return frames.probe()
-
-
-@dataclasses.dataclass(frozen=True)
-class Timed:
-    """What a video file holds, and when.
-
-    Attributes:
-        probe: what it holds.
-        times: (num_frames,) float64, seconds from the first frame to each, ascending.
-        end: seconds from the first frame to the end of the last.
-    """
-
-    probe: Probe
-    times: np.ndarray
-    end: float
+    return probe_and_view(path, lambda frames: None, (1, 1))[0]
 
 
 def probe_times(
     path: str, passed: Callable[[int], None] = lambda count: None, every: int = 100
-) -> Timed:
+) -> tuple[Probe, Timeline]:
     """Does what `probe` does, and tells when each frame is shown.
 
     Args:
@@ -89,36 +71,37 @@ def probe_times(
         VideoError: as `probe`.
     """
     frames = _Frames(path)
-    times = array.array("d")
-    for _ in frames:
-        times.append(frames.seconds)
+    times: list[float] = []
+    for _ in frames.timed(times):
         if len(times) % every == 0:
             passed(every)
-    return Timed(frames.probe(), np.array(times), frames.end)
+    return frames.probe(), Timeline(np.array(times), frames.end)
 
 
 def probe_and_view(
     path: str, view: Callable[[Iterator[np.ndarray]], _T], size: tuple[int, int]
-) -> tuple[Probe, _T]:
+) -> tuple[Probe, _T, Timeline]:
     """Does what `probe` does, and shows the frames to a function while they pass.
 
     Args:
         path: the file.
-        view: takes an iterator over the frames, see `iterate`.
+        view: takes an iterator over the frames, see `iterate`. Those that it does not ask for are
+            decoded, but not converted.
         size: (height, width) of the frames that it sees.
 
     Returns:
-        The probe, and what the function returned.
+        The probe, what the function returned, and when the frames are shown.
 
     Raises:
         VideoError: as `probe`.
     """
     frames = _Frames(path)
-    decoded = iter(frames)
+    times: list[float] = []
+    decoded = frames.timed(times)
     seen = view(frames.convert(frame, size) for frame in decoded)
     for _ in decoded:
         pass
-    return frames.probe(), seen
+    return frames.probe(), seen, Timeline(np.array(times), frames.end)
 
 
 def iterate(path: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
@@ -204,7 +187,9 @@ def read_frames(
     raise VideoError(f"ends before frame {last}: it holds {frames.count}")
 
 
-def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+def frames_at(
+    path: str, every: float, size: tuple[int, int] | None = None, span: Span | None = None
+) -> Iterator[np.ndarray]:
     """The frames that are on screen at 0, `every`, 2 * `every`, ... seconds.
 
     Time begins with the first frame, and ends when the last one has been shown for as long as the
@@ -216,27 +201,42 @@ def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> I
         path: the file.
         every: seconds from one to the next.
         size: as of `iterate`.
+        span: the part of the file to look at; moments are counted from its beginning. What is
+            behind it is not decoded.
 
     Yields:
         (height, width, 3) uint8 RGB, as `iterate`.
 
     Raises:
-        VideoError: as `iterate`.
+        VideoError: as `iterate`, or the span begins behind the end of the file.
         ValueError: `every` is not positive.
     """
     if not every > 0:
         raise ValueError(f"every must be a positive number of seconds. Received: every={every}.")
+    first, stop = span.key if span else (0.0, math.inf)
     frames = _Frames(path)
     shown, count = None, 0
+
+    def moment() -> float:
+        return first + count * every
+
     for frame in frames:
         # A frame that begins at the very moment counts, whatever its time was rounded to.
-        while shown is not None and count * every < frames.seconds - 1e-6:
+        while shown is not None and moment() < min(frames.seconds, stop) - 1e-6:
             yield frames.convert(shown, size)
             count += 1
+        if moment() >= stop - 1e-6:
+            return
         shown = frame
-    while count * every <= frames.seconds + 1e-6 or count * every < frames.end - _ROUNDED:
+    while moment() < stop - 1e-6 and (
+        moment() <= frames.seconds + 1e-6 or moment() < frames.end - ROUNDED_END
+    ):
         yield frames.convert(shown, size)
         count += 1
+    if not count:
+        raise VideoError(
+            f"has ended before second {seconds_text(first)}: it lasts {frames.end:.2f} seconds"
+        )
 
 
 def timed_frames(path: str) -> Iterator[tuple[float, np.ndarray]]:
@@ -305,6 +305,12 @@ class _Frames:
             self.end = clock.end()
         if not self.count:
             raise VideoError("holds no frame")
+
+    def timed(self, times: list[float]) -> Iterator[av.VideoFrame]:
+        """The frames; the time of each is added to a list, in seconds from the first."""
+        for frame in self:
+            times.append(self.seconds)
+            yield frame
 
     def probe(self) -> Probe:
         """What the file holds, once all its frames passed."""

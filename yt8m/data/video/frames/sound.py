@@ -31,13 +31,14 @@ def check(path: str) -> None:
         containers.sound_stream(container, path)
 
 
-def read(path: str, seconds: float, rate: int = 16000) -> np.ndarray:
+def read(path: str, seconds: float, rate: int = 16000, start: float = 0.0) -> np.ndarray:
     """The sound of a video from its first picture on, the mean of its channels.
 
     Args:
         path: the file. The first of its sounds that can be decoded is taken.
         seconds: how much of it. Sound behind that is not decoded.
         rate: samples a second.
+        start: seconds from the first picture, of which the sound is left out.
 
     Returns:
         (samples,) float32 from -1 to 1, as many as `seconds` are.
@@ -51,10 +52,11 @@ def read(path: str, seconds: float, rate: int = 16000) -> np.ndarray:
     first = decoding.first_time(path)
     with containers.opened(path) as container:
         stream = containers.sound_stream(container, path)
-        track = _Track(round(seconds * rate), rate, first, clocks.longest_gap(container))
+        longest = clocks.longest_gap(container)
+        track = _Track(round(seconds * rate), rate, first, longest, round(start * rate))
         for frame in containers.decode(container, stream, skip_errors_at_start=True):
             track.add(frame)
-            if track.end >= seconds:
+            if track.end >= start + seconds:
                 break
     return np.clip(track.finish(), -1.0, 1.0)
 
@@ -67,17 +69,21 @@ class _Track:
         rate: of them, a second.
         first: when the first picture is shown by the file's own clock; None if that is unknown.
         longest: seconds that the clock may go forward at once.
+        skipped: samples from the first picture that are left out.
 
     Attributes:
         end: seconds from the first picture to the end of the sound so far.
     """
 
-    def __init__(self, num_samples: int, rate: int, first: float | None, longest: float):
+    def __init__(
+        self, num_samples: int, rate: int, first: float | None, longest: float, skipped: int = 0
+    ):
         self.end = 0.0
         self._samples = np.zeros(num_samples, np.float32)
         self._rate = rate
         self._first = first
         self._longest = longest
+        self._skipped = skipped
         self._before: float | None = None
         self._shift = 0.0
         self._kind: tuple | None = None
@@ -98,7 +104,7 @@ class _Track:
             self._put(None)
             self._resampler = av.AudioResampler("fltp", frame.layout, self._rate)
             self._kind = kind
-            self._cursor = round(place * self._rate)
+            self._cursor = round(place * self._rate) - self._skipped
         self.end = place + frame.samples / frame.sample_rate
         self._put(frame)
 

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import av
@@ -26,6 +26,7 @@ from yt8m.data.video import workers
 from yt8m.data.video.frames import decoding
 from yt8m.data.video.frames import shots as shots_lib
 from yt8m.data.video.frames.decoding import Probe, VideoError
+from yt8m.data.video.spans import Span
 
 CACHE = "video_index.json"
 _FORMAT = 2  # Of the cache, and of the rules by which frames are counted and shots found.
@@ -39,10 +40,22 @@ class Entry:
     Attributes:
         probe: its frames, size, rate and keyframes.
         shots: the first frames of its shots; (0,) where they were not asked for.
+        parts: of each span that was asked for, the number of its first frame and that behind its
+            last; (0, 0) where it begins behind the end of the file. See `timeline.Timeline`.
     """
 
     probe: Probe
     shots: tuple[int, ...] = (0,)
+    parts: Mapping[Span, tuple[int, int]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """A video to look at, whether for its shots too, and the spans whose frames to find."""
+
+    path: str
+    with_shots: bool
+    spans: tuple[Span, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +80,7 @@ def build(
     shots: bool = False,
     num_workers: int = 0,
     on_bad: Callable[[str, str], None] = warn,
+    spans: Mapping[str, Sequence[Span]] | None = None,
 ) -> dict[str, Entry]:
     """Looks at videos, at those only that the cache does not know as they are.
 
@@ -78,26 +92,27 @@ def build(
         num_workers: processes that decode; 0 decodes in this one.
         on_bad: called with a path and the reason, such as `has no video stream`, for each video
             that cannot be used, in the order of the paths.
+        spans: of some of the paths, the parts whose frames are to be found.
 
     Returns:
         The videos that can be used, in the order of the paths.
     """
-    paths = list(dict.fromkeys(paths))
+    tasks = [
+        _Task(path, shots, tuple((spans or {}).get(path, ()))) for path in dict.fromkeys(paths)
+    ]
     cache = _Cache(cache_dir)
-    found = {path: cache.get(path, shots) for path in paths}
-    new = [path for path, entry in found.items() if entry is None]
+    found = {task.path: cache.get(task) for task in tasks}
+    new = [task for task in tasks if found[task.path] is None]
     if new:
-        work = (
-            _look_in_processes(new, shots, num_workers) if num_workers else _look_here(new, shots)
-        )
+        work = _look_in_processes(new, num_workers) if num_workers else _look_here(new)
         with (
             cache.saved_at_the_end(),
             contextlib.closing(work),
             ProgressReport("Looking at videos", len(new), "videos") as progress,
         ):
-            for path, entry in work:
-                found[path] = entry
-                cache.put(path, entry, shots)
+            for task, entry in work:
+                found[task.path] = entry
+                cache.put(task, entry)
                 progress.advance(1)
     for path, entry in found.items():
         if isinstance(entry, _Bad):
@@ -105,67 +120,67 @@ def build(
     return {path: entry for path, entry in found.items() if isinstance(entry, Entry)}
 
 
-def _look(path: str, with_shots: bool) -> Entry | _Bad:
+def _look(task: _Task) -> Entry | _Bad:
     """What a video holds, or why it cannot be used."""
+    view = shots_lib.boundaries if task.with_shots else lambda frames: (0,)
     try:
-        if with_shots:
-            return Entry(*decoding.probe_and_view(path, shots_lib.boundaries, shots_lib.SIZE))
-        return Entry(decoding.probe(path))
+        probe, shots, timeline = decoding.probe_and_view(task.path, view, shots_lib.SIZE)
     except VideoError as error:
         return _Bad(str(error), error.lasting)
+    return Entry(probe, shots, {span: timeline.frames(span) for span in task.spans})
 
 
-def _look_here(paths: list[str], with_shots: bool) -> Iterator[tuple[str, Entry | _Bad]]:
-    for path in paths:
-        yield path, _look(path, with_shots)
+def _look_here(tasks: list[_Task]) -> Iterator[tuple[_Task, Entry | _Bad]]:
+    for task in tasks:
+        yield task, _look(task)
 
 
 def _look_in_processes(
-    paths: list[str], with_shots: bool, num_workers: int
-) -> Iterator[tuple[str, Entry | _Bad]]:
+    tasks: list[_Task], num_workers: int
+) -> Iterator[tuple[_Task, Entry | _Bad]]:
     """Looks at videos in some processes, and survives those that die of one.
 
     When a process dies, the pool cannot say of which video. Only a few are handed out at a time:
     each of those is tried once more by itself; then a new pool takes over the rest.
     """
-    waiting = collections.deque(paths)
+    waiting = collections.deque(tasks)
     while waiting:
-        suspects: list[str] = []
+        suspects: list[_Task] = []
         with _pool(min(num_workers, len(waiting))) as pool:
-            running: dict[Any, str] = {}
+            running: dict[Any, _Task] = {}
             while (waiting or running) and not suspects:
                 while waiting and len(running) < 2 * num_workers:
-                    path = waiting.popleft()
-                    running[_submit(pool, path, with_shots)] = path
+                    task = waiting.popleft()
+                    running[_submit(pool, task)] = task
                 for future in loky.wait(running, return_when=loky.FIRST_COMPLETED).done:
-                    path = running.pop(future)
+                    task = running.pop(future)
                     try:
-                        yield path, future.result()
+                        yield task, future.result()
                     except BrokenProcessPool:
-                        suspects.append(path)
+                        suspects.append(task)
             suspects += running.values()
-        yield from _look_one_by_one(suspects, with_shots)
+        yield from _look_one_by_one(suspects)
 
 
-def _look_one_by_one(paths: list[str], with_shots: bool) -> Iterator[tuple[str, Entry | _Bad]]:
+def _look_one_by_one(tasks: list[_Task]) -> Iterator[tuple[_Task, Entry | _Bad]]:
     """Looks at one video at a time, so that it is known which one ends a process."""
-    waiting = collections.deque(paths)
+    waiting = collections.deque(tasks)
     while waiting:
         with _pool(1) as pool:
             entry: Entry | _Bad | None = None
             while waiting and entry != _KILLS:
-                path = waiting.popleft()
+                task = waiting.popleft()
                 try:
-                    entry = _submit(pool, path, with_shots).result()
+                    entry = _submit(pool, task).result()
                 except BrokenProcessPool:
                     entry = _KILLS
-                yield path, entry
+                yield task, entry
 
 
-def _submit(pool: loky.ProcessPoolExecutor, path: str, with_shots: bool) -> Any:
+def _submit(pool: loky.ProcessPoolExecutor, task: _Task) -> Any:
     """The future of a look; of a pool that has just broken, one that has failed with it."""
     try:
-        return pool.submit(_look, path, with_shots)
+        return pool.submit(_look, task)
     except BrokenProcessPool as error:
         failed = loky.Future()
         failed.set_exception(error)
@@ -193,33 +208,43 @@ class _Cache:
         self._videos = _read(self._path) if folder else {}
         self._saved_at = time.monotonic()
 
-    def get(self, path: str, with_shots: bool) -> Entry | _Bad | None:
+    def get(self, task: _Task) -> Entry | _Bad | None:
         """What is known of a video: an entry, why it cannot be used, or nothing."""
-        known = self._videos.get(os.path.abspath(path))
+        known = self._videos.get(os.path.abspath(task.path))
         try:
-            if known is None or known["state"] != _state(path):
+            if known is None or known["state"] != _state(task.path):
                 return None
             if "bad" in known:
                 return _Bad(known["bad"])
-            if with_shots and known["shots"] is None:
+            if task.with_shots and known["shots"] is None:
                 return None
             values = known["probe"]
             probe = Probe(**(values | {"keyframes": tuple(values["keyframes"])}))
-            return Entry(probe, tuple(known["shots"])) if with_shots else Entry(probe)
-        except (KeyError, TypeError):
-            return None  # Somebody has changed the file: the video is looked at again.
+            # A cache of an earlier version knows of no parts.
+            there = known.get("parts", {})
+            parts = {span: _pair(there[span.fragment]) for span in task.spans}
+            return Entry(probe, tuple(known["shots"]) if task.with_shots else (0,), parts)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None  # Nobody has looked, or has changed the file: the video is looked at again.
 
-    def put(self, path: str, entry: Entry | _Bad, with_shots: bool) -> None:
+    def put(self, task: _Task, entry: Entry | _Bad) -> None:
         """Keeps what was found, but not what the next start may find otherwise."""
-        state = _state(path)
+        path, state = task.path, _state(task.path)
         bad = isinstance(entry, _Bad)
         if not self._path or state is None or (bad and not entry.lasting):
             return
         if bad:
             known = {"bad": entry.reason}
         else:
-            probe = dataclasses.asdict(entry.probe)
-            known = {"probe": probe, "shots": entry.shots if with_shots else None}
+            before = self._videos.get(os.path.abspath(path))
+            before = before if isinstance(before, dict) and before.get("state") == state else {}
+            parts = before.get("parts")
+            found = {span.fragment: part for span, part in entry.parts.items()}
+            known = {
+                "probe": dataclasses.asdict(entry.probe),
+                "shots": entry.shots if task.with_shots else before.get("shots"),
+                "parts": (parts if isinstance(parts, dict) else {}) | found,
+            }
         self._videos[os.path.abspath(path)] = {"state": state} | known
         if time.monotonic() - self._saved_at > _SAVE_SECONDS:
             self._save()
@@ -243,6 +268,11 @@ class _Cache:
             logging.warning("No index is kept. %s", error)
             self._path = ""
         self._saved_at = time.monotonic()
+
+
+def _pair(part: Any) -> tuple[int, int]:
+    first, stop = part
+    return int(first), int(stop)
 
 
 def _state(path: str) -> list[int] | None:

@@ -11,6 +11,8 @@ from yt8m.base.errors import UserError
 from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clips import About, FileFrames, Frames, Item
 from yt8m.data.video.sources import file_index, manifest, pattern
+from yt8m.data.video.sources.file_index import Entry
+from yt8m.data.video.spans import Span, seconds_text
 from yt8m.data.video.video_log import VideoLog
 
 
@@ -25,6 +27,7 @@ class Listed:
         group: videos of one group are never apart.
         task: the name of its task; empty where there are none.
         frames, about: how it is read, where that is known without looking at a file.
+        span: the part of the file that it is; None for the whole.
     """
 
     id: str
@@ -34,10 +37,11 @@ class Listed:
     task: str = ""
     frames: Frames | None = None
     about: About | None = None
+    span: Span | None = None
 
     @property
     def source(self) -> tuple[str, int]:
-        """Where its frames are, whatever it is called."""
+        """Where its frames are, whatever it is called; the same of all parts of a file."""
         if self.frames is None:
             return os.path.realpath(self.where), 0
         return self.frames.path, int(self.frames.offsets[0])
@@ -117,11 +121,20 @@ def read(parts: list[pattern.Part], log: VideoLog, num_workers: int = 0) -> List
 
 
 def _check_once(videos: list[Listed]) -> None:
-    """Fails where a video is named twice, or two videos have one id in a submission."""
+    """Fails where a video is named twice, or two videos have one id in a submission.
+
+    The parts of a file are videos, but not beside the whole file.
+    """
     sources: set[tuple] = set()
+    whole: dict[tuple, bool] = {}
     ids: dict[tuple, str] = {}
     for video in videos:
-        source, name = (video.task, video.source), (video.task, video.id)
+        place, name = (video.task, video.source), (video.task, video.id)
+        source = (*place, video.span and video.span.key)
+        if whole.setdefault(place, video.span is None) != (video.span is None):
+            raise UserError(
+                f"{video.where} is named as a whole and in parts. Name it in one of these ways."
+            )
         if source in sources:
             raise UserError(f"{video.where} is named twice. Name each video once.")
         if name in ids:
@@ -147,13 +160,15 @@ def check(listing: Listing, schema: ClipSchema) -> None:
 def _read_manifest(part: pattern.Part) -> tuple[list[Listed], set[str]]:
     everything = manifest.read(os.path.expanduser(part.where))
     splits = sorted({video.split for video in everything} - {""})
-    chosen = manifest.select(everything, part.split) if part.split else everything
+    chosen = manifest.with_all_labels(
+        manifest.select(everything, part.split) if part.split else everything
+    )
     if not part.split and len({video.split for video in everything}) > 1:
         raise UserError(
             f"{part.where} has the splits {', '.join(splits)}. Name one behind #, as in "
             f"{part.where}#{splits[0]}."
         )
-    listed = [Listed(v.id, v.path, v.labels, v.group) for v in chosen]
+    listed = [Listed(v.id, v.path, v.labels, v.group, span=v.span) for v in chosen]
     return listed, set(manifest.names(everything))
 
 
@@ -206,19 +221,20 @@ def items(
     ids: list[list[int]] = [[]] * len(listing.videos)
     if with_labels:
         ids = [schema.class_ids(video.labels, video.where) for video in listing.videos]
-    entries = file_index.build(files, cache_dir, sampling == "shots", num_workers, log.leave_out)
+    wanted: dict[str, list[Span]] = {}
+    for video in listing.videos:
+        if video.span is not None:
+            wanted.setdefault(video.where, []).append(video.span)
+    entries = file_index.build(
+        files, cache_dir, sampling == "shots", num_workers, log.leave_out, wanted
+    )
     found = []
     for video, class_ids, task in zip(listing.videos, ids, tasks, strict=True):
         frames, about = video.frames, video.about
         if frames is None:
-            entry = entries.get(video.where)
-            if entry is None:
-                continue
-            probe = entry.probe
-            anchors = {"keyframes": probe.keyframes, "shots": entry.shots}.get(sampling, (0,))
-            frames = FileFrames(video.where)
-            about = About(probe.num_frames, probe.height, probe.width, anchors)
-        found.append(Item(video.id, tuple(class_ids), frames, about, task))
+            frames, about = _look_up(video, entries, sampling, log)
+        if frames is not None and about is not None:
+            found.append(Item(video.id, tuple(class_ids), frames, about, task))
     if not found:
         raise UserError(
             f"None of the {len(listing.videos)} videos can be read; the reasons are above. The "
@@ -227,6 +243,30 @@ def items(
     if log.lost:
         logging.warning("%d of %d videos are used.", len(found), len(listing.videos))
     return found
+
+
+def _look_up(
+    video: Listed, entries: dict[str, Entry], sampling: str, log: VideoLog
+) -> tuple[FileFrames | None, About | None]:
+    """How a file, or a part of one, is read; None and None where it cannot be."""
+    entry = entries.get(video.where)
+    if entry is None:
+        return None, None
+    probe = entry.probe
+    anchors = {"keyframes": probe.keyframes, "shots": entry.shots}.get(sampling, (0,))
+    about = About(probe.num_frames, probe.height, probe.width, anchors)
+    if video.span is None:
+        return FileFrames(video.where), about
+    first, stop = entry.parts[video.span]
+    if first == stop:
+        log.leave_out(
+            video.where + video.span.fragment,
+            f"its file has ended before second {seconds_text(video.span.first)}: it has "
+            f"{probe.num_frames} frames at {probe.rate:.4g} a second",
+        )
+        return None, None
+    keep_first = sampling != "keyframes"
+    return FileFrames(video.where, (first, stop)), about.of_part(first, stop, keep_first)
 
 
 def _task_number(video: Listed, schema: ClipSchema) -> int:

@@ -1,4 +1,8 @@
-"""A manifest lists videos: a CSV file `path,label,group[,split]`. Needs no TensorFlow."""
+"""A manifest lists videos: a CSV file `path,label,group[,split][,start,end]`. Needs no TensorFlow.
+
+A line with times is a part of its file, and an example of its own: a file may stand on several
+lines, each with other times. `docs/datasets.md` tells users of it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,16 @@ import contextlib
 import csv
 import dataclasses
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from yt8m.base.errors import UserError
+from yt8m.data.video import spans
+from yt8m.data.video.spans import Span
 
 NEEDED = ("path", "label", "group")
 SPLIT = "split"
+TIMES = ("start", "end")
 SEPARATOR = ";"
 
 
@@ -20,12 +28,13 @@ class Video:
     """A line of a manifest.
 
     Attributes:
-        id: the path as it stands in the manifest.
+        id: the path as it stands in the manifest, and behind it the times, see `Span.fragment`.
         path: one that can be opened.
         labels: the names of its classes; none where they are to be found out.
         group: what it shares with the videos from the same source, which belong together in
             training or in evaluation.
         split: such as `train`; empty where the manifest has none.
+        span: the part of the file; None for the whole.
     """
 
     id: str
@@ -33,34 +42,95 @@ class Video:
     labels: tuple[str, ...]
     group: str
     split: str
+    span: Span | None = None
+
+    @property
+    def file(self) -> str:
+        """What is equal of lines about one file."""
+        return os.path.normpath(self.path)
 
 
 def read(path: str) -> list[Video]:
     """Reads a manifest.
 
     Its first line names the columns, in any order. Labels are separated by `;`. A video without a
-    group is one of its own. A path that is relative is so to the folder of the manifest.
+    group is one of its own. A path that is relative is so to the folder of the manifest. Times are
+    in seconds. Labels are those of the line alone, see `with_all_labels`.
 
     Raises:
         UserError: the file cannot be read, a line is not as it should be, or there are no videos.
     """
     folder = os.path.dirname(os.path.abspath(os.path.expanduser(path)))
     videos: list[Video] = []
-    lines: dict[str, int] = {}
+    once = _Once(path)
     for line, row in _read_rows(path):
         video = _video(row, folder, f"{path}, line {line}")
-        real = os.path.normpath(video.path)
-        if real in lines:
-            raise UserError(
-                f"{path} names {video.id} twice, in line {lines[real]} and line {line}. "
-                "Leave one of them out; several labels are separated by `;`."
-            )
-        lines[real] = line
+        once.check(video, line)
         videos.append(video)
     if not videos:
         raise UserError(f"{path} holds no videos: there is no line below its header.")
-    _check_splits(path, videos)
+    check_groups(path, videos)
     return videos
+
+
+class _Once:
+    """Sees to it that the lines of a manifest can be told apart.
+
+    Args:
+        path: of the manifest, for errors.
+    """
+
+    def __init__(self, path: str):
+        self._path = path
+        self._files: dict[str, tuple[int, Video]] = {}
+        self._parts: dict[tuple, int] = {}
+        self._ids: dict[str, int] = {}
+
+    def check(self, video: Video, line: int) -> None:
+        """Fails for a line that names what another one names.
+
+        Raises:
+            UserError: it does, or names a whole file of which others name parts, or the other way
+                round.
+        """
+        first, other = self._files.setdefault(video.file, (line, video))
+        if (video.span is None) != (other.span is None):
+            raise UserError(
+                f"{self._path} names {video.id} in line {line} and {other.id} in line {first}: all "
+                "lines of a file have times, or it has a single line without."
+            )
+        key = video.file, video.span and video.span.key
+        known = self._parts.setdefault(key, line)
+        if known != line:
+            raise UserError(
+                f"{self._path} names {video.id} twice, in line {known} and line {line}. "
+                "Leave one of them out; several labels are separated by `;`."
+            )
+        known = self._ids.setdefault(video.id, line)
+        if known != line:
+            raise UserError(
+                f"{self._path}, line {known} and line {line} are both called {video.id}. Write one "
+                "of the paths in another way, such as with ./ before it."
+            )
+
+
+def with_all_labels(videos: list[Video]) -> list[Video]:
+    """The videos, each part of a file with the labels of the others in which its middle lies.
+
+    Where parts of a file overlap, more than one thing is going on. See `Span.middle`.
+    """
+    files: dict[str, list[int]] = defaultdict(list)
+    for number, video in enumerate(videos):
+        if video.span is not None:
+            files[video.file].append(number)
+    found = list(videos)
+    for numbers in files.values():
+        own = [videos[number] for number in numbers]
+        parts = [video.span for video in own if video.span is not None]
+        for place, labels in spans.labels_at_middles(parts, [video.labels for video in own]):
+            together = tuple(dict.fromkeys([*own[place].labels, *sorted(labels)]))
+            found[numbers[place]] = dataclasses.replace(own[place], labels=together)
+    return found
 
 
 def names(videos: Iterable[Video]) -> tuple[str, ...]:
@@ -95,9 +165,25 @@ def select(videos: list[Video], split: str) -> list[Video]:
     return found
 
 
-def _check_splits(path: str, videos: list[Video]) -> None:
+def check_groups(path: str, videos: list[Video]) -> None:
+    """Fails where a group is torn apart, or one file is in two groups.
+
+    Args:
+        path: of the list that names the videos, for the error.
+        videos: with their groups and splits.
+
+    Raises:
+        UserError: names two videos that do not fit together.
+    """
     first: dict[str, Video] = {}
+    files: dict[str, Video] = {}
     for video in videos:
+        other = files.setdefault(video.file, video)
+        if other.group != video.group:
+            raise UserError(
+                f"{path}: {other.id} is of the group {other.group!r} and {video.id} of "
+                f"{video.group!r}. All parts of a file are of one group."
+            )
         other = first.setdefault(video.group, video)
         if other.split != video.split:
             raise UserError(
@@ -115,13 +201,28 @@ def _video(row: dict[str, str], folder: str, where: str) -> Video:
         raise UserError(f"{where}: {given} is no local file. Copy the video, and name the copy.")
     labels = [label.strip() for label in row["label"].split(SEPARATOR)]
     opened = os.path.join(folder, os.path.expanduser(given))
+    span = _span(row, where)
     return Video(
-        id=given,
+        id=given + (span.fragment if span else ""),
         path=opened,
         labels=tuple(dict.fromkeys(filter(None, labels))),
         group=row["group"] or os.path.normpath(opened),
         split=row.get(SPLIT, ""),
+        span=span,
     )
+
+
+def _span(row: dict[str, str], where: str) -> Span | None:
+    texts = [row.get(name, "") for name in TIMES]
+    if not any(texts):
+        return None
+    try:
+        return Span(*map(spans.parse_seconds, texts))
+    except ValueError:
+        raise UserError(
+            f"{where}: start and end must be seconds from 0 on, the end behind the start; an empty "
+            f"one is that of the file. Received: {','.join(texts)[:80]!r}."
+        ) from None
 
 
 def _read_rows(path: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -152,9 +253,10 @@ def _text(path: str, rows: Iterable[list[str]]) -> Iterator[list[str]]:
 
 
 def _check_header(path: str, header: list[str]) -> None:
-    allowed = (*NEEDED, SPLIT)
+    allowed = (*NEEDED, SPLIT, *TIMES)
     received = f"Received: {','.join(header)[:80]!r}."
-    rule = f"Its first line must name the columns {','.join(NEEDED)} and, if wanted, {SPLIT}."
+    wanted = ", ".join(allowed[len(NEEDED) :])
+    rule = f"Its first line must name the columns {','.join(NEEDED)} and, if wanted, {wanted}."
     if not set(header) & set(allowed):
         raise UserError(f"{path} has no header. {rule} {received}")
     missing = [name for name in NEEDED if name not in header]

@@ -8,8 +8,10 @@ import os
 
 from yt8m.base import files
 from yt8m.base.errors import UserError
+from yt8m.data.video import spans
 from yt8m.data.video.sources import manifest
 from yt8m.data.video.sources.manifest import SEPARATOR, Video
+from yt8m.data.video.spans import WHOLE
 
 
 def write(videos: list[Video], path: str) -> None:
@@ -18,26 +20,33 @@ def write(videos: list[Video], path: str) -> None:
     Raises:
         UserError: it cannot be written, or a name cannot stand in a manifest.
     """
-    has_splits = any(video.split for video in videos)
     folder = os.path.dirname(os.path.abspath(path))
-    sizes = collections.Counter(video.group for video in videos)
-    rows = [_row(video, folder, sizes[video.group] == 1, has_splits) for video in videos]
+    columns = list(manifest.NEEDED)
+    if any(video.split for video in videos):
+        columns.append(manifest.SPLIT)
+    if any(video.span for video in videos):
+        columns += manifest.TIMES
+    sizes = collections.Counter(group for group, _ in {(v.group, v.file) for v in videos})
+    rows = [_row(video, folder, sizes[video.group] == 1) for video in videos]
     with files.atomic_file(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*manifest.NEEDED, *([manifest.SPLIT] if has_splits else [])])
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
         writer.writerows(rows)
 
 
-def _row(video: Video, folder: str, is_alone: bool, has_splits: bool) -> list[str]:
-    """The fields of a video. One that is a group of its own, and named as it, needs no name."""
-    own = is_alone and video.group in (video.id, os.path.normpath(video.path))
-    row = [
-        _relative(video.path, folder),
-        SEPARATOR.join(video.labels),
-        "" if own else video.group,
-        *([video.split] if has_splits else []),
-    ]
-    for field in row:
+def _row(video: Video, folder: str, is_alone: bool) -> dict[str, str]:
+    """The fields of a video. A file that is a group of its own, and named as it, needs no name."""
+    own = is_alone and video.group in (video.id, video.file)
+    span = video.span or WHOLE
+    row = {
+        "path": _relative(video.path, folder),
+        "label": SEPARATOR.join(video.labels),
+        "group": "" if own else video.group,
+        manifest.SPLIT: video.split,
+        "start": spans.seconds_text(span.start),
+        "end": spans.seconds_text(span.end),
+    }
+    for field in row.values():
         if field != field.strip():
             raise UserError(
                 f"{video.path}: a manifest cannot keep the space around {field!r}. Rename it."
