@@ -112,18 +112,18 @@ def main(given: Sequence[str]) -> None:
         predictor = predict_videos.of_features(
             args.train_dir, args.batch_size, windows, args.features_dir, **moved
         )
-    answers = []
+    videos = []
     for answer in predict_videos.answers(predictor, paths):
-        print(tables.show(answer, naming))
+        print(tables.show(answer, naming), flush=True)
         if timeline is not None:
             timeline.write(answer)
-        answers.append(answer)
+        videos.append(tables.describe(answer, naming))
     if timeline is not None:
-        print(f"Wrote the timelines of {len(answers)} videos: {args.timeline}")
+        print(f"Wrote the timelines of {len(videos)} videos: {args.timeline}")
     if args.output_file:
         made_by = {"train_dir": os.path.abspath(args.train_dir), "model": config.model}
-        tables.write(args.output_file, answers, naming, made_by)
-        print(f"Wrote the classes of {len(answers)} videos: {args.output_file}")
+        tables.write(args.output_file, videos, made_by)
+        print(f"Wrote the classes of {len(videos)} videos: {args.output_file}")
 
 
 def _refuse_what_means_nothing(takes_clips: bool, with_timeline: bool) -> None:

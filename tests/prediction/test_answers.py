@@ -86,7 +86,8 @@ def test_subtitles_of_hours(tmp_path):
 
 def test_tables_of_videos_and_windows(answer, tmp_path):
     naming = Naming(NAMES, 2)
-    tables.write(str(tmp_path / "all.csv"), [answer, answer], naming, {})
+    described = tables.describe(answer, naming)
+    tables.write(str(tmp_path / "all.csv"), [described, described], {})
     with open(tmp_path / "all.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["video"], row["rank"], row["class"], row["name"]) for row in rows[:2]] == [
@@ -98,7 +99,7 @@ def test_tables_of_videos_and_windows(answer, tmp_path):
     with open(tmp_path / "time.csv", encoding="utf-8", newline="") as file:
         last = list(csv.DictReader(file))[-2]
     assert (last["start"], last["end"], last["name"]) == ("3.000", "5.000", NAMES[2])
-    tables.write(str(tmp_path / "all.JSON"), [answer], naming, {"model": "moe"})
+    tables.write(str(tmp_path / "all.JSON"), [described], {"model": "moe"})
     written = json.loads((tmp_path / "all.JSON").read_text())
     assert written["model"] == "moe" and written["videos"][0]["seconds"] == 5.0
     assert written["videos"][0]["classes"][1]["name"] == "dog"

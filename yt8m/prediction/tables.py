@@ -29,7 +29,18 @@ def show(answer: Answer, naming: Naming) -> str:
     return "\n".join([answer.video, *lines])
 
 
-def write(path: str, answers: Sequence[Answer], naming: Naming, settings: dict[str, Any]) -> None:
+def describe(answer: Answer, naming: Naming) -> dict[str, Any]:
+    """What is kept of an answer until `write`: the best classes of the video and of each window."""
+    timeline = [
+        {"start": window.start, "end": window.end, "classes": _classes(naming.best(scores))}
+        for window, scores in zip(answer.windows, answer.window_scores, strict=True)
+    ]
+    values = {"video": answer.video, "seconds": answer.duration}
+    values |= {"classes": _classes(naming.best(answer.scores))}
+    return values | ({"timeline": timeline} if timeline else {})
+
+
+def write(path: str, videos: Sequence[dict[str, Any]], settings: dict[str, Any]) -> None:
     """Writes answers as a table or as JSON, by the ending of the file, see `check_ending`.
 
     A CSV has a line a video and class. JSON has also the length of each video and, where there are
@@ -37,23 +48,21 @@ def write(path: str, answers: Sequence[Answer], naming: Naming, settings: dict[s
 
     Args:
         path: the file; it appears when it is whole.
-        answers: of all videos.
-        naming: which classes are told.
+        videos: see `describe`.
         settings: what they were made by, for the JSON.
 
     Raises:
         UserError: the file cannot be written.
     """
     if path.lower().endswith(JSON):
-        videos = [_video(answer, naming) for answer in answers]
         files.write_json(path, settings | {"videos": videos})
         return
     with files.atomic_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["video", *_COLUMNS])
-        for answer in answers:
-            for row in _rows(naming.best(answer.scores)):
-                writer.writerow([answer.video, *row])
+        for video in videos:
+            for row in _rows(video["classes"]):
+                writer.writerow([video["video"], *row])
 
 
 def write_timeline(path: str, answer: Answer, naming: Naming) -> None:
@@ -67,25 +76,18 @@ def write_timeline(path: str, answer: Answer, naming: Naming) -> None:
         writer.writerow(["start", "end", *_COLUMNS])
         for window, scores in zip(answer.windows, answer.window_scores, strict=True):
             times = [f"{window.start:.3f}", f"{window.end:.3f}"]
-            for row in _rows(naming.best(scores)):
+            for row in _rows(_classes(naming.best(scores))):
                 writer.writerow([*times, *row])
 
 
 _COLUMNS = ("rank", "class", "name", "score")
 
 
-def _rows(best: Sequence[Named]) -> list[tuple]:
-    return [(rank, n.number, n.name, f"{n.score:.6g}") for rank, n in enumerate(best, start=1)]
-
-
-def _video(answer: Answer, naming: Naming) -> dict[str, Any]:
-    timeline = [
-        {"start": window.start, "end": window.end, "classes": _classes(naming.best(scores))}
-        for window, scores in zip(answer.windows, answer.window_scores, strict=True)
+def _rows(classes: Sequence[dict[str, Any]]) -> list[tuple]:
+    return [
+        (rank, found["class"], found["name"], f"{found['score']:.6g}")
+        for rank, found in enumerate(classes, start=1)
     ]
-    values = {"video": answer.video, "seconds": answer.duration}
-    values |= {"classes": _classes(naming.best(answer.scores))}
-    return values | ({"timeline": timeline} if timeline else {})
 
 
 def _classes(best: Sequence[Named]) -> list[dict[str, Any]]:
