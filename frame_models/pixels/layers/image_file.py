@@ -30,6 +30,14 @@ def load(path: str) -> keras.Model:
 
     Raises:
         ValueError: there is no such file, Keras cannot read it, or it holds another model.
+
+    Example:
+        >>> import tempfile
+        >>> image = keras.Input((8, 8, 3))
+        >>> path = os.path.join(tempfile.mkdtemp(), "network.keras")
+        >>> keras.Model(image, keras.layers.Conv2D(4, 3)(image)).save(path)
+        >>> load(path).output.shape
+        (None, 6, 6, 4)
     """
     if not os.path.isfile(path):
         raise ValueError(f"backbone names a file that is not there. Received: backbone={path!r}.")
@@ -66,6 +74,14 @@ def network(path: str, shape: tuple[int, ...], pixel_range: tuple[float, ...]) -
     Raises:
         ValueError: as `load`; it takes other images; or it rescales bytes, which is not what
             `pixel_range` says.
+
+    Example:
+        >>> import tempfile
+        >>> image = keras.Input((None, None, 3))
+        >>> path = os.path.join(tempfile.mkdtemp(), "network.keras")
+        >>> keras.Model(image, keras.layers.Conv2D(4, 3)(image)).save(path)
+        >>> network(path, (16, 16, 3), (-1.0, 1.0)).output.shape
+        (None, None, None, 4)
     """
     model = load(path)
     takes = tuple(model.input.shape[1:])
