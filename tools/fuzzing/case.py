@@ -41,17 +41,19 @@ class Case:
         module: of the job, such as `yt8m.eval`.
         flags: of its command line. The input lies in `in/`, and what the job writes in `out/`.
         may_stay: globs in `out/` of what a job that fails may leave there, such as a run's folder.
+        given: what stands on its command line behind the flags.
         check: looks at the outcome, and at the folder, and says what is wrong with the account.
     """
 
     module: str
     flags: dict[str, object]
     may_stay: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     check: Callable[[Outcome, Path], list[str]] | None = None
 
     def arguments(self) -> list[str]:
         """The command line behind the module."""
-        return [f"--{name}={value}" for name, value in self.flags.items()]
+        return [*(f"--{name}={value}" for name, value in self.flags.items()), *self.given]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,6 +73,14 @@ def differences(one: Any, other: Any, name: str = "") -> list[str]:
     return [line for name, a, b in pairs for line in differences(a, b, name)]
 
 
+def of_film(path: Path) -> list[int]:
+    """The times of the pictures of a video: x264 does not always write the same bytes."""
+    import av  # Of an extra.
+
+    with av.open(str(path)) as file:
+        return [frame.pts for frame in file.decode(video=0)]
+
+
 def of_file(path: Path) -> str:
     """The bytes of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

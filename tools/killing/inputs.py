@@ -141,6 +141,16 @@ class Inputs:
             csv.writer(file).writerows([["path", "label", "group"], *rows])
         return folder
 
+    @functools.cached_property
+    def clip_run(self) -> Path:
+        """A run on these clips."""
+        folder = self.folder / "clip_run"
+        model = "cnn(backbone='karpathy', width=0.05, temporal=average(head=softmax))"
+        flags = {"model": model, "clips": f"clips(frames=2, resize={_HEIGHT}, crop={_HEIGHT})"}
+        flags |= {"batch_size": 2, "max_steps": 1, "num_workers": 0}
+        self.run("train", train_dir=folder, train_data_pattern=self.clips / "clips.csv", **flags)
+        return folder
+
 
 def copy(source: Path, target: Path) -> None:
     """Copies a file or a folder, and makes the folder that it comes into."""

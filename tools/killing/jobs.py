@@ -118,6 +118,12 @@ def _import_checkpoint(inputs: Inputs, folder: Path) -> list[str]:
     )
 
 
+def _predict(inputs: Inputs, folder: Path) -> list[str]:
+    flags = {"train_dir": inputs.clip_run, "output_file": folder / "answers.json"}
+    flags |= {"timeline": folder / "timeline", "timeline_formats": "csv,srt,png,mp4"}
+    return [*yt8m("predict", **flags), str(inputs.clips)]
+
+
 def _synthetic(inputs: Inputs, folder: Path) -> list[str]:
     del inputs
     return yt8m("synthetic", output_dir=folder / "shards", num_videos=60, num_shards=3)
@@ -178,6 +184,9 @@ _FEATURES = {
     "features/log/*.jsonl": contents.of_file,
 }
 
+_ANSWERS = {"answers.json": contents.of_file, "timeline/*.mp4.mp4": contents.of_film}
+_ANSWERS |= {f"timeline/*.{ending}": contents.of_file for ending in ("csv", "srt", "png")}
+
 JOBS = {
     job.name: job
     for job in (
@@ -210,6 +219,13 @@ JOBS = {
             old=_old_file("shards/validate0001.tfrecord"),
         ),
         Job("import_checkpoint", _import_checkpoint, _RUN, writes_once=True),
+        Job(
+            "predict",
+            _predict,
+            _ANSWERS,
+            old=_old_file("answers.json"),
+            needs=("av", "cv2", "matplotlib"),
+        ),
         Job("synthetic", _synthetic, _SHARDS, old=_old_file("shards/train0001.tfrecord")),
         Job(
             "make_manifest",

@@ -31,13 +31,27 @@ def _job(dice: Dice, folder: Path, samples: Samples) -> Case:
 
 
 def _make_videos(dice: Dice, folder: Path, samples: Samples) -> Case:
+    _write_videos(dice, folder, samples)
+    return _job(dice, folder, samples)
+
+
+def _make_named(dice: Dice, folder: Path, samples: Samples) -> Case:
+    """Videos without a manifest."""
+    _write_videos(dice, folder, samples)
+    flags = {"train_dir": samples.clip_run(), "output_file": f"{OUT}/answers.json"}
+    if chance(dice, 0.6):
+        formats = pick(dice, ["csv,srt", "mp4", "png"])
+        flags |= {"timeline": f"{OUT}/timeline", "timeline_formats": formats}
+    return Case("yt8m.predict", flags, given=(IN,))
+
+
+def _write_videos(dice: Dice, folder: Path, samples: Samples) -> None:
     for path in samples.clips().parent.iterdir():
         shutil.copy(path, folder / IN / path.name)
     for number in range(4):
         path = folder / IN / f"v{number}.mp4"
         if chance(dice, 0.4) or number == 2:
             path.write_bytes(damaged_bytes.damaged(dice, path.read_bytes()))
-    return _job(dice, folder, samples)
 
 
 def _make_manifest(dice: Dice, folder: Path, samples: Samples) -> Case:
@@ -51,5 +65,6 @@ def _make_manifest(dice: Dice, folder: Path, samples: Samples) -> Case:
 _MISSING = "" if importlib.util.find_spec("av") else "the package av is not installed"
 TARGETS = {
     "videos": Target(_make_videos, _MISSING),
+    "named_videos": Target(_make_named, _MISSING),
     "clip_manifests": Target(_make_manifest, _MISSING),
 }
