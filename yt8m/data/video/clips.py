@@ -36,19 +36,21 @@ class FileFrames:
 
     Attributes:
         path: the file.
+        frames_per_second: the rate at which they are counted, see `Clips`.
     """
 
     path: str
+    frames_per_second: float = 0.0
 
     def read(self, indices: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Decodes the frames, see `decoding.read_frames`."""
-        return decoding.read_frames(self.path, indices.tolist(), size)
+        return decoding.read_frames(self.path, indices.tolist(), size, self.frames_per_second)
 
     def flow_source(
         self, indices: np.ndarray, flow: Flow, size: tuple[int, int], cache_dir: str
     ) -> flow_lib.Source:
         """The fields of the video in the cache, where they are computed if need be."""
-        source = flow_cache.cached(self.path, cache_dir, flow, size)
+        source = flow_cache.cached(self.path, cache_dir, flow, size, self.frames_per_second)
         last = int(np.max(indices))
         if last >= source.num_frames:
             raise VideoError(f"it ends before frame {last}: it has {source.num_frames}")

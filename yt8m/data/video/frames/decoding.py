@@ -38,6 +38,8 @@ class Probe:
         width: likewise.
         rate: frames a second, by their times.
         keyframes: the numbers of those that are decoded by themselves, from 0.
+        last: seconds from the first frame to the last.
+        end: seconds from the first frame to the end of the last.
     """
 
     num_frames: int
@@ -45,6 +47,18 @@ class Probe:
     width: int
     rate: float
     keyframes: tuple[int, ...]
+    last: float
+    end: float
+
+    def count(self, frames_per_second: float) -> int:
+        """How many frames there are at a rate: those that `frames_at` gives; at 0, its own."""
+        if not frames_per_second:
+            return self.num_frames
+        every = 1 / frames_per_second
+        count = max(0, int(self.last * frames_per_second) - 1)
+        while _is_shown(count, every, self.last, self.end):
+            count += 1
+        return count
 
 
 def probe(path: str) -> Probe:
@@ -83,13 +97,17 @@ def probe_and_view(
     return frames.probe(), seen
 
 
-def iterate(path: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+def iterate(
+    path: str, size: tuple[int, int] | None = None, frames_per_second: float = 0.0
+) -> Iterator[np.ndarray]:
     """Every frame of a file, in order.
 
     Args:
         path: the file.
         size: (height, width) to resize to, bilinear over the area that becomes a pixel. By default
             the size of the first frame, also where it changes within the file.
+        frames_per_second: the rate at which frames are seen, see `frames_at`; 0 gives those of the
+            file.
 
     Yields:
         (height, width, 3) uint8 RGB, turned as the file says. Pixels are taken as square.
@@ -98,12 +116,15 @@ def iterate(path: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarr
         VideoError: the file cannot be decoded to its end, or holds no frame.
     """
     frames = _Frames(path)
-    for frame in frames:
+    for frame in _shown(frames, frames_per_second):
         yield frames.convert(frame, size)
 
 
 def read_frames(
-    path: str, indices: Iterable[int], size: tuple[int, int] | None = None
+    path: str,
+    indices: Iterable[int],
+    size: tuple[int, int] | None = None,
+    frames_per_second: float = 0.0,
 ) -> np.ndarray:
     """Some frames of a file. It is decoded up to the last of them.
 
@@ -111,6 +132,8 @@ def read_frames(
         path: the file.
         indices: numbers of frames, from 0, in any order; one may come several times.
         size: as of `iterate`.
+        frames_per_second: the rate at which frames are counted, see `frames_at`; 0 counts those
+            of the file.
 
     Returns:
         (indices, height, width, 3) uint8 RGB.
@@ -129,14 +152,17 @@ def read_frames(
     last = max(places)
     images: list[Any] = [None] * sum(map(len, places.values()))
     frames = _Frames(path)
-    for number, frame in enumerate(frames):
+    image, converted = None, None
+    for number, frame in enumerate(_shown(frames, frames_per_second)):
         if number in places:
-            image = frames.convert(frame, size)
+            if frame is not converted:
+                image, converted = frames.convert(frame, size), frame
             for place in places[number]:
                 images[place] = image
         if number == last:
             return np.stack(images)
-    raise VideoError(f"ends before frame {last}: it holds {frames.count}")
+    at = f" at {frames_per_second:g} a second" if frames_per_second else ""
+    raise VideoError(f"ends before frame {last}{at}: it holds {frames.count}")
 
 
 def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
@@ -162,16 +188,31 @@ def frames_at(path: str, every: float, size: tuple[int, int] | None = None) -> I
     if not every > 0:
         raise ValueError(f"every must be a positive number of seconds. Received: every={every}.")
     frames = _Frames(path)
+    for frame in _shown(frames, 1 / every):
+        yield frames.convert(frame, size)
+
+
+def _shown(frames: _Frames, frames_per_second: float) -> Iterator[av.VideoFrame]:
+    """What is on screen at 0, 1, 2, ... parts of a second; at 0 of them, every frame once."""
+    if not frames_per_second:
+        yield from frames
+        return
+    every = 1 / frames_per_second
     shown, count = None, 0
     for frame in frames:
         # A frame that begins at the very moment counts, whatever its time was rounded to.
         while shown is not None and count * every < frames.seconds - 1e-6:
-            yield frames.convert(shown, size)
+            yield shown
             count += 1
         shown = frame
-    while count * every <= frames.seconds + 1e-6 or count * every < frames.end - _ROUNDED:
-        yield frames.convert(shown, size)
+    while _is_shown(count, every, frames.seconds, frames.end):
+        yield shown
         count += 1
+
+
+def _is_shown(count: int, every: float, last: float, end: float) -> bool:
+    """Whether the last frame, or one before it, is on screen after `count` times `every`."""
+    return count * every <= last + 1e-6 or count * every < end - _ROUNDED
 
 
 class _Frames:
@@ -219,7 +260,8 @@ class _Frames:
     def probe(self) -> Probe:
         """What the file holds, once all its frames passed."""
         rate = (self.count - 1) / self.seconds if self.count > 1 else self._rate
-        return Probe(self.count, *self._size, rate, tuple(self._keyframes))
+        keyframes = tuple(self._keyframes)
+        return Probe(self.count, *self._size, rate, keyframes, self.seconds, self.end)
 
     def convert(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
         """A frame as (height, width, 3) uint8 RGB, turned, and resized to `size`."""

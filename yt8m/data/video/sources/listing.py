@@ -195,12 +195,17 @@ def items(
         UserError: a label is none of the classes, a task is none of the schema's, or no video can
             be read.
     """
-    sampling = schema.clips.sampling
+    sampling, rate = schema.clips.sampling, schema.clips.frames_per_second
     files = [video.where for video in listing.videos if video.frames is None]
     if sampling in ("keyframes", "shots") and len(files) < len(listing.videos):
         raise UserError(
             "A data set of tensorflow-datasets has neither I-frames nor known shots. Choose "
             f"another sampling in --clips. Received: sampling={sampling!r}."
+        )
+    if rate and len(files) < len(listing.videos):
+        raise UserError(
+            "A data set of tensorflow-datasets does not say when its frames are shown. Leave "
+            f"frames_per_second out of --clips. Received: frames_per_second={rate:g}."
         )
     tasks = [_task_number(video, schema) for video in listing.videos]
     ids: list[list[int]] = [[]] * len(listing.videos)
@@ -216,8 +221,8 @@ def items(
                 continue
             probe = entry.probe
             anchors = {"keyframes": probe.keyframes, "shots": entry.shots}.get(sampling, (0,))
-            frames = FileFrames(video.where)
-            about = About(probe.num_frames, probe.height, probe.width, anchors)
+            frames = FileFrames(video.where, rate)
+            about = About(probe.count(rate), probe.height, probe.width, anchors)
         found.append(Item(video.id, tuple(class_ids), frames, about, task))
     if not found:
         raise UserError(
