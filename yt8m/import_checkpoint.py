@@ -1,11 +1,16 @@
-r"""Makes a run of a TensorFlow 1 checkpoint.
+r"""Makes a run of weights that others have published.
 
-It takes checkpoints of the google/youtube-8m starter code and of the 2017 winner's code
-(antoine77340/Youtube-8M-WILLOW). Eval, inference and export then use the run like any other. For
-example:
+It takes checkpoints of TensorFlow 1 of the google/youtube-8m starter code, of the 2017 winner's
+code (antoine77340/Youtube-8M-WILLOW) and of NeXtVLAD's (linrongc/youtube-8m); and for raw video
+those of I3D, C3D, Inception v1 and CNN-M, of TensorFlow 1, PyTorch, Caffe and NumPy. They are
+listed in docs/weights.md. Every variable finds its weight and every weight its variable, or nothing
+is written. Pickles are read as data, and nothing in them is called. Eval, inference and export then
+use the run like any other. For example:
 
     yt8m import_checkpoint --checkpoint=model.ckpt-300000 --num_classes=4716 \
       --model='netvlad(gating=True, head=moe(gating=True))' --train_dir=runs/netvlad
+    yt8m import_checkpoint --checkpoint=kinetics-i3d/data/checkpoints/rgb_imagenet/model.ckpt \
+      --model=i3d --train_dir=runs/i3d
 """
 
 from __future__ import annotations
@@ -16,19 +21,32 @@ from collections.abc import Sequence
 from absl import flags
 
 from yt8m import runs
-from yt8m.base import define, jobs, temporaries
+from yt8m.base import define, files, jobs, temporaries
 from yt8m.base.errors import UserError
-from yt8m.conversion import tf1_checkpoint, tf1_weights
+from yt8m.base.spec_language import Spec
+from yt8m.conversion import published, tf1_checkpoint, tf1_weights, video_import
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
+
+_OF_FEATURES = ("feature_names", "feature_sizes", "max_frames", "normalize")
+_OF_VIDEO = ("clips", "flow", "mean", "vocabulary_file", "backbone_file")
 
 
 def define_flags() -> None:
     """Defines the flags of this job."""
-    define.path("checkpoint", "Checkpoint, such as model.ckpt-300000, or its folder.")
+    define.path(
+        "checkpoint",
+        "Checkpoint, such as model.ckpt-300000, or its folder; of published networks of raw video "
+        "also a file of PyTorch, Caffe or NumPy. One for each network, with commas.",
+    )
     define.spec("model", "The model whose weights the checkpoint holds.", None, specs.model)
-    define.integer("num_classes", "Size of its vocabulary.", at_least=1, required=True)
+    define.integer(
+        "num_classes",
+        "Size of its vocabulary; published networks of raw video tell it.",
+        at_least=1,
+    )
     define.path("train_dir", "Folder of the run to make.")
     define.strings(
         "feature_names",
@@ -40,6 +58,41 @@ def define_flags() -> None:
     define.choice(
         "normalize", "How features are scaled, as in `yt8m train`.", "l2", keras_model.NORMALIZE
     )
+    _define_video_flags()
+
+
+def _define_video_flags() -> None:
+    """Defines the flags of networks of raw video."""
+    define.spec(
+        "clips",
+        "How clips are cut out of raw video; by default as the network was trained.",
+        None,
+        Clips.from_spec,
+    )
+    define.spec(
+        "flow",
+        "How optical flow is shown to a model that takes it; by default as I3D was trained.",
+        None,
+        Flow.from_spec,
+    )
+    define.string(
+        "mean",
+        "What is taken from pixels of 0 to 255: a .binaryproto, .npy or .npz, three numbers such "
+        "as 104,117,128, or none for weights of pixels from -1 to 1. For c3d and cnn_m.",
+        "",
+    )
+    define.path(
+        "vocabulary_file",
+        "Names of the classes of raw video, a name a line or a CSV with the columns Index and "
+        "Name; by default label_map.txt beside the checkpoint, or up to two folders above it.",
+        "",
+    )
+    define.path(
+        "backbone_file",
+        "File NAME.weights.h5 to write the image network to, for `weights=` of a spec; for "
+        "single_frame(backbone='inception_v1', ...).",
+        "",
+    )
 
 
 def main() -> None:
@@ -47,21 +100,59 @@ def main() -> None:
     args = flags.FLAGS
     if args.model is None:
         raise UserError("--model is missing: say which model the checkpoint is of.")
-    sizes = input_flags.integers("feature_sizes")
-    schema = find_schema(args.feature_names, sizes, of_frames="frames" in args.model.inputs)
     check_free(args.train_dir)
+    if {"pixels", "flow"} & set(args.model.inputs):
+        _import_network(args.model)
+    else:
+        _import_of_features(args.model)
+
+
+def _import_network(model: Spec) -> None:
+    """Makes a run of raw video."""
+    args = flags.FLAGS
+    input_flags.refuse(_OF_FEATURES, f"for {model.name}, which takes raw video")
+    if "flow" not in model.inputs:
+        input_flags.refuse(["flow"], f"for {model.name}, which looks at pixels alone")
+    if args.backbone_file:
+        _check_backbone_file(args.backbone_file)
+    paths = [args.checkpoint]
+    if model.name == "two_stream":
+        paths = [os.path.expanduser(path) for path in args.checkpoint.split(",")]
+    given = input_flags.fill(video_import.Published, model=model, paths=paths)
+    filled, schema, num_variables = video_import.load(given)
+    if args.backbone_file:
+        published.save_backbone(filled, model, args.backbone_file)
+    runs.start(args.train_dir, video_import.config(given, schema, input_flags.given_values()))
+    runs.save_model(args.train_dir, keras_model.classifier(filled))
+    print(f"Imported {num_variables} variables of {args.checkpoint}: {args.train_dir}")
+
+
+def _check_backbone_file(path: str) -> None:
+    if not path.endswith(".weights.h5"):
+        raise UserError(f"--backbone_file must end in .weights.h5. Received: {path}.")
+    files.check_output_file(path)
+
+
+def _import_of_features(model: Spec) -> None:
+    """Makes a run of records of features."""
+    args = flags.FLAGS
+    input_flags.refuse(_OF_VIDEO, f"for {model.name}; it is for models of raw video")
+    if args.num_classes is None:
+        raise UserError("--num_classes is missing: say how large the vocabulary is.")
+    sizes = input_flags.integers("feature_sizes")
+    schema = find_schema(args.feature_names, sizes, of_frames="frames" in model.inputs)
     variables = tf1_checkpoint.read_variables(args.checkpoint)
-    model = keras_model.build(args.model, schema, args.num_classes, args.normalize)
+    filled = keras_model.build(model, schema, args.num_classes, args.normalize)
     try:
-        tf1_weights.fill(model, variables)
+        tf1_weights.fill(filled, variables)
     except ValueError as error:
         raise UserError(
-            f"The checkpoint {args.checkpoint} is not one of {args.model} with "
+            f"The checkpoint {args.checkpoint} is not one of {model} with "
             f"{args.num_classes} classes: {error}. Correct --model, --num_classes, "
             "--feature_names or --feature_sizes."
         ) from None
     config = runs.RunConfig(
-        model=str(args.model),
+        model=str(model),
         schema=schema,
         num_classes=args.num_classes,
         preprocessing=input_flags.preprocessing(schema),
@@ -71,7 +162,7 @@ def main() -> None:
         flags=input_flags.given_values(),
     )
     runs.start(args.train_dir, config)
-    runs.save_model(args.train_dir, keras_model.classifier(model))
+    runs.save_model(args.train_dir, keras_model.classifier(filled))
     print(f"Imported {len(variables)} variables of {args.checkpoint}: {args.train_dir}")
 
 

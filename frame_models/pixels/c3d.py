@@ -7,6 +7,7 @@ from frame_models.layers.dense_stack import dense_stack
 from frame_models.pixels.layers.clip_pooling import ClipMaxPooling
 from frame_models.pixels.layers.conv3d import Conv3D
 from frame_models.pixels.layers.fill_padding import FillPadding
+from frame_models.pixels.layers.subtract_mean import show_colors
 from frame_models.pixels.layers.width import scaled
 from video_models import VideoModel, softmax
 
@@ -17,6 +18,8 @@ _CONVOLUTIONS = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 PUBLISHED = {
     # Tran et al., https://arxiv.org/abs/1412.0767, figure 3.
     "paper": "c3d",
+    # The weights that the authors published, of Sports-1M and UCF101.
+    "caffe": "c3d(colors='bgr')",
 }
 
 
@@ -28,6 +31,7 @@ def build(
     dropout: float = 0.5,
     width: float = 1.0,
     pad_last_pool: bool = False,
+    colors: str = "unit",
     head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
     """Reads a clip with kernels of 3 x 3 x 3, pooled after one, one, two, two and two of them.
@@ -44,6 +48,9 @@ def build(
         pad_last_pool: puts a row and a column of zeros around the frames before the last pool, as
             the ports of the network to PyTorch and Keras do, and their weights need. The authors'
             Caffe does not: its windows start at the first row, and sizes are rounded up.
+        colors: what the network sees: "unit" is pixels from -1 to 1; "bgr" what the authors'
+            weights need, blue first, from 0 to 255 less a mean clip that is imported with them;
+            "rgb" the same with red first.
         head: the classifier, called as `head(features, num_classes)`: `build` of a video model.
 
     Returns:
@@ -61,7 +68,7 @@ def build(
             "C3D needs clips of a known length, height and width. "
             f"Received: pixels of shape {pixels.shape}."
         )
-    x = FillPadding()(pixels, mask=mask)
+    x = FillPadding()(show_colors(pixels, colors, of_clips=True), mask=mask)
     for stage, stack in enumerate(_CONVOLUTIONS):
         for channels in stack:
             x = Conv3D(

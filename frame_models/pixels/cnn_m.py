@@ -7,12 +7,15 @@ from frame_models.pixels.layers.each_frame import MergeTime
 from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.frame_classifier import average_over_frames
 from frame_models.pixels.layers.sub_network import add_network
+from frame_models.pixels.layers.subtract_mean import show_colors
 from video_models import VideoModel, softmax
 
 # Name -> spec: what `cnn_m@NAME` is short for in a spec.
 PUBLISHED = {
     # Simonyan and Zisserman, https://arxiv.org/abs/1406.2199: the spatial stream.
     "paper": "cnn_m",
+    # Chatfield et al., https://arxiv.org/abs/1405.3531: the weights of ImageNet.
+    "caffe": "cnn_m(rounding='up', colors='bgr')",
 }
 
 
@@ -24,6 +27,7 @@ def build(
     dropout: float = 0.5,
     norms: int = 2,
     rounding: str = "down",
+    colors: str = "unit",
     width: float = 1.0,
     head: VideoModel = softmax.build,
 ) -> keras.KerasTensor:
@@ -41,6 +45,9 @@ def build(
         norms: how many local response normalisations there are, 0 to 2.
         rounding: "down", or "up" for pools that take a last window that only begins within the
             map, as Caffe does and the published weights need.
+        colors: what the network sees: "unit" is pixels from -1 to 1; "bgr" what the published
+            weights need, blue first, from 0 to 255 less a mean image that is imported with them;
+            "rgb" the same with red first.
         width: scales the number of channels of every layer.
         head: the classifier, called as `head(features, num_classes)`: `build` of a video model.
 
@@ -57,5 +64,6 @@ def build(
         https://arxiv.org/abs/1406.2199, section 3 and figure 1.
     """
     network = cnn_m_2048(pixels.shape[2:], width, norms, dropout, rounding)
-    images = MergeTime()(FillPadding()(pixels, mask=mask))
+    shown = show_colors(pixels, colors, of_clips=False)
+    images = MergeTime()(FillPadding()(shown, mask=mask))
     return average_over_frames(add_network(images, network), mask, num_classes, head)

@@ -6,7 +6,6 @@ https://arxiv.org/abs/1609.08675 and https://arxiv.org/abs/1706.06905.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 
 import keras
@@ -22,6 +21,8 @@ from frame_models.layers.recurrent_layer import RecurrentLayer
 from frame_models.layers.soft_dbow import SoftDBoW
 from video_models.layers.context_gating import ContextGating
 from video_models.layers.mixture_of_experts import MixtureOfExperts
+from yt8m.conversion import weight_places
+from yt8m.conversion.weight_places import Place
 
 _FEATURES = ("video", "audio")
 _STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -31,37 +32,6 @@ _SLOTS = tuple(
     for slot in ("Adam", "Adagrad", "Adadelta", "Ftrl", "Momentum", "RMSProp")
     for number in ("", "_1")
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """A weight and what fills it.
-
-    Attributes:
-        weight: the Keras weight.
-        names: the variables it is made of.
-        convert: makes the weight's value of theirs.
-    """
-
-    weight: keras.Variable
-    names: tuple[str, ...]
-    convert: Callable[..., np.ndarray] = lambda value: value
-
-    def value(self, given: list[np.ndarray]) -> tuple[np.ndarray | None, str]:
-        """The weight's value of the variables, and what is wrong with it, or nothing."""
-        shape = tuple(self.weight.shape)
-        shapes = [f"{n} {list(np.shape(v))}" for n, v in zip(self.names, given, strict=True)]
-        try:
-            value = self.convert(*given)
-        except (ValueError, IndexError, TypeError):
-            value = None
-        if value is None or value.shape != shape:
-            made = "" if value is None else f"; it makes {list(value.shape)}"
-            variables = " and ".join(shapes)
-            return value, f"{variables} cannot make {self.weight.path} {list(shape)}{made}"
-        if not np.isfinite(value).all():
-            return value, f"{' and '.join(shapes)} is not finite"
-        return value, ""
 
 
 def fill(model: keras.Model, variables: dict[str, np.ndarray]) -> None:
@@ -76,32 +46,7 @@ def fill(model: keras.Model, variables: dict[str, np.ndarray]) -> None:
             names them all, and nothing is set.
     """
     places = list(_places(model))
-    placed = {name for place in places for name in place.names}
-    known = {id(place.weight) for place in places}
-    problems = [
-        f"no weight for the variable {name} {list(value.shape)}"
-        for name, value in variables.items()
-        if name not in placed
-    ]
-    problems += [
-        f"no rule for the weight {weight.path} {list(weight.shape)}"
-        for weight in _learnt(model)
-        if id(weight) not in known
-    ]
-    values = []
-    for place in places:
-        missing = [name for name in place.names if name not in variables]
-        if missing:
-            problems.append(f"no variable {' and '.join(missing)} for {place.weight.path}")
-            continue
-        value, problem = place.value([variables[name] for name in place.names])
-        values.append(value)
-        problems += [problem] if problem else []
-    problems += _shared(places)
-    if problems:
-        raise ValueError("; ".join(problems))
-    for place, value in zip(places, values, strict=True):
-        place.weight.assign(value)
+    weight_places.fill(model, places, variables, _shared(places))
 
 
 def clean_names(names: list[str]) -> dict[str, str]:
@@ -141,11 +86,6 @@ def _shared(places: list[Place]) -> list[str]:
         if filled.setdefault(name, layer) != layer:
             problems.append(f"the variable {name} would fill both {filled[name]} and {layer}")
     return problems
-
-
-def _learnt(model: keras.Model) -> list[keras.Variable]:
-    """The weights, without the states of random number generators."""
-    return [weight for weight in model.weights if "seed_generator" not in weight.path]
 
 
 def _places(model: keras.Model) -> Iterator[Place]:

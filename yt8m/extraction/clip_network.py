@@ -80,7 +80,7 @@ class ClipNetwork:
         Raises:
             VideoError: the video cannot be decoded, or ends before the part.
         """
-        film = Film.look(path, self._recipe.clips.sampling)
+        film = Film.look(path, self._recipe.clips)
         begin, end = film.frames(span)
         length = _length(self.config)
         starts = range(begin, max(begin + 1, end - length + 1), self._stride)[:most]

@@ -119,7 +119,8 @@ def _with_flow(
         bad.add(path)
         log.leave_out(path, reason)
 
-    flow_cache.precompute(files, cache_dir, schema.flow, leave_out, num_workers)
+    rate = schema.clips.frames_per_second
+    flow_cache.precompute(files, cache_dir, schema.flow, leave_out, num_workers, rate)
     left = [item for item in items if getattr(item.frames, "path", None) not in bad]
     if not left:
         raise UserError("The optical flow of no video can be computed; the reasons are above.")

@@ -57,7 +57,7 @@ class ClipPredictor:
         """
         name = os.path.basename(path)
         with ProgressReport(f"Looking at {name}", unit="frames") as progress:
-            film = Film.look(path, self._schema.clips.sampling, progress.advance)
+            film = Film.look(path, self._schema.clips, progress.advance)
         num_frames, end = film.about.num_frames, film.timeline.end
         windows = self._windows.of(end) if self._windows else []
         if windows:

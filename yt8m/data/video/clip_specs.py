@@ -18,6 +18,7 @@ SHORT = ("loop", "repeat", "mask")
 AUGMENT = ("crop", "scale", "flip")
 METHODS = ("dis", "tvl1", "farneback")
 NUM_CROPS = (1, 3, 5, 10)  # Ten are five and their mirror images.
+_MOST_FRAMES_PER_SECOND = 1000
 STACKING = ("stack", "trajectory")
 _Settings = TypeVar("_Settings", bound="_Checked")
 
@@ -108,6 +109,9 @@ class Clips(_Checked):
             place, `scale` the size of what is cut out (1, 0.875, 0.75 or 0.66 of the shorter
             side, for height and width by themselves but no more than a step apart), `flip` left
             and right. Evaluation takes the centre, or the views it is told.
+        frames_per_second: how many frames of each second are seen, whatever the video's own rate;
+            0 takes the frames that the file has. A frame then is what is on screen at 0, 1, 2, ...
+            such parts of a second: of `dense` and `uniform` sampling of files.
     """
 
     frames: int = 16
@@ -117,6 +121,7 @@ class Clips(_Checked):
     resize: int | tuple[int, ...] = 128
     crop: int | tuple[int, ...] = 112
     augment: tuple[str, ...] = ("crop", "flip")
+    frames_per_second: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
@@ -136,6 +141,16 @@ class Clips(_Checked):
             raise ValueError(
                 "stride is of dense sampling only. "
                 f"Received: stride={self.stride}, sampling={self.sampling!r}."
+            )
+        if not 0 <= self.frames_per_second <= _MOST_FRAMES_PER_SECOND:
+            raise ValueError(
+                f"frames_per_second must be from 0 to {_MOST_FRAMES_PER_SECOND}. "
+                f"Received: frames_per_second={self.frames_per_second}."
+            )
+        if self.frames_per_second and self.sampling not in ("dense", "uniform"):
+            raise ValueError(
+                "frames_per_second is of dense and uniform sampling only. Received: "
+                f"frames_per_second={self.frames_per_second}, sampling={self.sampling!r}."
             )
         least = self.resize if isinstance(self.resize, tuple) else (self.resize, self.resize)
         if any(part > whole for part, whole in zip(self.crop_size, least, strict=True)):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from yt8m.data.video import clips as clips_lib
-from yt8m.data.video.clip_specs import Flow
+from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.clips import About, Recipe
 from yt8m.data.video.frames import decoding
 from yt8m.data.video.frames import shots as shots_lib
@@ -58,39 +58,41 @@ class Film:
         path: of the file.
         about: what is known of all its frames.
         timeline: when each is shown.
-        sampling: by which clips are cut, see `Clips`.
+        cut: how clips are cut, which also says how frames are counted.
     """
 
     path: str
     about: About
     timeline: Timeline
-    sampling: str
+    cut: Clips
 
     @classmethod
     def look(
-        cls, path: str, sampling: str, passed: Callable[[int], None] = lambda count: None
+        cls, path: str, clips: Clips, passed: Callable[[int], None] = lambda count: None
     ) -> Film:
         """Decodes a file to its end.
 
         Args:
             path: of the file.
-            sampling: by which clips will be cut.
+            clips: how clips will be cut.
             passed: see `decoding.probe_times`.
 
         Raises:
             VideoError: it cannot be decoded to its end, or holds no frame.
         """
         probe, timeline = decoding.probe_times(path, passed)
-        anchors = probe.keyframes if sampling == "keyframes" else (0,)
-        if sampling == "shots":
+        anchors = probe.keyframes if clips.sampling == "keyframes" else (0,)
+        if clips.sampling == "shots":
             anchors = decoding.probe_and_view(path, shots_lib.boundaries, shots_lib.SIZE)[1]
-        about = About(probe.num_frames, probe.height, probe.width, anchors)
-        return cls(path, about, timeline, sampling)
+        if clips.frames_per_second:
+            timeline = probe.at(clips.frames_per_second)
+        about = About(len(timeline.starts), probe.height, probe.width, anchors)
+        return cls(path, about, timeline, clips)
 
     def part(self, first: int, stop: int) -> Part:
         """The frames from one to the one before another."""
         # A shot that began before goes on.
-        return Part(first, self.about.of_part(first, stop, self.sampling == "shots"))
+        return Part(first, self.about.of_part(first, stop, self.cut.sampling == "shots"))
 
     def frames(self, span: Span) -> tuple[int, int]:
         """The frames that are on screen in a span: the first, and the one behind the last.
@@ -129,7 +131,9 @@ class Film:
         kept: dict[int, np.ndarray] = {}
         made = 0
         every = np.unique(np.concatenate(needed))
-        for number, image in decoding.some_frames(self.path, every, size):
+        for number, image in decoding.some_frames(
+            self.path, every, size, self.cut.frames_per_second
+        ):
             kept[number] = image
             while made < len(wanted) and needed[made][-1] <= number:
                 yield _views(wanted[made], kept, recipe, num_crops)

@@ -37,21 +37,24 @@ class FileFrames:
     Attributes:
         path: the file.
         part: the number of the first frame and that behind the last; None for the whole file.
+        frames_per_second: the rate at which they are counted, see `Clips`.
     """
 
     path: str
     part: tuple[int, int] | None = None
+    frames_per_second: float = 0.0
 
     def read(self, indices: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Decodes the frames, see `decoding.read_frames`."""
         first = self.part[0] if self.part else 0
-        return decoding.read_frames(self.path, (first + indices).tolist(), size)
+        numbers = (first + indices).tolist()
+        return decoding.read_frames(self.path, numbers, size, self.frames_per_second)
 
     def flow_source(
         self, indices: np.ndarray, flow: Flow, size: tuple[int, int], cache_dir: str
     ) -> flow_lib.Source:
         """The fields of the whole video in the cache, where they are computed if need be."""
-        source = flow_cache.cached(self.path, cache_dir, flow, size)
+        source = flow_cache.cached(self.path, cache_dir, flow, size, self.frames_per_second)
         last = int(np.max(indices)) if self.part is None else self.part[1] - 1
         if last >= source.num_frames:
             raise VideoError(f"it ends before frame {last}: it has {source.num_frames}")

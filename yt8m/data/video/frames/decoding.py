@@ -39,6 +39,8 @@ class Probe:
         width: likewise.
         rate: frames a second, by their times.
         keyframes: the numbers of those that are decoded by themselves, from 0.
+        last: seconds from the first frame to the last.
+        end: seconds from the first frame to the end of the last.
     """
 
     num_frames: int
@@ -46,6 +48,23 @@ class Probe:
     width: int
     rate: float
     keyframes: tuple[int, ...]
+    last: float
+    end: float
+
+    def count(self, frames_per_second: float) -> int:
+        """How many frames there are at a rate: those that `frames_at` gives; at 0, its own."""
+        if not frames_per_second:
+            return self.num_frames
+        every = 1 / frames_per_second
+        count = max(0, int(self.last * frames_per_second) - 1)
+        while _is_shown(count * every, self.last, self.end):
+            count += 1
+        return count
+
+    def at(self, frames_per_second: float) -> Timeline:
+        """When the frames are shown that are counted at a positive rate, see `count`."""
+        count = self.count(frames_per_second)
+        return Timeline(np.arange(count) / frames_per_second, self.end)
 
 
 def probe(path: str) -> Probe:
@@ -104,13 +123,17 @@ def probe_and_view(
     return frames.probe(), seen, Timeline(np.array(times), frames.end)
 
 
-def iterate(path: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+def iterate(
+    path: str, size: tuple[int, int] | None = None, frames_per_second: float = 0.0
+) -> Iterator[np.ndarray]:
     """Every frame of a file, in order.
 
     Args:
         path: the file.
         size: (height, width) to resize to, bilinear over the area that becomes a pixel. By default
             the size of the first frame, also where it changes within the file.
+        frames_per_second: the rate at which frames are seen, see `frames_at`; 0 gives those of the
+            file.
 
     Yields:
         (height, width, 3) uint8 RGB, turned as the file says. Pixels are taken as square.
@@ -119,12 +142,15 @@ def iterate(path: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarr
         VideoError: the file cannot be decoded to its end, or holds no frame.
     """
     frames = _Frames(path)
-    for frame in frames:
+    for frame in _shown(frames, frames_per_second):
         yield frames.convert(frame, size)
 
 
 def some_frames(
-    path: str, wanted: np.ndarray, size: tuple[int, int] | None = None
+    path: str,
+    wanted: np.ndarray,
+    size: tuple[int, int] | None = None,
+    frames_per_second: float = 0.0,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Some frames of a file, as they come. It is decoded up to the last of them.
 
@@ -132,6 +158,7 @@ def some_frames(
         path: the file.
         wanted: numbers of frames, from 0, ascending, each once; at least one.
         size: as of `iterate`.
+        frames_per_second: as of `read_frames`.
 
     Yields:
         The number of a frame, and (height, width, 3) uint8 RGB.
@@ -141,7 +168,7 @@ def some_frames(
     """
     frames = _Frames(path)
     place = 0
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(_shown(frames, frames_per_second)):
         if number == wanted[place]:
             yield number, frames.convert(frame, size)
             place += 1
@@ -151,7 +178,10 @@ def some_frames(
 
 
 def read_frames(
-    path: str, indices: Iterable[int], size: tuple[int, int] | None = None
+    path: str,
+    indices: Iterable[int],
+    size: tuple[int, int] | None = None,
+    frames_per_second: float = 0.0,
 ) -> np.ndarray:
     """Some frames of a file. It is decoded up to the last of them.
 
@@ -159,6 +189,8 @@ def read_frames(
         path: the file.
         indices: numbers of frames, from 0, in any order; one may come several times.
         size: as of `iterate`.
+        frames_per_second: the rate at which frames are counted, see `frames_at`; 0 counts those
+            of the file.
 
     Returns:
         (indices, height, width, 3) uint8 RGB.
@@ -177,14 +209,17 @@ def read_frames(
     last = max(places)
     images: list[Any] = [None] * sum(map(len, places.values()))
     frames = _Frames(path)
-    for number, frame in enumerate(frames):
+    image, converted = None, None
+    for number, frame in enumerate(_shown(frames, frames_per_second)):
         if number in places:
-            image = frames.convert(frame, size)
+            if frame is not converted:
+                image, converted = frames.convert(frame, size), frame
             for place in places[number]:
                 images[place] = image
         if number == last:
             return np.stack(images)
-    raise VideoError(f"ends before frame {last}: it holds {frames.count}")
+    at = f" at {frames_per_second:g} a second" if frames_per_second else ""
+    raise VideoError(f"ends before frame {last}{at}: it holds {frames.count}")
 
 
 def frames_at(
@@ -215,28 +250,43 @@ def frames_at(
         raise ValueError(f"every must be a positive number of seconds. Received: every={every}.")
     first, stop = span.key if span else (0.0, math.inf)
     frames = _Frames(path)
-    shown, count = None, 0
-
-    def moment() -> float:
-        return first + count * every
-
-    for frame in frames:
-        # A frame that begins at the very moment counts, whatever its time was rounded to.
-        while shown is not None and moment() < min(frames.seconds, stop) - 1e-6:
-            yield frames.convert(shown, size)
-            count += 1
-        if moment() >= stop - 1e-6:
-            return
-        shown = frame
-    while moment() < stop - 1e-6 and (
-        moment() <= frames.seconds + 1e-6 or moment() < frames.end - ROUNDED_END
-    ):
-        yield frames.convert(shown, size)
-        count += 1
-    if not count:
+    found = False
+    for frame in _shown(frames, 1 / every, first, stop):
+        found = True
+        yield frames.convert(frame, size)
+    if not found:
         raise VideoError(
             f"has ended before second {seconds_text(first)}: it lasts {frames.end:.2f} seconds"
         )
+
+
+def _shown(
+    frames: _Frames, frames_per_second: float, first: float = 0.0, stop: float = math.inf
+) -> Iterator[av.VideoFrame]:
+    """What is on screen at 0, 1, 2, ... parts of a second; at 0 of them, every frame once.
+
+    Args:
+        frames: of the file.
+        frames_per_second: how many there are of each second.
+        first: the second that is counted from.
+        stop: the second to end at; what is behind it is not decoded.
+    """
+    if not frames_per_second:
+        yield from frames
+        return
+    every = 1 / frames_per_second
+    shown, count = None, 0
+    for frame in frames:
+        # A frame that begins at the very moment counts, whatever its time was rounded to.
+        while shown is not None and first + count * every < min(frames.seconds, stop) - 1e-6:
+            yield shown
+            count += 1
+        if first + count * every >= stop - 1e-6:
+            return
+        shown = frame
+    while _is_shown(first + count * every, frames.seconds, frames.end, stop):
+        yield shown
+        count += 1
 
 
 def timed_frames(path: str) -> Iterator[tuple[float, np.ndarray]]:
@@ -262,6 +312,11 @@ def first_time(path: str) -> float | None:
         for frame in containers.decode(container, stream, skip_errors_at_start=joined):
             return clocks.time_of(container, frame)
     raise VideoError("holds no frame")
+
+
+def _is_shown(moment: float, last: float, end: float, stop: float = math.inf) -> bool:
+    """Whether the last frame, or one before it, is on screen at a moment before `stop`."""
+    return moment < stop - 1e-6 and (moment <= last + 1e-6 or moment < end - ROUNDED_END)
 
 
 class _Frames:
@@ -315,7 +370,8 @@ class _Frames:
     def probe(self) -> Probe:
         """What the file holds, once all its frames passed."""
         rate = (self.count - 1) / self.seconds if self.count > 1 else self._rate
-        return Probe(self.count, *self._size, rate, tuple(self._keyframes))
+        keyframes = tuple(self._keyframes)
+        return Probe(self.count, *self._size, rate, keyframes, self.seconds, self.end)
 
     def convert(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
         """A frame as (height, width, 3) uint8 RGB, turned, and resized to `size`."""

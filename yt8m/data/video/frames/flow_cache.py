@@ -71,12 +71,14 @@ class CachedFlow:
         file: its file in the cache.
         flow: method, bound, and whether there are backward fields.
         size: (height, width) of the fields.
+        frames_per_second: the rate of the frames between which they are.
     """
 
     path: str
     file: str
     flow: Flow
     size: tuple[int, int]
+    frames_per_second: float = 0.0
 
     def __post_init__(self):
         self._stored: _Stored | None = None
@@ -116,9 +118,10 @@ class CachedFlow:
         """What `read` gives from the file as it is now, or else as it is written anew."""
         for attempt in range(_TRIES):
             if attempt:
-                _write(self.path, self.file, self.flow, self.size)
+                _write(self.path, self.file, self.flow, self.size, self.frames_per_second)
             with contextlib.suppress(_DamagedError):
-                stored = _open(self.file, _description(self.path, self.flow, self.size))
+                wanted = _description(self.path, self.flow, self.size, self.frames_per_second)
+                stored = _open(self.file, wanted)
                 if self._stored and self._stored.num_frames != stored.num_frames:
                     break  # It is another video by now.
                 if stored.table.shape[1] >= _directions(self.flow):
@@ -130,7 +133,9 @@ class CachedFlow:
         )
 
 
-def cached(path: str, cache_dir: str, flow: Flow, size: tuple[int, int]) -> CachedFlow:
+def cached(
+    path: str, cache_dir: str, flow: Flow, size: tuple[int, int], frames_per_second: float = 0.0
+) -> CachedFlow:
     """The fields of a video, which are computed first where the cache does not hold them.
 
     They are computed again where the video has another size or time of change, or where the file in
@@ -141,6 +146,8 @@ def cached(path: str, cache_dir: str, flow: Flow, size: tuple[int, int]) -> Cach
         cache_dir: folder of the cache, made if it is not there.
         flow: method and bound, and whether backward fields are needed; the rest does not matter.
         size: (height, width) that frames are resized to before flow is computed.
+        frames_per_second: the rate of the frames between which flow is computed, see
+            `decoding.frames_at`; 0 takes those of the file.
 
     Returns:
         The fields, to be read one by one.
@@ -149,7 +156,8 @@ def cached(path: str, cache_dir: str, flow: Flow, size: tuple[int, int]) -> Cach
         VideoError: the video cannot be used.
         UserError: the cache cannot be written.
     """
-    return CachedFlow(path, file_of(path, cache_dir, flow, size), flow, tuple(size))
+    file = file_of(path, cache_dir, flow, size, frames_per_second)
+    return CachedFlow(path, file, flow, tuple(size), frames_per_second)
 
 
 def precompute(
@@ -158,6 +166,7 @@ def precompute(
     flow: Flow,
     on_bad: Callable[[str, str], None],
     num_workers: int = 0,
+    frames_per_second: float = 0.0,
 ) -> None:
     """Fills the cache with the flow of many videos, and shows the progress.
 
@@ -167,11 +176,12 @@ def precompute(
         flow: see `cached`.
         on_bad: called with each video that cannot be used, and the reason.
         num_workers: processes that compute; 0 computes in this one.
+        frames_per_second: see `cached`.
 
     Raises:
         UserError: the cache cannot be written.
     """
-    tasks = ((path, cache_dir, flow, size) for path, size in sizes.items())
+    tasks = ((path, cache_dir, flow, size, frames_per_second) for path, size in sizes.items())
     results = workers.ordered(_fill, tasks, num_workers)
     with (
         ProgressReport("Computing flow", len(sizes), "videos") as progress,
@@ -183,20 +193,25 @@ def precompute(
             progress.advance(1)
 
 
-def file_of(path: str, cache_dir: str, flow: Flow, size: tuple[int, int]) -> str:
+def file_of(
+    path: str, cache_dir: str, flow: Flow, size: tuple[int, int], frames_per_second: float = 0.0
+) -> str:
     """The path of a video's file in the cache."""
     height, width = size
     full = os.path.abspath(path)
     digest = hashlib.blake2b(os.fsencode(full), digest_size=16).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_.-]", "_", os.path.splitext(os.path.basename(full))[0])[:_STEM]
-    folder = f"flow-{flow.method}-{flow.bound:g}-{height}x{width}"
+    rate = f"-{frames_per_second:g}fps" if frames_per_second else ""
+    folder = f"flow-{flow.method}-{flow.bound:g}-{height}x{width}{rate}"
     return os.path.join(cache_dir, folder, f"{stem}-{digest}.flow")
 
 
-def _fill(path: str, cache_dir: str, flow: Flow, size: tuple[int, int]) -> str | None:
+def _fill(
+    path: str, cache_dir: str, flow: Flow, size: tuple[int, int], frames_per_second: float
+) -> str | None:
     """Computes what is missing; the reason where the video cannot be used."""
     try:
-        cached(path, cache_dir, flow, size)
+        cached(path, cache_dir, flow, size, frames_per_second)
     except decoding.VideoError as error:
         return str(error)
     return None
@@ -235,19 +250,21 @@ def _directions_there(file_path: str, wanted: dict) -> int:
         return 0
 
 
-def _write(path: str, target: str, flow: Flow, size: tuple[int, int]) -> None:
+def _write(
+    path: str, target: str, flow: Flow, size: tuple[int, int], frames_per_second: float
+) -> None:
     """Computes the fields of a video; the file appears when it is whole.
 
     Directions that the cache already holds, or that another process has added meanwhile, are kept:
     else jobs with and without backward fields would replace each other's files for ever.
     """
-    wanted = _description(path, flow, size)
+    wanted = _description(path, flow, size, frames_per_second)
     directions = max(_directions(flow), _directions_there(target, wanted))
     try:
         with files.scratch_path(target) as temporary:
             with open(temporary, "wb") as file:
                 table = []
-                for data in _computed(path, flow, size, directions):
+                for data in _computed(path, flow, size, directions, frames_per_second):
                     table.append((file.tell(), len(data), zlib.crc32(data)))
                     file.write(data)
                 counts = {"num_frames": len(table) // directions + 1, "directions": directions}
@@ -261,10 +278,12 @@ def _write(path: str, target: str, flow: Flow, size: tuple[int, int]) -> None:
         raise UserError(f"{error} Or name another folder for the flow (--cache_dir).") from None
 
 
-def _computed(path: str, flow: Flow, size: tuple[int, int], directions: int) -> Iterator[bytes]:
+def _computed(
+    path: str, flow: Flow, size: tuple[int, int], directions: int, frames_per_second: float
+) -> Iterator[bytes]:
     """The fields of a video, pair by pair: two frames are held at a time."""
     before = None
-    for frame in decoding.iterate(path, size):
+    for frame in decoding.iterate(path, size, frames_per_second):
         if before is not None:
             pair = np.stack([before, frame])
             yield _encode(flow_lib.compute(pair, flow)[0])
@@ -286,7 +305,7 @@ def _directions(flow: Flow) -> int:
     return 2 if flow.bidirectional else 1
 
 
-def _description(path: str, flow: Flow, size: tuple[int, int]) -> dict:
+def _description(path: str, flow: Flow, size: tuple[int, int], frames_per_second: float) -> dict:
     """What a file of the cache must say of itself to be used.
 
     Raises:
@@ -300,7 +319,7 @@ def _description(path: str, flow: Flow, size: tuple[int, int]) -> dict:
         "method": flow.method,
         "bound": float(flow.bound),
         "size": list(size),
-    }
+    } | ({"frames_per_second": float(frames_per_second)} if frames_per_second else {})
 
 
 @contextlib.contextmanager

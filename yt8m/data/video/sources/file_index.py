@@ -29,7 +29,7 @@ from yt8m.data.video.frames.decoding import Probe, VideoError
 from yt8m.data.video.spans import Span
 
 CACHE = "video_index.json"
-_FORMAT = 2  # Of the cache, and of the rules by which frames are counted and shots found.
+_FORMAT = 3  # Of the cache, and of the rules by which frames are counted and shots found.
 _SAVE_SECONDS = 60.0
 
 

@@ -9,6 +9,7 @@ from absl import logging
 
 from yt8m.base.errors import UserError
 from yt8m.data.video.clip_schema import ClipSchema
+from yt8m.data.video.clip_specs import Clips
 from yt8m.data.video.clips import About, FileFrames, Frames, Item
 from yt8m.data.video.sources import file_index, manifest, pattern
 from yt8m.data.video.sources.file_index import Entry
@@ -210,12 +211,17 @@ def items(
         UserError: a label is none of the classes, a task is none of the schema's, or no video can
             be read.
     """
-    sampling = schema.clips.sampling
+    sampling, rate = schema.clips.sampling, schema.clips.frames_per_second
     files = [video.where for video in listing.videos if video.frames is None]
     if sampling in ("keyframes", "shots") and len(files) < len(listing.videos):
         raise UserError(
             "A data set of tensorflow-datasets has neither I-frames nor known shots. Choose "
             f"another sampling in --clips. Received: sampling={sampling!r}."
+        )
+    if rate and len(files) < len(listing.videos):
+        raise UserError(
+            "A data set of tensorflow-datasets does not say when its frames are shown. Leave "
+            f"frames_per_second out of --clips. Received: frames_per_second={rate:g}."
         )
     tasks = [_task_number(video, schema) for video in listing.videos]
     ids: list[list[int]] = [[]] * len(listing.videos)
@@ -232,7 +238,7 @@ def items(
     for video, class_ids, task in zip(listing.videos, ids, tasks, strict=True):
         frames, about = video.frames, video.about
         if frames is None:
-            frames, about = _look_up(video, entries, sampling, log)
+            frames, about = _look_up(video, entries, schema.clips, log)
         if frames is not None and about is not None:
             found.append(Item(video.id, tuple(class_ids), frames, about, task))
     if not found:
@@ -246,18 +252,18 @@ def items(
 
 
 def _look_up(
-    video: Listed, entries: dict[str, Entry], sampling: str, log: VideoLog
+    video: Listed, entries: dict[str, Entry], clips: Clips, log: VideoLog
 ) -> tuple[FileFrames | None, About | None]:
     """How a file, or a part of one, is read; None and None where it cannot be."""
     entry = entries.get(video.where)
     if entry is None:
         return None, None
-    probe = entry.probe
-    anchors = {"keyframes": probe.keyframes, "shots": entry.shots}.get(sampling, (0,))
-    about = About(probe.num_frames, probe.height, probe.width, anchors)
+    probe, rate = entry.probe, clips.frames_per_second
+    anchors = {"keyframes": probe.keyframes, "shots": entry.shots}.get(clips.sampling, (0,))
+    about = About(probe.count(rate), probe.height, probe.width, anchors)
     if video.span is None:
-        return FileFrames(video.where), about
-    first, stop = entry.parts[video.span]
+        return FileFrames(video.where, None, rate), about
+    first, stop = probe.at(rate).frames(video.span) if rate else entry.parts[video.span]
     if first == stop:
         log.leave_out(
             video.where + video.span.fragment,
@@ -265,8 +271,8 @@ def _look_up(
             f"{probe.num_frames} frames at {probe.rate:.4g} a second",
         )
         return None, None
-    keep_first = sampling != "keyframes"
-    return FileFrames(video.where, (first, stop)), about.of_part(first, stop, keep_first)
+    keep_first = clips.sampling != "keyframes"
+    return FileFrames(video.where, (first, stop), rate), about.of_part(first, stop, keep_first)
 
 
 def _task_number(video: Listed, schema: ClipSchema) -> int:
