@@ -18,10 +18,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from typing import Any
 
 NEEDED = sys.platform == "linux"  # Elsewhere libraries are less ready to be forked.
+# A thread that is left then is there to stay.
+_THREADS_SECONDS = 10.0
 
 
 class WarmProcesses:
@@ -96,6 +99,7 @@ def serve() -> None:
     import keras  # noqa: F401
     import tensorflow  # noqa: F401
 
+    _wait_for_threads()
     gc.freeze()  # The collector of a child need not walk, and so copy, what the server holds.
     for line in sys.stdin:
         asked = json.loads(line)
@@ -105,6 +109,13 @@ def serve() -> None:
             return
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def _wait_for_threads() -> None:
+    """Waits for threads that what was imported has started and that end by themselves."""
+    end = time.monotonic() + _THREADS_SECONDS
+    while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def become(
