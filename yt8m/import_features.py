@@ -4,9 +4,9 @@ r"""Makes shards of features that others made: arrays of a folder, or a table.
         --splits=train:0.8,validate:0.2
 
 --input_dir is a folder with an .npy or .npz file a video: an array of (size,) for the whole video
-or of (frames, size). Its labels are in --labels_file, a CSV or Parquet of id, labels and, if wanted,
-group and split. --input_file is a table with the features in it. Labels are names, `;` between
-several; they are numbered in sorted order or by --vocabulary_file.
+or of (frames, size). Its labels are in --labels_file, a CSV or Parquet of id, labels and, if
+wanted, group and split. --input_file is a table with the features in it. Labels are names, `;`
+between several; they are numbered in sorted order or by --vocabulary_file.
 
 The job writes shards of each split, vocabulary.csv with the names of the classes, and import.json,
 which says what was imported. The folder appears when it is whole, in place of an earlier import.
@@ -53,9 +53,7 @@ def define_flags() -> None:
         "",
         any_bytes=True,
     )
-    define.strings(
-        "feature_names", "With --input_file: the features to take; by default all.", []
-    )
+    define.strings("feature_names", "With --input_file: the features to take; by default all.", [])
     define.path(
         "vocabulary_file",
         "A CSV with the columns Index and Name, to number the labels by. By default the labels "

@@ -110,7 +110,10 @@ class RecordMaker:
                     f"{lacking} has no {name[:80]}, but {other} has. Give all videos the same "
                     "features."
                 )
-            found, expected = _layout(name, example.arrays[name], example.where), self._layouts[name]
+            found, expected = (
+                _layout(name, example.arrays[name], example.where),
+                self._layouts[name],
+            )
             if found != expected:
                 raise UserError(
                     f"{example.where} has {found} under {name}, but {self._first} has {expected}. "

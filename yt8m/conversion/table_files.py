@@ -1,4 +1,4 @@
-"""Tables, read in parts that fit into memory: CSV by pandas, Parquet by pyarrow."""
+"""Tables, read in parts that fit into memory: CSV and Parquet, by pyarrow."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from yt8m.base.errors import UserError, first_line
 CSV = (".csv", ".csv.gz")
 PARQUET = ".parquet"
 _SEPARATOR = ";"
-# Numbers that are read at a time, and rows, of which a list may be as long as a video.
-_CELLS = 1 << 21
+_TEXTS = ("id", "labels", "group", "split")
+# Bytes of a CSV and rows of a Parquet file that are read at a time. No line of a CSV is longer, and
+# a list may be as long as a video.
+_BLOCK_BYTES = 1 << 24
 _ROWS = 64
-_LONGEST_LINE = 1 << 26
 
 
 class Part(Protocol):
@@ -87,77 +88,63 @@ class CsvTable:
         self.path = path
         self.depths: dict[str, int] = {}
         with _reading(path), text_files.opened(path) as file:
-            header = next(csv.reader(text_files.lines(path, file, _LONGEST_LINE)), [])
-        self.names = tuple(name.strip() for name in header)
+            self._header = next(csv.reader(text_files.lines(path, file, _BLOCK_BYTES)), [])
+        self.names = tuple(name.strip() for name in self._header)
         _check_names(path, self.names)
 
     def parts(self, names: Sequence[str]) -> Iterator[Part]:
         """See `Table`."""
-        import pandas
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
 
-        rows = max(1, _CELLS // max(1, len(names)))
-        texts = {name: str for name in ("id", "labels", "group", "split") if name in names}
+        written = dict(zip(self.names, self._header, strict=True))
+        types = {written[n]: pa.string() if n in _TEXTS else pa.float64() for n in names}
         first = 1
-        with _reading(self.path), text_files.opened(self.path) as file:
-            frames = pandas.read_csv(
-                file,
-                header=0,
-                names=list(self.names),
-                usecols=list(names),
-                dtype=texts,
-                keep_default_na=False,
-                low_memory=False,
-                chunksize=rows,
+        with (
+            _reading(self.path),
+            self._explained([n for n in names if n not in _TEXTS]),
+            text_files.opened(self.path) as file,
+        ):
+            batches = arrow_csv.open_csv(
+                file.buffer,
+                arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
+                arrow_csv.ParseOptions(newlines_in_values=True),
+                arrow_csv.ConvertOptions(
+                    column_types=types, include_columns=list(types), null_values=[]
+                ),
             )
-            for frame in frames:
-                if not isinstance(frame.index, pandas.RangeIndex):
-                    raise UserError(
-                        f"{self.path} has more fields in a row than the {len(self.names)} columns "
-                        "of its first line. Put a field with a comma in quotes."
-                    )
-                yield _CsvPart(self.path, first, frame)
-                first += len(frame)
+            for batch in batches:
+                yield _Part(self.path, first, batch.rename_columns(list(names)))
+                first += batch.num_rows
 
+    @contextlib.contextmanager
+    def _explained(self, numbers: Sequence[str]) -> Iterator[None]:
+        """Names the row where pyarrow, which names none, refuses one."""
+        try:
+            yield
+        except ValueError:
+            with text_files.opened(self.path) as file:
+                rows = csv.reader(text_files.lines(self.path, file, _BLOCK_BYTES))
+                for number, row in enumerate(filter(None, rows)):
+                    problem = self._problem(row, numbers) if number else None
+                    if problem:
+                        raise UserError(f"{self.path}, row {number} has {problem}.") from None
+            raise
 
-class _CsvPart:
-    """See `Part`."""
-
-    def __init__(self, path: str, first: int, frame: Any):
-        self.first = first
-        self._path = path
-        self._frame = frame
-
-    def __len__(self) -> int:
-        return len(self._frame)
-
-    def texts(self, name: str) -> list[str]:
-        values = self._frame[name].tolist()
-        short = next((row for row, value in enumerate(values) if value != value), None)
-        if short is not None:
-            raise UserError(f"{self._path}, row {self.first + short} has no field {name}.")
-        return [str(value).strip() for value in values]
-
-    def labels(self, name: str) -> list[tuple[str, ...]]:
-        return [_parted(text) for text in self.texts(name)]
-
-    def numbers(self, names: Sequence[str]) -> np.ndarray:
-        import pandas
-
-        columns = []
-        for name in names:
-            column = self._frame[name]
-            if not pandas.api.types.is_numeric_dtype(column):
-                found = pandas.to_numeric(column, errors="coerce").isna().to_numpy()
-                row = int(np.flatnonzero(found)[0]) if found.any() else 0
-                raise UserError(
-                    f"{self._path}, row {self.first + row} has {str(column.iloc[row])[:80]!r} "
-                    f"under {name}, which is no number."
-                )
-            columns.append(column.to_numpy())
-        return _to_float32(np.stack(columns, axis=1))
-
-    def lists(self, name: str) -> list[np.ndarray]:
-        raise NotImplementedError(f"A CSV has no lists. Received: {name}.")
+    def _problem(self, row: Sequence[str], numbers: Sequence[str]) -> str | None:
+        """What is wrong with the fields of a row."""
+        if len(row) != len(self.names):
+            return (
+                f"{len(row)} fields, and the first line {len(self.names)}: put a field with a "
+                "comma in quotes"
+            )
+        for name in numbers:
+            field = row[self.names.index(name)]
+            try:
+                float(field)
+            except ValueError:
+                return f"{field[:80]!r} under {name}, which is no number"
+        return None
 
 
 class ParquetTable:
@@ -180,11 +167,11 @@ class ParquetTable:
         first = 1
         with _reading(self.path):
             for batch in self._file.iter_batches(_ROWS, columns=list(names)):
-                yield _ParquetPart(self.path, first, batch)
+                yield _Part(self.path, first, batch)
                 first += batch.num_rows
 
 
-class _ParquetPart:
+class _Part:
     """See `Part`."""
 
     def __init__(self, path: str, first: int, batch: Any):
@@ -308,6 +295,6 @@ def _reading(path: str) -> Iterator[None]:
     except UserError:
         raise
     except (OSError, ValueError, csv.Error, NotImplementedError) as error:
-        # pyarrow's errors and those of pandas' parser are ValueErrors.
+        # Those of pyarrow are of these kinds.
         reason = getattr(error, "strerror", None) or first_line(error).rstrip(".")
         raise UserError(f"Cannot read the table {path}: {reason}.") from None

@@ -98,7 +98,9 @@ class Schema:
     def __str__(self) -> str:
         beside = ", ".join(str(feature) for feature in self.video_features)
         features = ", ".join(str(feature) for feature in self.features)
-        return f"{self.kind}-level: {features}" + (f", and a video {beside}" if beside else "")
+        return f"{self.kind}-level: {features}" + (
+            f"; beside the frames {beside}" if beside else ""
+        )
 
     def to_json(self) -> dict:
         """This schema as plain dictionaries and lists; `video_features` where there are any."""
