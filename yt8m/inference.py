@@ -1,9 +1,11 @@
-r"""Writes a run's predictions over shards as a Kaggle submission.
+r"""Writes a run's predictions as a Kaggle submission or a Parquet table.
 
     yt8m inference --train_dir=runs/moe --input_data_pattern='data/test*.tfrecord' \
         --output_file=submission.csv
 
-It streams: of each video only the id is kept. The file appears when it is whole.
+It streams: of each video only the id is kept. The file appears when it is whole. A file that ends
+in .parquet is a table with a row a video and class instead: id, rank, class, score and, where the
+run knows it, name.
 
 A run of raw video takes a manifest; a video is called by its path there, and its scores are the
 means over --num_clips clips and --num_crops crops.
@@ -18,7 +20,8 @@ import numpy as np
 from absl import flags
 
 from yt8m import runs
-from yt8m.base import define, files, jobs
+from yt8m.base import define, files, jobs, parquet
+from yt8m.base.errors import UserError
 from yt8m.data import segment_classes
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput
@@ -29,7 +32,7 @@ def define_flags() -> None:
     """Defines the flags of this job."""
     define.path("train_dir", "Folder of the run.")
     define.string("input_data_pattern", "Shards or videos to predict.", required=True)
-    define.path("output_file", "The submission to write.", any_bytes=True)
+    define.path("output_file", "The submission to write, or a .parquet.", any_bytes=True)
     define.integer("top_k", "Classes to write for each video.", 20, at_least=1)
     define.boolean("segment_labels", "Write the best segments of each class.")
     define.path(
@@ -49,7 +52,9 @@ def main() -> None:
     files.check_output_file(args.output_file)
     config = runs.read_config(args.train_dir)
     takes_clips = config.takes_clips
-    _refuse_what_means_nothing(takes_clips, args.segment_labels)
+    is_table = parquet.is_named(args.output_file)
+    _refuse_what_means_nothing(takes_clips, args.segment_labels, is_table)
+    names = runs.read_names(args.train_dir, config) if is_table else None
     batch_size = input_flags.batch_size(takes_clips)
     model = runs.load(args.train_dir).model
     if takes_clips:
@@ -57,8 +62,8 @@ def main() -> None:
         source = clips.ClipInput.for_run(config, batch_size, input_flags.clip_settings())
         reader = source.open(args.input_data_pattern, with_labels=False)
         write = jobs.import_extra("yt8m.submissions.predict_clips", "video").write_clip_submission
-        what = f"predictions of {write(args.output_file, model, reader, args.top_k)} videos"
-        print(f"Wrote the {what}: {args.output_file}")
+        count = write(args.output_file, model, reader, args.top_k, names)
+        print(f"Wrote the predictions of {count} videos: {args.output_file}")
         return
     source = ShardInput.for_run(config, batch_size, args.on_corrupt_shard)
     reader = source.open(args.input_data_pattern, with_labels=False)
@@ -71,13 +76,20 @@ def main() -> None:
         )
         what = f"best of {len(index)} segments"
     else:
-        count = predict_videos.write_video_submission(args.output_file, model, reader, args.top_k)
+        count = predict_videos.write_video_submission(
+            args.output_file, model, reader, args.top_k, names
+        )
         what = f"predictions of {count} videos"
     print(f"Wrote the {what}: {args.output_file}")
 
 
-def _refuse_what_means_nothing(takes_clips: bool, segment_labels: bool) -> None:
-    """Fails where a flag is given that would do nothing."""
+def _refuse_what_means_nothing(takes_clips: bool, segment_labels: bool, is_table: bool) -> None:
+    """Fails where a flag is given that would do nothing, or does not go with the file."""
+    if segment_labels and is_table:
+        raise UserError(
+            "--segment_labels writes lists of segments, which a .parquet does not hold. Name an "
+            "--output_file such as segments.csv."
+        )
     if segment_labels:
         input_flags.refuse(["top_k"], "with --segment_labels, where classes have lists, not videos")
     else:

@@ -32,6 +32,7 @@ from yt8m.training.network_settings import NetworkSettings, OptimizerSettings
 _OF_SHARDS = (
     "feature_names",
     "feature_sizes",
+    "video_feature_names",
     "max_frames",
     "normalize",
     "shuffle_buffer",
@@ -122,6 +123,12 @@ def define_flags() -> None:
     )
     define.strings("feature_names", "Features to use; by default all that are found.", [])
     define.strings("feature_sizes", "Sizes the features must have; by default any.", [])
+    define.strings(
+        "video_feature_names",
+        "Vectors of the whole video beside its frames, such as the embedding of its title, that "
+        "join the pooled frames before the head; by default none.",
+        [],
+    )
     define.integer("max_frames", "Frames after these are cut.", 300, at_least=1)
     define.choice(
         "normalize",

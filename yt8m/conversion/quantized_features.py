@@ -8,16 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m.base.errors import UserError
+from yt8m.conversion.byte_losses import ByteLosses
 from yt8m.data.ids import shown
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.synthetic import dequantize, quantize
 
 UINT8 = "uint8"
 FLOAT32 = "float32"
-# Rounding may move a value by half a step; within that of [-2, 2] nothing more is lost.
-_MAX_VALUE = 2 + 4 / 512
-# A feature that stays below this uses an eighth of the 256 bytes.
-_SMALL_VALUE = 0.25
 _ID_KEYS = ("id", "video_id")
 
 
@@ -34,9 +31,7 @@ class FrameConverter:
             cut to the shortest.
 
     Attributes:
-        num_values, num_clipped: values quantised, and those of them outside [-2, 2] by more than
-            half a step, by the name of the feature.
-        largest: the largest magnitude, by the name of the feature.
+        losses: what became bytes, and what is lost of it.
         num_cut: records that were cut to their shortest feature.
 
     Raises:
@@ -55,9 +50,7 @@ class FrameConverter:
         self.to = to
         self.keys = _keys(schema, self.schema, to, keys)
         self.max_length_difference = max_length_difference
-        self.num_values = dict.fromkeys(self.schema.feature_names, 0)
-        self.num_clipped = dict.fromkeys(self.schema.feature_names, 0)
-        self.largest = dict.fromkeys(self.schema.feature_names, 0.0)
+        self.losses = ByteLosses(self.schema.feature_names)
         self.num_cut = 0
 
     def convert(self, record: bytes, where: str) -> bytes:
@@ -84,25 +77,13 @@ class FrameConverter:
         for (feature, frames), key in zip(arrays.items(), self.keys, strict=True):
             frames = frames[:shortest]
             if self.to == UINT8:
-                self._count(feature.name, frames)
+                self.losses.count(feature.name, frames)
             lists[key].feature.extend(_written(frames, self.to))
         return example.SerializeToString(deterministic=True)
 
     def warnings(self) -> list[str]:
         """What was lost, a sentence each."""
-        found = []
-        for name, clipped in self.num_clipped.items():
-            count, largest = self.num_values[name], self.largest[name]
-            if clipped:
-                found.append(
-                    f"{clipped} of {count} values of {name} ({clipped / count:.3%}) lie outside "
-                    f"[-2, 2] and were clipped; the largest magnitude is {largest:.4g}."
-                )
-            elif count and largest < _SMALL_VALUE:
-                found.append(
-                    f"The values of {name} lie within {largest:.4g} of 0, so their bytes tell few "
-                    "of them apart: YouTube-8M's bytes stand for values in [-2, 2]."
-                )
+        found = self.losses.warnings()
         if self.num_cut:
             found.append(f"{self.num_cut} records were cut to the shortest of their features.")
         return found
@@ -129,12 +110,6 @@ class FrameConverter:
             )
         self.num_cut += min(lengths) < max(lengths)
         return min(lengths)
-
-    def _count(self, name: str, frames: np.ndarray) -> None:
-        magnitudes = np.abs(frames)
-        self.num_values[name] += magnitudes.size
-        self.num_clipped[name] += int(np.count_nonzero(magnitudes > _MAX_VALUE))
-        self.largest[name] = max(self.largest[name], float(magnitudes.max(initial=0)))
 
 
 def _to_convert(schema: Schema, to: str, names: tuple[str, ...]) -> Schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from yt8m.data.schema import FRAME, VIDEO, Feature, Schema, shown_keys
 ID_KEYS = ("id", "video_id", "example/id", "clip/media_id", "clip/data_path")
 LABELS_KEYS = ("labels", "clip/label/index")
 SEGMENT_LABELS_KEY = "segment_labels"
+_RATINGS = (SEGMENT_LABELS_KEY, "segment_start_times", "segment_end_times", "segment_scores")
 # The order in which the published models join features; others follow by name.
 _ORDER = ("mean_rgb", "mean_audio", "rgb", "audio", "audio_embedding")
 _MAX_RECORDS = 100
@@ -52,6 +54,59 @@ def detect(paths: list[str]) -> Schema:
     raise UserError(f"No shard can be read: {problems[0]}{rest}. Check the pattern and the files.")
 
 
+def with_video_features(paths: list[str], schema: Schema, names: tuple[str, ...]) -> Schema:
+    """A schema with vectors of the whole video beside its frames.
+
+    They stand in the context of frame-level records: floats, or one string of bytes. The first
+    record tells their sizes.
+
+    Args:
+        paths: the shards.
+        schema: of their records.
+        names: of the vectors; none leaves the schema as it is.
+
+    Raises:
+        UserError: the records are video-level, or the first one holds no such vector.
+    """
+    if not names:
+        return schema
+    if schema.kind != FRAME:
+        raise UserError(
+            "--video_feature_names is for vectors beside frames, and the records are "
+            f"{schema}. Their vectors are features: name them with --feature_names."
+        )
+    record = next((record for path in paths for record in tfrecord.undamaged(path)), b"")
+    context = _parsed(record, paths[0]).context.feature
+    known = (schema.id_key, schema.labels_key, *_RATINGS)
+    found = {_name(key): key for key in sorted(context) if key not in known}
+    vectors = {name: _vector(name, key, context[key]) for name, key in found.items()}
+    vectors = {name: feature for name, feature in vectors.items() if feature is not None}
+    missing = next((name for name in names if name not in vectors), None)
+    if missing is not None:
+        there = ", ".join(map(str, list(vectors.values())[:20])) or "none"
+        raise UserError(
+            f"--video_feature_names asks for {missing}, and the context of the first record of "
+            f"{paths[0]} and the shards with it holds no such vector. The vectors there: {there}."
+        )
+    every = (*names, *schema.feature_names)
+    twice = next((name for name in every if every.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"--video_feature_names and the features of frames name {twice} twice. Leave one out."
+        )
+    return dataclasses.replace(schema, video_features=tuple(vectors[name] for name in names))
+
+
+def _vector(name: str, key: str, value: tf.train.Feature) -> Feature | None:
+    """The vector that a value of a context is; None where it is none."""
+    if len(value.float_list.value):
+        return Feature(name, len(value.float_list.value), "float32", key)
+    strings = value.bytes_list.value
+    if len(strings) == 1 and strings[0]:
+        return Feature(name, len(strings[0]), "uint8", key)
+    return None
+
+
 def bare_record(path: str) -> bytes | None:
     """The content of a file that is one tf.SequenceExample; None of any other file."""
     if not tfrecord.can_be_opened(path):
@@ -85,13 +140,7 @@ def schema_of_record(record: bytes, path: str) -> Schema | None:
     Raises:
         UserError: it is neither, or of no known kind.
     """
-    example = tf.train.SequenceExample()
-    try:
-        example.ParseFromString(record)
-    except Exception as error:  # noqa: BLE001  protobuf's DecodeError lives in no public module
-        raise UserError(
-            f"The first record of {path} is no tf.Example or tf.SequenceExample: {error}."
-        ) from None
+    example = _parsed(record, path)
     context = example.context.feature
     lists = example.feature_lists.feature_list
     features = _frame_features(lists) if lists else _video_features(context)
@@ -111,6 +160,17 @@ def schema_of_record(record: bytes, path: str) -> Schema | None:
         labels_key=next((key for key in LABELS_KEYS if key in context), LABELS_KEYS[0]),
         segments=SEGMENT_LABELS_KEY in context,
     )
+
+
+def _parsed(record: bytes, path: str) -> tf.train.SequenceExample:
+    example = tf.train.SequenceExample()
+    try:
+        example.ParseFromString(record)
+    except Exception as error:  # noqa: BLE001  protobuf's DecodeError lives in no public module
+        raise UserError(
+            f"The first record of {path} is no tf.Example or tf.SequenceExample: {error}."
+        ) from None
+    return example
 
 
 def _frame_features(lists) -> list[Feature]:

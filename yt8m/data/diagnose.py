@@ -30,6 +30,11 @@ _DATA_ERRORS = (
     UnicodeDecodeError,  # TensorFlow's own message quotes the bytes of a record that is no proto.
 )
 
+_NAMES = (
+    ": class ids, and no names. Number the names, as `yt8m import_features` does and "
+    "docs/features.md shows"
+)
+
 
 class Explains(Protocol):
     """A reader that can say what is wrong with its data."""
@@ -99,6 +104,12 @@ def problem(record: bytes, reader: Reader) -> str | None:
         if feature.key not in held:
             level = f"{schema.kind}-level {feature.key}"
             return f"(id {name}) has no {level}, but the first record has. Its keys: {keys}."
+    for feature in schema.video_features:
+        if feature.key not in context:
+            return (
+                f"(id {name}) has no {feature.key} in its context, which --video_feature_names "
+                f"asks for. Give each video one, or train without it. Its keys: {keys}."
+            )
     check = _frame_problem if schema.kind == FRAME else _video_problem
     found = _wrong_kind(context, reader) or _label_problem(context, reader)
     found = found or check(example, schema)
@@ -111,7 +122,8 @@ def _wrong_kind(context, reader: Reader) -> str | None:
     for key, kind in kinds.items():
         received = context[key].WhichOneof("kind")
         if received not in (None, kind):
-            return f"has {key} as a {received}. It must be a {kind}."
+            advice = _NAMES if key == reader.schema.labels_key else ""
+            return f"has {key} as a {received}. It must be a {kind}{advice}."
     return None
 
 
@@ -163,6 +175,23 @@ def _frame_problem(example: tf.train.SequenceExample, schema: Schema) -> str | N
                 return _wrong_size(feature, received, f" in frame {number}")
             if not np.isfinite(frame.float_list.value).all():
                 return _not_finite(feature, f" in frame {number}")
+    return _vector_problem(example, schema)
+
+
+def _vector_problem(example: tf.train.SequenceExample, schema: Schema) -> str | None:
+    for feature in schema.video_features:
+        held = example.context.feature[feature.key]
+        received = len(held.float_list.value)
+        if feature.dtype == "uint8":
+            values = held.bytes_list.value
+            received = len(values[0]) if len(values) == 1 else 0
+        if received != feature.size:
+            return (
+                f"has {received} values of {feature.key} in its context. It must have "
+                f"{feature.size} of {feature.dtype}."
+            )
+        if not np.isfinite(held.float_list.value).all():
+            return _not_finite(feature, "")
     return None
 
 

@@ -53,15 +53,19 @@ def parse_frames(
         max_frames: frames after these are cut; None keeps all.
 
     Returns:
-        feature name -> (num_frames, size) of the schema's dtype; num_frames (), labels
-        (number of labels,), ids ().
+        feature name -> (num_frames, size) of the schema's dtype, and (size,) of a vector beside
+        the frames; num_frames (), labels (number of labels,), ids ().
     """
     context, frames = parse_sequence(serialized, schema, max_frames)
     labels = tf.sparse.to_dense(context[schema.labels_key])
-    return frames | {
-        "labels": _checked_labels(labels, num_classes, tf.reduce_all(labels >= 0)),
-        "ids": context[schema.id_key],
-    }
+    return (
+        frames
+        | video_vectors(context, schema)
+        | {
+            "labels": _checked_labels(labels, num_classes, tf.reduce_all(labels >= 0)),
+            "ids": context[schema.id_key],
+        }
+    )
 
 
 def parse_sequence(
@@ -72,7 +76,9 @@ def parse_sequence(
 ) -> tuple[dict, dict[str, tf.Tensor]]:
     """Parses one tf.SequenceExample to its context and its frames (with `num_frames`)."""
     context, sequences = tf.io.parse_single_sequence_example(
-        serialized, _context_spec(schema) | (context_spec or {}), lists_spec(schema)
+        serialized,
+        _context_spec(schema) | vectors_spec(schema) | (context_spec or {}),
+        lists_spec(schema),
     )
     lengths = [tf.shape(sequences[f.key])[0] for f in schema.features]
     same = tf.reduce_all(tf.equal(tf.stack(lengths), lengths[0]))
@@ -91,6 +97,31 @@ def parse_sequence(
     return context, frames | {"num_frames": num_frames}
 
 
+def video_vectors(context: dict, schema: Schema) -> dict[str, tf.Tensor]:
+    """The vectors beside the frames of one record, or of a batch of them.
+
+    Args:
+        context: what `vectors_spec` parses.
+        schema: of the records.
+
+    Returns:
+        name -> (size,) of the schema's dtype, or (batch, size).
+    """
+    found = {}
+    for feature in schema.video_features:
+        values = context[feature.key]
+        if feature.dtype == "uint8":
+            lengths = tf.strings.length(values)
+            sound = tf.reduce_all(tf.equal(lengths, feature.size))
+            check = tf.debugging.Assert(sound, [WRONG_SIZE, lengths])
+            with tf.control_dependencies([check]):
+                values = tf.io.decode_raw(values, tf.uint8, fixed_length=feature.size)
+            found[feature.name] = tf.ensure_shape(values, [*values.shape[:-1], feature.size])
+        else:
+            found[feature.name] = finite(values)
+    return found
+
+
 MISMATCH = "the features of a record have different numbers of frames:"
 OUTSIDE = "a label is outside the vocabulary:"
 WRONG_SIZE = "a frame has the wrong number of bytes:"
@@ -104,6 +135,16 @@ def lists_spec(schema: Schema) -> dict:
         if f.dtype == "uint8"
         else tf.io.FixedLenSequenceFeature([f.size], tf.float32)
         for f in schema.features
+    }
+
+
+def vectors_spec(schema: Schema) -> dict:
+    """What to parse of the context for the vectors beside the frames; none may be missing."""
+    return {
+        f.key: tf.io.FixedLenFeature([], tf.string)
+        if f.dtype == "uint8"
+        else tf.io.FixedLenFeature([f.size], tf.float32)
+        for f in schema.video_features
     }
 
 

@@ -74,6 +74,8 @@ class Schema:
         id_key: `id`, or `video_id` in the 2017 and the AudioSet records.
         labels_key: the key of the class ids.
         segments: whether the records carry rated segments (YouTube-8M 2019).
+        video_features: vectors of the whole video beside its frames, in the context of frame-level
+            records; those alone that were asked for by name.
     """
 
     kind: str
@@ -81,18 +83,33 @@ class Schema:
     id_key: str = "id"
     labels_key: str = "labels"
     segments: bool = False
+    video_features: tuple[Feature, ...] = ()
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features, in order."""
         return tuple(feature.name for feature in self.features)
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of all that a model is shown of a record, but the number of frames."""
+        return tuple(feature.name for feature in (*self.features, *self.video_features))
+
     def __str__(self) -> str:
-        return f"{self.kind}-level: " + ", ".join(str(feature) for feature in self.features)
+        beside = ", ".join(str(feature) for feature in self.video_features)
+        features = ", ".join(str(feature) for feature in self.features)
+        return f"{self.kind}-level: {features}" + (
+            f"; beside the frames {beside}" if beside else ""
+        )
 
     def to_json(self) -> dict:
-        """This schema as plain dictionaries and lists."""
-        return dataclasses.asdict(self) | {"features": [dict(vars(f)) for f in self.features]}
+        """This schema as plain dictionaries and lists; `video_features` where there are any."""
+        values = dataclasses.asdict(self)
+        for name in ("features", "video_features"):
+            values[name] = [dict(vars(feature)) for feature in getattr(self, name)]
+        if not self.video_features:  # As versions wrote it that knew none.
+            del values["video_features"]
+        return values
 
     @classmethod
     def from_json(cls, data: dict) -> Schema:
@@ -102,13 +119,18 @@ class Schema:
             ValueError: it is no such schema.
         """
         kinds = {"kind": str, "features": list, "id_key": str, "labels_key": str, "segments": bool}
-        json_files.check_fields("schema", data, kinds)
+        kinds["video_features"] = list
+        json_files.check_fields("schema", data, kinds, optional=("video_features",))
         if data["kind"] not in (VIDEO, FRAME):
             raise ValueError(f"it is of the unknown kind {data['kind'][:80]!r} of examples")
         features = tuple(Feature.from_json(feature) for feature in data["features"])
-        if not features or len({f.name for f in features}) < len(features):
+        beside = tuple(Feature.from_json(f) for f in data.get("video_features", ()))
+        every = [feature.name for feature in (*features, *beside)]
+        if not features or len(set(every)) < len(every):
             raise ValueError("its features must have different names, and be one at least")
-        return cls(**(data | {"features": features}))
+        if beside and data["kind"] != FRAME:
+            raise ValueError("only records of frames have vectors beside the frames")
+        return cls(**(data | {"features": features, "video_features": beside}))
 
     def select(self, names: tuple[str, ...], sizes: tuple[int, ...] = ()) -> Schema:
         """Keeps the features called `names`, in that order, and checks their sizes.
@@ -152,7 +174,8 @@ class Schema:
             where: the pattern of those records, for the error.
 
         Returns:
-            `data`, with only the features of this schema, in its order.
+            `data`, with only the features of this schema, in its order, and its vectors beside the
+            frames, which the reader looks for in each record.
 
         Raises:
             UserError: where the records cannot feed a model made for this schema.
@@ -167,11 +190,12 @@ class Schema:
             raise UserError(
                 f"The records in {where} do not fit the model: it takes {self}; they hold {data}."
             )
-        return dataclasses.replace(data, features=tuple(found))
+        beside = self.video_features
+        return dataclasses.replace(data, features=tuple(found), video_features=beside)
 
     def labels_only(self) -> Schema:
         """What reads ids and labels alone, fast: frame-level records read as video-level ones."""
-        return dataclasses.replace(self, kind=VIDEO, features=())
+        return dataclasses.replace(self, kind=VIDEO, features=(), video_features=())
 
     def default_num_classes(self) -> int:
         """The vocabulary such records have: AudioSet 527, YouTube-8M 2017 4716, later 3862."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from yt8m.data.records import OUTSIDE, PADDING_LABEL, finite, parse_sequence
+from yt8m.data.records import OUTSIDE, PADDING_LABEL, finite, parse_sequence, video_vectors
 from yt8m.data.schema import Schema
 
 SEGMENT_FRAMES = 5
@@ -34,9 +34,10 @@ def parse_segments(
         only: the classes whose ratings count; None takes all.
 
     Returns:
-        feature name -> (segments, 5, size); num_frames (segments,), 5 each; labels (segments,
-        most ratings), the rated class ids padded with -1; label_scores, float32 of the same
-        shape, 1 or 0 for each rating; start_times (segments,) in seconds; ids (segments,);
+        feature name -> (segments, 5, size), and (segments, size) of a vector beside the frames,
+        which all segments of a video have in common; num_frames (segments,), 5 each; labels
+        (segments, most ratings), the rated class ids padded with -1; label_scores, float32 of the
+        same shape, 1 or 0 for each rating; start_times (segments,) in seconds; ids (segments,);
         skipped_segments (), the number of segments left out.
     """
     context, frames = parse_sequence(serialized, schema, max_frames, _SEGMENT_SPEC)
@@ -62,14 +63,22 @@ def parse_segments(
     with tf.control_dependencies([tf.debugging.Assert(sound, [OUTSIDE, classes])]):
         classes = tf.cast(classes, tf.int32)
         labels = _group(classes, segment_of, count).to_tensor(PADDING_LABEL)
-    return {name: tf.gather(values, index) for name, values in frames.items()} | {
-        "num_frames": tf.fill([count], SEGMENT_FRAMES),
-        "labels": labels,
-        "label_scores": _group(scores, segment_of, count).to_tensor(0.0),
-        "start_times": starts,
-        "ids": tf.fill([count], context[schema.id_key]),
-        "skipped_segments": all_segments - count,
+    beside = {
+        name: tf.repeat(values[None], count, axis=0)
+        for name, values in video_vectors(context, schema).items()
     }
+    return (
+        {name: tf.gather(values, index) for name, values in frames.items()}
+        | beside
+        | {
+            "num_frames": tf.fill([count], SEGMENT_FRAMES),
+            "labels": labels,
+            "label_scores": _group(scores, segment_of, count).to_tensor(0.0),
+            "start_times": starts,
+            "ids": tf.fill([count], context[schema.id_key]),
+            "skipped_segments": all_segments - count,
+        }
+    )
 
 
 def count_segments(record: bytes) -> int:

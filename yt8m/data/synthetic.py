@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m.base import files
+from yt8m.data import record_writing
 
 SEGMENT = "segment"
 KINDS = ("video", "frame", SEGMENT)
@@ -209,26 +210,17 @@ def write_shards(
 
 
 def _record(video: Video, kind: str, world: World, rng: np.random.Generator) -> bytes:
-    context = {"id": _bytes([video.id.encode()]), "labels": _ints(video.labels)}
     quantized = np.split(quantize(video.frames), [world.feature_sizes[0]], axis=1)
     if kind == "video":
         rgb, audio = (dequantize(values).mean(axis=0) for values in quantized)
-        context |= {"mean_rgb": _floats(rgb), "mean_audio": _floats(audio)}
-        example = tf.train.Example(features=tf.train.Features(feature=context))
-        return example.SerializeToString(deterministic=True)
-    if kind == SEGMENT:
-        context |= _segments(video, world, rng)
-    lists = {
-        name: tf.train.FeatureList(feature=[_bytes([row.tobytes()]) for row in values])
-        for name, values in zip(("rgb", "audio"), quantized, strict=True)
-    }
-    return tf.train.SequenceExample(
-        context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list=lists),
-    ).SerializeToString(deterministic=True)
+        vectors = {"mean_rgb": rgb, "mean_audio": audio}
+        return record_writing.video_record(video.id, video.labels, vectors)
+    context = _segments(video, world, rng) if kind == SEGMENT else {}
+    frames = dict(zip(("rgb", "audio"), quantized, strict=True))
+    return record_writing.frame_record(video.id, video.labels, frames, context)
 
 
-def _segments(video: Video, world: World, rng: np.random.Generator) -> dict:
+def _segments(video: Video, world: World, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Ratings of one class in a few segments: 1 where most of the segment is about it."""
     starts = np.arange(0, len(video.shots) - _SEGMENT_SECONDS + 1, _SEGMENT_SECONDS)
     starts = rng.permutation(starts)[:_SEGMENTS_RATED]
@@ -236,28 +228,16 @@ def _segments(video: Video, world: World, rng: np.random.Generator) -> dict:
     windows = video.shots[starts[:, None] + np.arange(_SEGMENT_SECONDS)]
     scores = (windows == rated[:, None]).mean(axis=1) > 0.5
     return {
-        "segment_labels": _ints(rated),
-        "segment_start_times": _ints(starts),
-        "segment_end_times": _ints(starts + _SEGMENT_SECONDS),
-        "segment_scores": _floats(scores),
+        "segment_labels": rated,
+        "segment_start_times": starts,
+        "segment_end_times": starts + _SEGMENT_SECONDS,
+        "segment_scores": np.float32(scores),
     }
 
 
 def _video_id(number: int) -> str:
     digits = string.digits + string.ascii_letters
     return "".join(digits[number // 62**place % 62] for place in (3, 2, 1, 0))
-
-
-def _bytes(values) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-
-def _ints(values) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
-def _floats(values) -> tf.train.Feature:
-    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
 if __name__ == "__main__":

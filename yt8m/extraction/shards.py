@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from yt8m.base import files, temporaries
 from yt8m.base.errors import UserError, first_line
+from yt8m.data import record_writing
 from yt8m.data.ids import as_bytes
 from yt8m.data.video.frames.containers import VideoError
 from yt8m.data.video.spans import Span
@@ -100,7 +101,7 @@ def plan(splits: dict[str, list[Item]], numbers: dict[str, int]) -> list[Shard]:
         for item in in_order(items):
             dealt.setdefault(_place(item) % numbers[split], []).append(item)
         for number in sorted(dealt):
-            name = f"{split}-{number:05d}-of-{numbers[split]:05d}"
+            name = record_writing.shard_name(split, number, numbers[split])
             found.append(Shard(name, tuple(dealt[number])))
     return found
 
@@ -322,21 +323,4 @@ def _extract(item: Item, extractor: Extractor) -> tuple[bytes | None, dict]:
 
 def make_record(item: Item, features: Features) -> bytes:
     """A video as a serialised frame-level record, as those of YouTube-8M."""
-    name = as_bytes(item.id)
-    context = {
-        "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[name])),
-        "labels": tf.train.Feature(int64_list=tf.train.Int64List(value=item.labels)),
-    }
-    lists = {
-        key: tf.train.FeatureList(
-            feature=[
-                tf.train.Feature(bytes_list=tf.train.BytesList(value=[row.tobytes()]))
-                for row in frames
-            ]
-        )
-        for key, frames in features.frames.items()
-    }
-    return tf.train.SequenceExample(
-        context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list=lists),
-    ).SerializeToString(deterministic=True)
+    return record_writing.frame_record(item.id, item.labels, features.frames)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 
 from yt8m.base.errors import UserError, first_line
 from yt8m.base.spec_language import Spec
 from yt8m.data.schema import FRAME, Feature, Schema
 from yt8m.data.video.clip_schema import ClipSchema
-from yt8m.modeling import memory
+from yt8m.modeling import memory, video_vectors
 from yt8m.modeling.preprocessing import (
     Dequantize,
     FrameMask,
@@ -41,11 +43,13 @@ def build(
             time, size) uint8 or float32 and `num_frames` (batch,) int32 for frame-level records,
             feature name -> (batch, size) float32 for video-level ones; `pixels` and `flow` (batch,
             time, height, width, channels) uint8, those that the model takes, and `num_frames` for
-            raw video.
+            raw video. Vectors beside the frames are (batch, size), and the head of the model sees
+            them behind the pooled frames.
         num_classes: the size of the vocabulary.
         normalize: `l2` scales the joined features of a frame (of a video, for video-level
             records) to unit norm, as the published systems do; `rms` scales each feature by itself
-            to unit root mean square; `none` leaves them. Raw video is scaled to [-1, 1] always.
+            to unit root mean square; `none` leaves them. A vector beside the frames is scaled by
+            itself. Raw video is scaled to [-1, 1] always.
 
     Returns:
         A functional model from a dict of inputs to a dict of outputs: `probabilities` (batch,
@@ -72,11 +76,18 @@ def build(
     inputs = make_inputs(schema)
     try:
         with memory.weights_checked():
-            outputs = spec.partial()(*_arguments(inputs, schema, normalize), num_classes)
+            call = _call(spec, inputs, schema, normalize)
+            outputs = call(*_arguments(inputs, schema, normalize), num_classes)
     except ValueError as error:
         raise UserError(f"The model {spec} cannot be built: {first_line(error)}") from error
     if not isinstance(outputs, dict):
         outputs = {PROBABILITIES: outputs}
+    if MEMBER_WEIGHTS in outputs and isinstance(schema, Schema) and schema.video_features:
+        raise UserError(
+            f"The head of {spec.name} looks at single frames, by its settings, where a vector of "
+            f"the whole video has no place. Received: {schema}. Choose other settings or another "
+            "model, or leave out --video_feature_names."
+        )
     return keras.Model(inputs, outputs, name=spec.name)
 
 
@@ -123,6 +134,29 @@ def _arguments(
     return [keras.layers.Concatenate()(joined) if len(joined) > 1 else joined[0]]
 
 
+def _call(
+    spec: Spec,
+    inputs: dict[str, keras.KerasTensor],
+    schema: Schema | ClipSchema,
+    normalize: str,
+) -> Callable:
+    """The `build` of a model with its settings; its head sees the vectors beside the frames."""
+    if isinstance(schema, ClipSchema) or not schema.video_features:
+        return spec.partial()
+    vectors = [_vector(inputs[f.name], f, normalize) for f in schema.video_features]
+    return video_vectors.joined_to_head(spec, vectors)
+
+
+def _vector(values: keras.KerasTensor, feature: Feature, normalize: str) -> keras.KerasTensor:
+    """A vector beside the frames, preprocessed."""
+    vector = [_dequantized(values, feature)]
+    if normalize == "l2":
+        vector = JointL2Normalize(name=f"l2_normalize_{feature.name}")(vector)
+    elif normalize == "rms":
+        vector = RMSNormalize(name=f"rms_normalize_{feature.name}")(vector)
+    return vector[0]
+
+
 def _mask(inputs: dict[str, keras.KerasTensor], name: str) -> keras.KerasTensor:
     return FrameMask(name="mask")([inputs[name], inputs["num_frames"]])
 
@@ -141,6 +175,9 @@ def make_inputs(schema: Schema | ClipSchema) -> dict[str, keras.KerasTensor]:
         return {f.name: keras.Input((f.size,), dtype=f.dtype, name=f.name) for f in schema.features}
     inputs = {
         f.name: keras.Input((None, f.size), dtype=f.dtype, name=f.name) for f in schema.features
+    }
+    inputs |= {
+        f.name: keras.Input((f.size,), dtype=f.dtype, name=f.name) for f in schema.video_features
     }
     return inputs | {"num_frames": keras.Input((), dtype="int32", name="num_frames")}
 

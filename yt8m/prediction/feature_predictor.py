@@ -51,6 +51,11 @@ class FeaturePredictor:
         batch_size: int = 64,
         windows: Windows | None = None,
     ):
+        if schema.video_features:
+            raise UserError(
+                f"The run takes {schema}, and nothing makes such a vector of a video file. Put it "
+                "into records beside the frames, and use `yt8m inference`."
+            )
         self._predict = predicting.predictor(model)
         self._schema = schema
         self._sources = {feature: _source(feature, schema, sizes) for feature in schema.features}

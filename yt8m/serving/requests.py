@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from yt8m.data.records import MISMATCH, WRONG_SIZE, lists_spec
+from yt8m.data.records import MISMATCH, WRONG_SIZE, lists_spec, vectors_spec, video_vectors
 from yt8m.data.schema import FRAME, Schema
 
 # Numbers that an error shows of a tensor.
@@ -24,7 +24,8 @@ def parse(serialized: tf.Tensor, schema: Schema, max_frames: int | None) -> dict
 
     Returns:
         ids (batch,) string. For video-level records feature name -> (batch, size) float32; for
-        frame-level ones what `cut_and_pad` returns, padded to the longest video.
+        frame-level ones what `cut_and_pad` returns, padded to the longest video, and name ->
+        (batch, size) for vectors beside the frames.
 
     Raises:
         tf.errors.InvalidArgumentError: when run, on a record that does not fit.
@@ -32,11 +33,13 @@ def parse(serialized: tf.Tensor, schema: Schema, max_frames: int | None) -> dict
     numbers = tf.strings.as_string(tf.range(tf.size(serialized)))
     names = tf.strings.join(["record ", numbers])
     context = {schema.id_key: tf.io.FixedLenFeature([], tf.string, default_value="")}
+    context |= vectors_spec(schema)
     lists = lists_spec(schema) if schema.kind == FRAME else {}
     parsed, sequences, lengths = tf.io.parse_sequence_example(serialized, context, lists, names)
     ids = parsed[schema.id_key]
     if schema.kind == FRAME:
-        return _batch_of_frames(sequences, lengths, schema, max_frames) | {"ids": ids}
+        frames = _batch_of_frames(sequences, lengths, schema, max_frames)
+        return frames | video_vectors(parsed, schema) | {"ids": ids}
     spec = {f.key: tf.io.FixedLenFeature([f.size], tf.float32) for f in schema.features}
     # The parser above has refused what is no record by now. This one would quote its bytes, and
     # Python cannot decode such a message.

@@ -9,7 +9,8 @@ Both signatures answer the best classes of each video, best first, `top_k` or al
 answers their `ids` (batch,) string as well.
 
 `features` takes what records hold, by name: (batch, size) float32 for video-level ones; (batch,
-time, size) uint8 or float32, and `num_frames` (batch,) int32, for frame-level ones.
+time, size) uint8 or float32, and `num_frames` (batch,) int32, for frame-level ones, whose vectors
+beside the frames are (batch, size).
 
 Of a run of raw video `features` is the only signature. It takes `pixels` and `flow`, those that the
 model looks at, (batch, time, height, width, channels) uint8, and `num_frames`, the frames that are
@@ -152,10 +153,12 @@ def _signatures(
         return best(batch) | {"ids": ids}
 
     def features(**inputs: tf.Tensor) -> Tensors:
-        return best(_checked(inputs, max_frames) if schema.kind == FRAME else inputs)
+        return best(_checked(inputs, schema, max_frames) if schema.kind == FRAME else inputs)
 
     time = [None] if schema.kind == FRAME else []
     specs = {f.name: tf.TensorSpec([None, *time, f.size], f.dtype, f.name) for f in schema.features}
+    for feature in schema.video_features:
+        specs[feature.name] = tf.TensorSpec([None, feature.size], feature.dtype, feature.name)
     if schema.kind == FRAME:
         specs[NUM_FRAMES] = tf.TensorSpec([None], tf.int32, NUM_FRAMES)
     records = tf.TensorSpec([None], tf.string, SERIALIZED)
@@ -190,9 +193,10 @@ def _signatures_of_clips(
     return {"serving_default": function, FEATURES: function}
 
 
-def _checked(inputs: Tensors, max_frames: int | None) -> Tensors:
+def _checked(inputs: Tensors, schema: Schema, max_frames: int | None) -> Tensors:
     """Frames as a caller gives them, with the reader's rules: cut, and at least one long."""
-    frames = {name: values for name, values in inputs.items() if name != NUM_FRAMES}
+    frames = {name: inputs[name] for name in schema.feature_names}
+    beside = {feature.name: inputs[feature.name] for feature in schema.video_features}
     num_frames = inputs[NUM_FRAMES]
     shapes = tf.stack([tf.shape(values)[:2] for values in frames.values()])
     videos, time = tf.size(num_frames), shapes[0, 1]
@@ -203,7 +207,7 @@ def _checked(inputs: Tensors, max_frames: int | None) -> Tensors:
         tf.debugging.Assert(inside, [_BAD_NUM_FRAMES, num_frames]),
     ]
     with tf.control_dependencies(checks):
-        return requests.cut_and_pad(frames, tf.identity(num_frames), max_frames)
+        return requests.cut_and_pad(frames, tf.identity(num_frames), max_frames) | beside
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from yt8m.base.errors import UserError
 from yt8m.base.progress import ProgressReport
 from yt8m.data.ids import FirstRecords, as_text
 from yt8m.data.reader import Reader
-from yt8m.data.schema import FRAME
+from yt8m.data.schema import FRAME, Schema
 from yt8m.data.segments import SEGMENT_FRAMES
 from yt8m.evaluation import predicting
 from yt8m.submissions import segment_file
@@ -121,16 +121,17 @@ def segment_batches(
         batch_size: segments a batch; the last has what is left.
 
     Yields:
-        feature name -> (batch, 5, size), num_frames (batch,), ids (batch,).
+        feature name -> (batch, 5, size), or (batch, size) beside the frames; num_frames (batch,),
+        ids (batch,).
 
     Raises:
         UserError: the records do not fit, nothing could be read, or an id cannot be written.
     """
-    names = reader.schema.feature_names
+    schema = reader.schema
     parts: list[dict[str, np.ndarray]] = []
     size = 0
     for videos in predicting.batches(reader, "Predicting"):
-        parts.append(_cut(videos, index.add(videos["ids"], videos["num_frames"]), names))
+        parts.append(_cut(videos, index.add(videos["ids"], videos["num_frames"]), schema))
         size += len(parts[-1]["ids"])
         if size >= batch_size:
             joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -143,16 +144,18 @@ def segment_batches(
 
 
 def _cut(
-    videos: dict[str, np.ndarray], counts: np.ndarray, names: tuple[str, ...]
+    videos: dict[str, np.ndarray], counts: np.ndarray, schema: Schema
 ) -> dict[str, np.ndarray]:
     """The first `counts` segments of each video of a batch, in order."""
-    most = videos[names[0]].shape[1] // SEGMENT_FRAMES
+    most = videos[schema.features[0].name].shape[1] // SEGMENT_FRAMES
     wanted = np.arange(most) < counts[:, None]
     cut = {}
-    for name in names:
+    for name in schema.feature_names:
         frames = videos[name][:, : most * SEGMENT_FRAMES]
         shape = (len(frames), most, SEGMENT_FRAMES, frames.shape[-1])
         cut[name] = frames.reshape(shape)[wanted]
+    for feature in schema.video_features:
+        cut[feature.name] = np.repeat(videos[feature.name], counts, axis=0)
     num_frames = np.full(int(counts.sum()), SEGMENT_FRAMES, np.int32)
     return cut | {"num_frames": num_frames, "ids": np.repeat(videos["ids"], counts)}
 

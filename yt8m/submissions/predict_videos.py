@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
-from yt8m.base import files
 from yt8m.data.ids import FirstRecords, as_text
 from yt8m.data.reader import Reader
 from yt8m.evaluation import predicting
-from yt8m.submissions import video_file
+from yt8m.submissions import prediction_files
 
 
-def write_video_submission(path: str, model: keras.Model, reader: Reader, top_k: int) -> int:
-    """Predicts every video of the shards and writes the file.
+def write_video_submission(
+    path: str, model: keras.Model, reader: Reader, top_k: int, names: Sequence[str] | None = None
+) -> int:
+    """Predicts every video of the shards and writes the file, see `prediction_files.opened`.
 
     A video counts once, see `FirstRecords`.
 
@@ -21,6 +24,7 @@ def write_video_submission(path: str, model: keras.Model, reader: Reader, top_k:
         model: from stored features to probabilities.
         reader: of the shards.
         top_k: classes a video, at most all.
+        names: of the classes, for a table; None where nothing names them.
 
     Returns:
         The number of videos.
@@ -30,14 +34,12 @@ def write_video_submission(path: str, model: keras.Model, reader: Reader, top_k:
     """
     predict = predicting.top_k_predictor(model, top_k)
     known = FirstRecords()
-    with files.atomic_file(path) as file:
-        file.write(video_file.HEADER + "\n")
+    with prediction_files.opened(path, names) as add:
         for batch in predicting.batches(reader, "Predicting"):
             scores, classes = predict(batch)
             predicting.check_finite(scores, batch, reader)
             ids = [as_text(video_id) for video_id in batch["ids"]]
             new = [row for row, video_id in enumerate(ids) if known.add(video_id)]
-            rows = video_file.format_rows([ids[row] for row in new], classes[new], scores[new])
-            file.writelines(rows)
+            add([ids[row] for row in new], classes[new], scores[new])
     known.warn()
     return len(known)

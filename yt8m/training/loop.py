@@ -116,7 +116,7 @@ def _train_epoch(
 
 
 def _features_and_labels(batch: dict, reader: Reader) -> tuple[dict, dict]:
-    features = [*reader.schema.feature_names, "num_frames"]
+    features = [*reader.schema.input_names, "num_frames"]
     labels = ["labels", "label_scores", "task", "teacher_classes", "teacher_scores"]
     return tuple(
         {name: batch[name] for name in part if name in batch} for part in (features, labels)

@@ -6,7 +6,7 @@ import dataclasses
 
 from yt8m.base.errors import UserError
 from yt8m.base.spec_language import Call
-from yt8m.data import first_records, segment_classes
+from yt8m.data import detect, first_records, segment_classes
 from yt8m.data.schema import Schema
 from yt8m.data.teacher import TeacherScores, check_names
 from yt8m.evaluation.segments import SegmentExamples
@@ -28,6 +28,7 @@ class ShardSettings:
         on_corrupt_shard: `skip` leaves damaged records out, `fail` ends the training.
         feature_names: features to use, in this order; empty for all.
         feature_sizes: sizes that they must have; empty for any.
+        video_feature_names: vectors of the whole video beside its frames to use; empty for none.
         num_classes: the size of the vocabulary; None for that which such records have.
         max_frames: frames after these are cut.
         shuffle_buffer: records to shuffle among; None for 512 MB of them.
@@ -44,6 +45,7 @@ class ShardSettings:
     on_corrupt_shard: str
     feature_names: tuple[str, ...] = ()
     feature_sizes: tuple[int, ...] = ()
+    video_feature_names: tuple[str, ...] = ()
     num_classes: int | None = None
     max_frames: int = 300
     shuffle_buffer: int | None = None
@@ -70,6 +72,7 @@ def open_data(
     """
     paths, schema = open_shards(settings.train_data_pattern)
     schema = schema.select(settings.feature_names, settings.feature_sizes)
+    schema = detect.with_video_features(paths, schema, settings.video_feature_names)
     examples = _examples(settings, schema, loss)
     names = beside_shards.names(paths, examples.source.num_classes, settings.vocabulary_file)
     judge = None

@@ -35,7 +35,7 @@ class ClipSchema:
     kind: str = CLIP
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
+    def input_names(self) -> tuple[str, ...]:
         """The inputs of the model that hold values."""
         return self.inputs
 

@@ -6,7 +6,8 @@ import dataclasses
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from absl import logging
 
@@ -15,6 +16,23 @@ from yt8m.data.video.sources.manifest import Video
 
 _SHOWN = 5
 _NO_LABEL = ""
+
+
+class Grouped(Protocol):
+    """A video as it is dealt out, such as a `manifest.Video`.
+
+    Attributes:
+        labels: the names of its classes.
+        group: what it shares with others from the same source.
+    """
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """See above."""
+
+    @property
+    def group(self) -> str:
+        """See above."""
 
 
 def parse_fractions(values: list[str]) -> dict[str, float]:
@@ -64,7 +82,7 @@ def split(videos: list[Video], fractions: Mapping[str, float], seed: int) -> lis
     return [dataclasses.replace(video, split=splits[video.group]) for video in videos]
 
 
-def deal(videos: list[Video], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
+def deal(videos: Sequence[Grouped], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
     """Chooses a split for each group.
 
     This is iterative stratification (Sechidis et al. 2011) of groups: the class that the fewest
@@ -136,7 +154,7 @@ class _Need:
         self._all -= labels.total()
 
 
-def _labels_of_groups(videos: list[Video]) -> dict[str, Counter]:
+def _labels_of_groups(videos: Sequence[Grouped]) -> dict[str, Counter]:
     """How many videos of each class a group holds; those without labels are a class too."""
     held: dict[str, Counter] = defaultdict(Counter)
     for video in videos:
@@ -156,7 +174,7 @@ def _groups_of_labels(held: Mapping[str, Counter], seed: int) -> dict[str, list[
     return groups
 
 
-def lacking(videos: list[Video], splits: Mapping[str, str]) -> list[str]:
+def lacking(videos: Sequence[Grouped], splits: Mapping[str, str]) -> list[str]:
     """One sentence for each split that lacks classes, as too few groups hold them.
 
     Args:
