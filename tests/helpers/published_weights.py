@@ -134,3 +134,17 @@ def write_old_torch(path: Path, tensors: dict[str, np.ndarray]) -> Path:
         content += struct.pack("<q", value.size) + value.ravel(order="K").tobytes()
     path.write_bytes(content)
     return path
+
+
+def write_checkpoint(prefix: Path, variables: dict[str, np.ndarray]) -> Path:
+    """Writes a checkpoint as TensorFlow 1 does."""
+    import tensorflow as tf  # Tests on JAX have none.
+
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(variables),
+        shape_and_slices=[""] * len(variables),
+        tensors=[tf.constant(value) for value in variables.values()],
+    )
+    return prefix
