@@ -42,7 +42,15 @@ WITHOUT_TENSORFLOW = (
     "yt8m/base/spec_language.py",
     "yt8m/base/temporaries.py",
     "yt8m/base/text_files.py",
-    "yt8m/conversion/tf1_weights.py",
+    *(
+        f"yt8m/conversion/{name}.py"
+        for name in (
+            *("c3d_weights", "caffe_layout", "cnn_m_weights", "i3d_weights", "networks"),
+            *("slim_weights", "tf1_weights", "weight_places"),
+            *("weight_files/arrays", "weight_files/caffe_model", "weight_files/pickles"),
+            "weight_files/torch_state",
+        )
+    ),
     "yt8m/data/__init__.py",
     "yt8m/data/class_names.py",
     "yt8m/data/ids.py",

@@ -18,10 +18,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+import keras
 from absl import flags
 
 from yt8m import runs
-from yt8m.base import define, files, jobs, temporaries
+from yt8m.base import define, jobs, temporaries
 from yt8m.base.errors import UserError
 from yt8m.base.spec_language import Spec
 from yt8m.conversion import published, tf1_checkpoint, tf1_weights, video_import
@@ -102,68 +103,67 @@ def main() -> None:
         raise UserError("--model is missing: say which model the checkpoint is of.")
     check_free(args.train_dir)
     if {"pixels", "flow"} & set(args.model.inputs):
-        _import_network(args.model)
+        _refuse_for_video(args.model)
+        if args.backbone_file:
+            published.check_backbone_file(args.model, args.backbone_file)
+        paths = find_paths(args.model, args.checkpoint)
+        given = input_flags.fill(video_import.Published, paths=paths)
+        filled, schema, num_variables = video_import.load(given)
+        config = video_import.config(given, schema, input_flags.given_values())
+        if args.backbone_file:
+            published.save_backbone(filled, args.backbone_file)
     else:
-        _import_of_features(args.model)
-
-
-def _import_network(model: Spec) -> None:
-    """Makes a run of raw video."""
-    args = flags.FLAGS
-    input_flags.refuse(_OF_FEATURES, f"for {model.name}, which takes raw video")
-    if "flow" not in model.inputs:
-        input_flags.refuse(["flow"], f"for {model.name}, which looks at pixels alone")
-    if args.backbone_file:
-        _check_backbone_file(args.backbone_file)
-    paths = [args.checkpoint]
-    if model.name == "two_stream":
-        paths = [os.path.expanduser(path) for path in args.checkpoint.split(",")]
-    given = input_flags.fill(video_import.Published, model=model, paths=paths)
-    filled, schema, num_variables = video_import.load(given)
-    if args.backbone_file:
-        published.save_backbone(filled, model, args.backbone_file)
-    runs.start(args.train_dir, video_import.config(given, schema, input_flags.given_values()))
+        input_flags.refuse(_OF_VIDEO, f"for {args.model.name}; it is for models of raw video")
+        if args.num_classes is None:
+            raise UserError("--num_classes is missing: say how large the vocabulary is.")
+        sizes = input_flags.integers("feature_sizes")
+        schema = find_schema(args.feature_names, sizes, of_frames="frames" in args.model.inputs)
+        filled = keras_model.build(args.model, schema, args.num_classes, args.normalize)
+        num_variables = fill(filled, args.model, args.num_classes, args.checkpoint)
+        config = runs.RunConfig(
+            model=str(args.model),
+            schema=schema,
+            num_classes=args.num_classes,
+            preprocessing=input_flags.preprocessing(schema),
+            loss=str(losses.from_spec("cross_entropy")),
+            optimizer={},
+            training={"imported_from": os.path.abspath(args.checkpoint)},
+            flags=input_flags.given_values(),
+        )
+    runs.start(args.train_dir, config)
     runs.save_model(args.train_dir, keras_model.classifier(filled))
     print(f"Imported {num_variables} variables of {args.checkpoint}: {args.train_dir}")
 
 
-def _check_backbone_file(path: str) -> None:
-    if not path.endswith(".weights.h5"):
-        raise UserError(f"--backbone_file must end in .weights.h5. Received: {path}.")
-    files.check_output_file(path)
+def fill(model: keras.Model, spec: Spec, num_classes: int, checkpoint: str) -> int:
+    """Fills a model of features, and returns how many variables the checkpoint has.
 
-
-def _import_of_features(model: Spec) -> None:
-    """Makes a run of records of features."""
-    args = flags.FLAGS
-    input_flags.refuse(_OF_VIDEO, f"for {model.name}; it is for models of raw video")
-    if args.num_classes is None:
-        raise UserError("--num_classes is missing: say how large the vocabulary is.")
-    sizes = input_flags.integers("feature_sizes")
-    schema = find_schema(args.feature_names, sizes, of_frames="frames" in model.inputs)
-    variables = tf1_checkpoint.read_variables(args.checkpoint)
-    filled = keras_model.build(model, schema, args.num_classes, args.normalize)
+    Raises:
+        UserError: it cannot be read, or does not fill the model.
+    """
+    variables = tf1_checkpoint.read_variables(checkpoint)
     try:
-        tf1_weights.fill(filled, variables)
+        tf1_weights.fill(model, variables)
     except ValueError as error:
         raise UserError(
-            f"The checkpoint {args.checkpoint} is not one of {model} with "
-            f"{args.num_classes} classes: {error}. Correct --model, --num_classes, "
-            "--feature_names or --feature_sizes."
+            f"The checkpoint {checkpoint} is not one of {spec} with {num_classes} classes: "
+            f"{error}. Correct --model, --num_classes, --feature_names or --feature_sizes."
         ) from None
-    config = runs.RunConfig(
-        model=str(model),
-        schema=schema,
-        num_classes=args.num_classes,
-        preprocessing=input_flags.preprocessing(schema),
-        loss=str(losses.from_spec("cross_entropy")),
-        optimizer={},
-        training={"imported_from": os.path.abspath(args.checkpoint)},
-        flags=input_flags.given_values(),
-    )
-    runs.start(args.train_dir, config)
-    runs.save_model(args.train_dir, keras_model.classifier(filled))
-    print(f"Imported {len(variables)} variables of {args.checkpoint}: {args.train_dir}")
+    return len(variables)
+
+
+def _refuse_for_video(model: Spec) -> None:
+    """Fails where a flag is given that means nothing to a model of raw video."""
+    input_flags.refuse(_OF_FEATURES, f"for {model.name}, which takes raw video")
+    if "flow" not in model.inputs:
+        input_flags.refuse(["flow"], f"for {model.name}, which looks at pixels alone")
+
+
+def find_paths(model: Spec, checkpoint: str) -> list[str]:
+    """The files that a flag names: several, with commas, for a model of several networks."""
+    if model.name != "two_stream":
+        return [checkpoint]
+    return [os.path.expanduser(path) for path in checkpoint.split(",")]
 
 
 def check_free(train_dir: str) -> None:

@@ -4,7 +4,8 @@ r"""Writes a teacher's scores beside shards, for `yt8m train --teacher` to learn
         --input_data_pattern='data/train*.tfrecord'
 
 The teacher is a run, or with --submission_file whatever wrote a submission over these shards,
-such as `yt8m ensemble`. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
+such as `yt8m ensemble`, or with --teacher_saved_model a SavedModel of another program, such as
+Google's baselines. Each shard gets a file of its own, `SHARD.NAME.npz`, when it is whole; a
 shard that has one is passed over, so a job that was stopped goes on where it was.
 """
 
@@ -24,7 +25,7 @@ from yt8m.data.ids import FirstRecords, as_text
 from yt8m.data.read_log import SKIP, ReadLog
 from yt8m.data.reader import Reader
 from yt8m.data.teacher import TeacherScores, check_names, sidecar_path
-from yt8m.evaluation import predicting
+from yt8m.evaluation import predicting, saved_teacher
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput, open_shards
 from yt8m.submissions.predictions import Predictions
@@ -39,13 +40,19 @@ def define_flags() -> None:
     define.path(
         "submission_file", "A submission that teaches, in place of a run.", "", any_bytes=True
     )
+    define.path(
+        "teacher_saved_model",
+        "Folder of a SavedModel that teaches: from records, or joined frames and their number, to "
+        "predictions. It is a program; load those that you trust.",
+        "",
+    )
     define.string("input_data_pattern", "Shards to write scores for.", required=True)
     define.string("name", "Name of the teacher, a part of the files' names.", "teacher")
     define.path("output_dir", "Folder for the files; by default, beside each shard.", "")
     define.integer("top_k", "Classes to keep of each video.", 20, at_least=1)
     define.integer(
         "num_classes",
-        "Size of the vocabulary of a submission; by default that of "
+        "Size of the vocabulary of a submission or a SavedModel; by default that of "
         "YouTube-8M or AudioSet, whichever the records are.",
         at_least=1,
     )
@@ -56,12 +63,23 @@ def define_flags() -> None:
 def main() -> None:
     """Writes scores as the flags say."""
     args = flags.FLAGS
-    if bool(args.train_dir) == bool(args.submission_file):
-        raise UserError("Name one teacher: either --train_dir or --submission_file.")
+    named = (args.train_dir, args.submission_file, args.teacher_saved_model)
+    if sum(map(bool, named)) != 1:
+        raise UserError(
+            "Name one teacher: either --train_dir, --submission_file or --teacher_saved_model."
+        )
     if args.train_dir:
         input_flags.refuse(["num_classes"], "with --train_dir, whose run has one")
         reader, teacher = from_run(
             args.train_dir, args.input_data_pattern, args.batch_size, args.top_k
+        )
+    elif args.teacher_saved_model:
+        reader, teacher = from_saved_model(
+            args.teacher_saved_model,
+            args.input_data_pattern,
+            args.batch_size,
+            args.top_k,
+            args.num_classes,
         )
     else:
         reader, teacher = from_submission(
@@ -82,7 +100,7 @@ def main() -> None:
         for shard in missing
     )
     there = len(paths) - len(missing)
-    write_all(scored, args.submission_file or args.train_dir, anyway=bool(there))
+    write_all(scored, next(filter(None, named)), anyway=bool(there))
     kept = f"; {there} were there (--overwrite writes them anew)" if there else ""
     print(f"Wrote the scores of {len(missing)} of {len(paths)} shard(s){kept}.")
 
@@ -168,6 +186,30 @@ def from_run(train_dir: str, pattern: str, batch_size: int, top_k: int) -> tuple
     reader = ShardInput.for_run(run.config, batch_size, SKIP).open(pattern)
     predict = predicting.top_k_predictor(run.model, top_k)
     return reader, lambda batch: tuple(predict(batch))[::-1]
+
+
+def from_saved_model(
+    path: str, pattern: str, batch_size: int, top_k: int, num_classes: int | None
+) -> tuple[Reader, Teacher]:
+    """A reader of shards, and a SavedModel that teaches their `top_k` likeliest classes.
+
+    Raises:
+        UserError: the model or the shards cannot be read, or they do not fit.
+    """
+    paths, schema = open_shards(pattern)
+    num_classes = num_classes or schema.default_num_classes()
+    teacher = saved_teacher.load(path, schema, top_k)
+
+    def checked(batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        classes, scores = teacher(batch)
+        if classes.max(initial=0) >= num_classes or scores.min(initial=0) < 0:
+            raise UserError(
+                f"{path} answers the class {classes.max()} and the score {scores.min():g}; classes "
+                f"must be below {num_classes} and scores probabilities. Correct --num_classes."
+            )
+        return classes, scores
+
+    return Reader(paths, schema, num_classes, batch_size), checked
 
 
 def from_submission(

@@ -18,8 +18,6 @@ _CONVOLUTIONS = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 PUBLISHED = {
     # Tran et al., https://arxiv.org/abs/1412.0767, figure 3.
     "paper": "c3d",
-    # The weights that the authors published, of Sports-1M and UCF101.
-    "caffe": "c3d(colors='bgr')",
 }
 
 

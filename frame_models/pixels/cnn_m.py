@@ -14,8 +14,6 @@ from video_models import VideoModel, softmax
 PUBLISHED = {
     # Simonyan and Zisserman, https://arxiv.org/abs/1406.2199: the spatial stream.
     "paper": "cnn_m",
-    # Chatfield et al., https://arxiv.org/abs/1405.3531: the weights of ImageNet.
-    "caffe": "cnn_m(rounding='up', colors='bgr')",
 }
 
 

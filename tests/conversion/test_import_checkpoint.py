@@ -3,11 +3,12 @@
 import csv
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from job_runner import run_job
-from paths import SHARED
+from paths import SHARED, find_golden
 
 from yt8m import import_checkpoint
 from yt8m.base import temporaries
@@ -197,6 +198,40 @@ def test_one_variable_does_not_fill_two_classifiers():
         tf1_weights.fill(model, variables | {"experts/biases": np.ones(6)})
 
 
+def test_nextvlad_by_its_authors_names():
+    """The golden of the pooling, behind it a hidden layer, its gate and a logistic in NumPy."""
+    with np.load(find_golden("nextvlad_pool.npz")) as arrays:
+        golden = dict(arrays)
+    random = np.random.default_rng(2)
+    pooled, width, gate = golden["out/infer"], 6, 3
+    variables = {f"video_VLAD/{k[2:]}": v for k, v in golden.items() if k.startswith("w/")}
+    shapes = {"hidden1_weights": (pooled.shape[1], width), "gating_weights_1": (width, gate)}
+    shapes |= {"gating_weights_2": (gate, width), "fully_connected/weights": (width, 5)}
+    shapes |= {"fully_connected/biases": (5,)}
+    for scope, size in (("hidden1_bn", width), ("gating_bn", gate)):
+        names = ("gamma", "beta", "moving_mean", "moving_variance")
+        shapes |= {f"{scope}/{name}": (size,) for name in names}
+    variables |= {n: random.uniform(0.2, 1, shape).astype("f") for n, shape in shapes.items()}
+
+    def norm(x, scope):
+        gamma, beta, mean, variance = (
+            variables[f"{scope}/{n}"] for n in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
+        return gamma * (x - mean) / np.sqrt(variance + 1e-3) + beta
+
+    hidden = norm(pooled @ variables["hidden1_weights"], "hidden1_bn")
+    gates = np.maximum(norm(hidden @ variables["gating_weights_1"], "gating_bn"), 0)
+    hidden = hidden / (1 + np.exp(-gates @ variables["gating_weights_2"]))
+    scores = hidden @ variables["fully_connected/weights"] + variables["fully_connected/biases"]
+    spec = specs.model("nextvlad(clusters=5, groups=4, hidden=6, reduction=2)")
+    frames = keras.Input(golden["in/frames"].shape[1:])
+    mask = keras.Input(golden["in/mask"].shape[1:], dtype="bool")
+    model = keras.Model([frames, mask], spec.partial()({"rgb": frames}, mask, 5))
+    tf1_weights.fill(model, variables)
+    answer = model.predict_on_batch([golden["in/frames"], golden["in/mask"].astype(bool)])
+    np.testing.assert_allclose(answer, 1 / (1 + np.exp(-scores)), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("names", "sizes"), [("rgb,rgb", "6,6"), ("rgb,audio", "-1,3"), ("rgb,audio", "0,3")]
 )
@@ -211,8 +246,8 @@ def test_features_that_cannot_be(tmp_path, names, sizes):
 
 def test_a_layer_without_a_counterpart_is_named():
     schema = Schema("frame", (Feature("rgb", 6, "uint8", "rgb"),))
-    model = keras_model.build(specs.model("nextvlad(clusters=2, groups=2, hidden=8)"), schema, 3)
-    with pytest.raises(ValueError, match="no rule for the weight ne_xt_vlad.*/kernel"):
+    model = keras_model.build(specs.model("transformer(width=8, heads=2)"), schema, 3)
+    with pytest.raises(ValueError, match="no rule for the weight class_token_encoder/token"):
         tf1_weights.fill(model, LOGISTIC)
 
 

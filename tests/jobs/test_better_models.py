@@ -11,7 +11,7 @@ from job_runner import NUM_CLASSES, expect_error, run_job, succeed
 from npz import arrays
 
 from yt8m import runs
-from yt8m.data.teacher import TeacherScores
+from yt8m.data.teacher import TeacherScores, hash_ids
 
 
 @pytest.fixture
@@ -125,6 +125,77 @@ def test_a_submission_teaches(tmp_path, shards, run_dir):
             np.testing.assert_allclose(one["scores"], other["scores"], atol=1e-3)
 
 
+class Baseline(tf.Module):
+    """A logistic of the mean of a video's frames, as programs of others export one."""
+
+    def __init__(self):
+        super().__init__()
+        kernel = np.random.default_rng(0).normal(size=(24, NUM_CLASSES), scale=0.3)
+        self.kernel = tf.Variable(kernel.astype("float32"))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, 300, 24), tf.float32, "input_batch_raw"),
+            tf.TensorSpec((None,), tf.int32, "num_frames"),
+        ]
+    )
+    def of_frames(self, frames, num_frames):
+        """All scores."""
+        mean = tf.reduce_sum(frames, 1) / tf.cast(num_frames, tf.float32)[:, None]
+        return {"predictions": tf.sigmoid(mean @ self.kernel)}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "example_bytes")])
+    def of_records(self, records):
+        """The best scores, and their classes."""
+        lists = {n: tf.io.RaggedFeature(tf.string, n) for n in ("rgb", "audio")}
+        _, parsed, _ = tf.io.parse_sequence_example(records, sequence_features=lists)
+        sizes = {"rgb": 16, "audio": 8}
+        frames = [tf.io.decode_raw(parsed[n].flat_values, tf.uint8) for n in sizes]
+        counts = parsed["rgb"].row_lengths()
+        sums = [
+            tf.RaggedTensor.from_row_lengths(
+                tf.cast(tf.reshape(x, (-1, size)), tf.float32) * (4 / 255) + (4 / 512 - 2), counts
+            )
+            for x, size in zip(frames, sizes.values(), strict=True)
+        ]
+        mean = tf.concat([tf.reduce_mean(x, axis=1) for x in sums], axis=1)
+        scores, classes = tf.nn.top_k(tf.sigmoid(mean @ self.kernel), 5)
+        return {"class_indexes": classes, "predictions": scores}
+
+
+def test_a_saved_model_teaches(tmp_path, shards):
+    """From frames of a fixed length, and from records, it says the same as NumPy does."""
+    baseline, pattern = Baseline(), shards / "frame" / "validate*.tfrecord"
+    shared = {"input_data_pattern": pattern, "num_classes": NUM_CLASSES, "top_k": 5}
+    for name in ("of_frames", "of_records"):
+        tf.saved_model.save(baseline, str(tmp_path / name), getattr(baseline, name))
+        flags = {"teacher_saved_model": tmp_path / name, "output_dir": tmp_path / f"by_{name}"}
+        assert "of 3 of 3 shard(s)" in succeed("yt8m.teach", **flags, **shared)
+    example = tf.train.SequenceExample()
+    records = tf.data.TFRecordDataset(str(shards / "frame" / "validate0001.tfrecord"))
+    example.ParseFromString(next(iter(records)).numpy())
+    (video_id,) = example.context.feature["id"].bytes_list.value
+    lists = (example.feature_lists.feature_list[name].feature for name in ("rgb", "audio"))
+    frames = [[frame.bytes_list.value[0] for frame in values] for values in lists]
+    stored = np.array([list(rgb + audio) for rgb, audio in zip(*frames, strict=True)])
+    mean = (stored * (4 / 255) + 4 / 512 - 2).mean(axis=0)
+    expected = np.sort(1 / (1 + np.exp(-mean @ baseline.kernel.numpy())))[::-1][:5]
+    for name in ("of_frames", "of_records"):
+        found = arrays(tmp_path / f"by_{name}" / "validate0001.tfrecord.teacher.npz")
+        (row,) = np.flatnonzero(found["ids"] == hash_ids([video_id])[0])
+        np.testing.assert_allclose(np.sort(found["scores"][row])[::-1], expected, atol=2e-3)
+    expect_error("yt8m.teach", "Name one teacher", submission_file=tmp_path, **flags, **shared)
+    video = shared | {"input_data_pattern": shards / "video" / "validate*.tfrecord"}
+    expect_error("yt8m.teach", "teaches frame-level records", **flags, **video)
+    tf.saved_model.save(
+        baseline,
+        str(tmp_path / "odd"),
+        tf.function(lambda x: {"y": x}, input_signature=[tf.TensorSpec((2,), tf.float32, "x")]),
+    )
+    odd = {"teacher_saved_model": tmp_path / "odd"}
+    expect_error("yt8m.teach", "is not understood: x [2] float32 -> y [2] float32", **odd, **shared)
+
+
 def test_a_submission_of_other_videos_teaches_nothing(tmp_path, own_shards):
     submission = tmp_path / "submission.csv"
     submission.write_text("VideoId,LabelConfidencePairs\nabcd,1 0.5\n")
@@ -180,7 +251,7 @@ def test_what_does_not_go_together_is_refused(tmp_path, training_flags, flags, m
 
 def test_one_teacher_is_needed(tmp_path, shards):
     result = run_job("yt8m.teach", input_data_pattern=shards / "frame" / "train*")
-    assert "either --train_dir or --submission_file" in result.stderr
+    assert "either --train_dir, --submission_file or" in result.stderr
 
 
 def test_flags_are_recorded(tmp_path, training_flags):

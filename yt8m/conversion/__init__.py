@@ -1,1 +1,1 @@
-"""Other people's files made ours: weights of TensorFlow 1, features of other extractors."""
+"""Other people's files made ours: published weights, features of other extractors."""

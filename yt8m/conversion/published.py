@@ -201,10 +201,12 @@ def check_mean(spec: Spec, mean: str) -> None:
             f"--mean, a file or three numbers, with --model=\"{network.name}(colors='bgr', ...)\"; "
             f"or say that they are of pixels from -1 to 1: --mean={NO_MEAN}."
         )
-    if mean and (mean == NO_MEAN) == takes:
+    remedy = ""
+    if mean and not _layout(network).averages:
+        remedy = "Leave it out"
+    elif mean and (mean == NO_MEAN) == takes:
         remedy = "Name a file or three numbers" if takes else "Say colors='bgr' in --model"
-        if not _layout(network).averages:
-            remedy = "Leave it out"
+    if remedy:
         raise UserError(f"--mean={mean[:200]} does not fit {network}. {remedy}.")
 
 
@@ -242,14 +244,21 @@ def fill(model: keras.Model, spec: Spec, found: list[Found], mean: np.ndarray | 
     return len(variables)
 
 
-def save_backbone(model: keras.Model, spec: Spec, path: str) -> None:
-    """Writes the image network inside a model to a file that `weights=` of a spec takes.
+def check_backbone_file(spec: Spec, path: str) -> None:
+    """Fails where the image network of a model cannot be written to a file.
 
     Raises:
         UserError: the model has none, or the file cannot be written.
     """
     if layouts(spec) != [_SLIM]:
         raise UserError("--backbone_file is for single_frame(backbone='inception_v1', ...) alone.")
+    if not path.endswith(".weights.h5"):
+        raise UserError(f"--backbone_file must end in .weights.h5. Received: {path}.")
+    files.check_output_file(path)
+
+
+def save_backbone(model: keras.Model, path: str) -> None:
+    """Writes the image network inside a model to a file that `weights=` of a spec takes."""
     (network,) = [x.network for x in model.layers if isinstance(x, SubNetwork)]
     with files.atomic_path(path) as temporary:
         network.save_weights(temporary)

@@ -1,7 +1,8 @@
 """Which TensorFlow 1 variables fill which weights of a model. Needs no TensorFlow.
 
-The names are those of the google/youtube-8m starter code and of the 2017 winner's code, see
-https://arxiv.org/abs/1609.08675 and https://arxiv.org/abs/1706.06905.
+The names are those of the google/youtube-8m starter code, of the 2017 winner's code and of
+NeXtVLAD's authors, see https://arxiv.org/abs/1609.08675, https://arxiv.org/abs/1706.06905 and
+https://arxiv.org/abs/1811.05014.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from frame_models.layers.gated_soft_dbow import GatedSoftDBoW
 from frame_models.layers.netfv import NetFV
 from frame_models.layers.netvlad import NetVLAD
 from frame_models.layers.netvlagd import NetVLAGD
+from frame_models.layers.nextvlad import NeXtVLAD
 from frame_models.layers.recurrent_layer import RecurrentLayer
 from frame_models.layers.soft_dbow import SoftDBoW
 from video_models.layers.context_gating import ContextGating
 from video_models.layers.mixture_of_experts import MixtureOfExperts
+from video_models.layers.squeeze_gating import SqueezeGating
 from yt8m.conversion import weight_places
 from yt8m.conversion.weight_places import Place
 
@@ -94,6 +97,7 @@ def _places(model: keras.Model) -> Iterator[Place]:
     norms = [layer for layer in layers if _is_norm(layer) and _rank(layer) == 3]
     input_bn = _InputNorm(norms)
     poolings = [layer for layer in layers if isinstance(layer, (ClusterPooling, DeepBagOfFrames))]
+    nextvlads = [layer for layer in layers if isinstance(layer, NeXtVLAD)]
     recurrent = [layer for layer in layers if isinstance(layer, RecurrentLayer)]
     is_probability = False
     for layer in layers:
@@ -103,6 +107,12 @@ def _places(model: keras.Model) -> Iterator[Place]:
             yield from _pooling(layer, poolings.index(layer), input_bn)
         elif layer in recurrent and not layer.bidirectional:
             yield from _recurrent(layer, recurrent.index(layer))
+        elif layer in nextvlads:
+            yield from _nextvlad(layer, nextvlads.index(layer))
+        elif isinstance(layer, SqueezeGating):
+            yield Place(layer.squeeze, ("gating_weights_1",))
+            yield Place(layer.expand, ("gating_weights_2",))
+            yield from _norm(layer.batch_norm, "gating_bn")
         elif isinstance(layer, MixtureOfExperts):
             is_probability = True
             yield from _mixture(layer)
@@ -186,6 +196,18 @@ def _pooling(layer, position: int, input_bn: _InputNorm) -> Iterator[Place]:
         yield Place(layer.reduction, (f"{scope}dim_red",))
         yield Place(layer.expansion, (f"{scope}cluster_weights_2",))
         yield from _norm(layer.gate_norm, f"{scope}cluster_bn_2")
+
+
+def _nextvlad(layer: NeXtVLAD, position: int) -> Iterator[Place]:
+    """The weights of one feature: two dense layers, the clusters and two batch norms."""
+    scope = _scope(layer, position)
+    for dense, name in ((layer.expand, "fully_connected"), (layer.attention, "fully_connected_1")):
+        yield Place(dense.kernel, (f"{scope}{name}/weights",))
+        yield Place(dense.bias, (f"{scope}{name}/biases",))
+    yield Place(layer.kernel, (f"{scope}cluster_weights",))
+    yield Place(layer.centres, (f"{scope}cluster_weights2",), lambda value: np.squeeze(value, 0))
+    yield from _norm(layer.cluster_norm, f"{scope}cluster_bn")
+    yield from _norm(layer.output_norm, f"{scope}vlad_bn")
 
 
 def _scope(layer, position: int) -> str:

@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from video_files import numbered, write
+from video_files import numbered, numbers_of, write
 
 from yt8m.base.errors import UserError
 from yt8m.data.diagnose import clear_errors
@@ -14,6 +14,7 @@ from yt8m.data.video.clip_schema import ClipSchema
 from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.data.video.clips import About, FileFrames, Item
 from yt8m.data.video.frames.decoding import VideoError
+from yt8m.data.video.sources import listing
 from yt8m.data.video.video_log import VideoLog
 from yt8m.evaluation.clips import scored
 
@@ -261,6 +262,21 @@ def of_files(folder, count, **settings):
         for path in [write(folder / f"{number}.mp4", numbered(12, 20 * number))]
     ]
     return dataclasses.replace(given, items=items)
+
+
+def test_clips_at_a_rate(tmp_path):
+    """Every fifth frame of a file of 25 a second, also where a clip of those is not long enough."""
+    path = write(tmp_path / "a.mp4", numbered(18))
+    clips = dataclasses.replace(CLIPS, resize=(48, 64), crop=(48, 64), frames_per_second=5.0)
+    schema = ClipSchema(("pixels",), clips, None, ("a",))
+    listed = listing.Listing([listing.Listed("a", path, ("a",))], ("a",), ())
+    (item,) = listing.items(listed, schema, "", 0, VideoLog())
+    assert item.about.num_frames == 4
+    (batch,) = batches(ClipReader([item], schema, 1).sequential())
+    assert numbers_of(batch["pixels"][0]) == [0, 5, 10, 15]
+    of_shards = listing.Listed("b", "b", (), frames=Numbered(0), about=About(30, 8, 8))
+    with pytest.raises(UserError, match="does not say when its frames are shown"):
+        listing.items(listing.Listing([of_shards], ("a",), ()), schema, "", 0, VideoLog())
 
 
 def test_workers_change_nothing(tmp_path):

@@ -27,6 +27,8 @@ def test_specs_set_what_they_name_and_print_everything():
         (Clips, "clips(sampling='random')", "dense, uniform, keyframes, shots"),
         (Clips, "clips(short='pad')", "loop, repeat, mask"),
         (Clips, "clips(augment=('turn',))", "crop, scale, flip"),
+        (Clips, "clips(frames_per_second=-1)", "frames_per_second must be from 0 to 1000"),
+        (Clips, "clips(sampling='shots', frames_per_second=5)", "dense and uniform sampling only"),
         (Clips, "clips(sampling='uniform', stride=2)", "stride is of dense sampling"),
         (Flow, "flow(method='raft')", "dis, tvl1, farneback"),
         (Flow, "flow(bound=0)", "bound must be positive"),

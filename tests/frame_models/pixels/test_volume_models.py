@@ -15,6 +15,9 @@ from frame_models.pixels.layers.fill_padding import FillPadding
 from frame_models.pixels.layers.inception_v1 import inception_v1
 from frame_models.pixels.layers.karpathy import karpathy
 from frame_models.pixels.layers.width import scaled
+from yt8m.conversion import c3d_weights, weight_places
+from yt8m.conversion.networks import networks
+from yt8m.modeling import specs
 
 RANDOM = np.random.default_rng(11)
 CLASSES = 5
@@ -139,15 +142,13 @@ def test_c3d_answers_what_the_authors_caffe_and_the_ports_do(pad_last_pool, ends
     seeded = runpy.run_path(str(paths[0].parent / "seeded_weights.py"))
     clip = seeded["clip"](golden["small"]).astype("float32") / 127.5 - 1
     model = make(c3d.build, clip.shape[1:], num_classes=487, pad_last_pool=pad_last_pool)
-    weights = []
-    for name, shape in shapes.items():
-        value = seeded["draw"](name, shape, np.prod(shape[1:]))
-        if name == "fc6-1/w":  # Caffe flattens channels first.
-            value = value.reshape(4096, 512, 1, 4, 4).transpose(2, 3, 4, 1, 0).reshape(8192, 4096)
-        elif value.ndim > 1:
-            value = value.T if value.ndim == 2 else value.transpose(2, 3, 4, 1, 0)
-        weights.append(value)
-    model.set_weights(weights)
+    blobs = {
+        f"{name[:-1]}{'wb'.index(name[-1])}": seeded["draw"](name, shape, np.prod(shape[1:]))
+        for name, shape in shapes.items()
+    }
+    (variables,) = c3d_weights.streams(blobs).values()
+    (network,) = networks(specs.model("c3d"), model)
+    weight_places.fill(model, list(c3d_weights.places(network)), variables)
     received = np.log(predict(model, clip))
     logits = golden[f"logits{ends}"].astype("float64")
     expected = logits - np.log(np.exp(logits).sum(1, keepdims=True))

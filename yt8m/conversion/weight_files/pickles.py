@@ -20,14 +20,18 @@ _IGNORED = ("PROTO", "FRAME")
 _EMPTY: dict[str, Any] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 _LITERALS = (
     *("INT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT"),
-    *("UNICODE", "UNICODE8", "STRING", "BYTES", "BYTES8"),
+    *("UNICODE", "UNICODE8", "STRING", "BYTES", "BYTES8", "BYTEARRAY8"),
 )
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 @dataclasses.dataclass(frozen=True)
 class Name:
-    """A function or class that a pickle names, such as `torch.FloatStorage`."""
+    """A function or class that a pickle names.
+
+    Attributes:
+        text: such as `torch.FloatStorage`.
+    """
 
     text: str
 
@@ -49,7 +53,11 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Outside:
-    """Something that stands outside of the pickle, by what names it there."""
+    """Something that stands outside of the pickle.
+
+    Attributes:
+        key: what names it there.
+    """
 
     key: Any
 

@@ -21,7 +21,8 @@ class ClipSchema:
         inputs: which of `pixels` and `flow` the model takes, in its order.
         clips: how clips are cut.
         flow: how flow is shown; None for a model of pixels alone.
-        classes: the names of the labels, sorted; a class id is a place among them.
+        classes: the names of the labels; a class id is a place among them. A training sorts them;
+            imported weights have an order of their own.
         tasks: the names of data sets that are trained on together, each with classes and a head of
             its own; () for one data set. The classes of a task are called `TASK/LABEL`.
         kind: `clip`, which tells it from the kinds of records.
@@ -45,6 +46,8 @@ class ClipSchema:
         ranges = []
         for task in self.tasks:
             own = [i for i, name in enumerate(self.classes) if name.startswith(f"{task}/")]
+            if own[-1] - own[0] >= len(own):
+                raise ValueError(f"the classes of the task {task} do not follow each other")
             ranges.append((own[0], own[-1] + 1))
         return tuple(ranges)
 

@@ -144,6 +144,23 @@ def test_frames_on_screen_at_moments(tmp_path):
         next(decoding.frames_at(path, 0))
 
 
+def test_frames_are_counted_at_a_rate(tmp_path):
+    """By the clock of the file: frame 3 stays for 16 units, 0.64 seconds."""
+    path = video_files.write(
+        tmp_path / "a.mkv", video_files.numbered(7), times=[0, 1, 2, 4, 20, 21, 22]
+    )
+    probe = decoding.probe(path)
+    assert probe.count(0) == 7
+    for rate in (2.5, 5.0, 24.0, 25.0, 60.0):
+        shown = list(decoding.frames_at(path, 1 / rate))
+        assert probe.count(rate) == len(shown)
+        last = len(shown) - 1
+        some = decoding.read_frames(path, [last, 1, 1], frames_per_second=rate)
+        assert numbers_of(some) == numbers_of([shown[last], shown[1], shown[1]])
+    with pytest.raises(decoding.VideoError, match="ends before frame 5 at 5 a second"):
+        decoding.read_frames(path, [5], frames_per_second=5.0)
+
+
 @pytest.mark.parametrize("matrix", MATRICES)
 def test_frames_are_turned_as_the_file_says(tmp_path, matrix):
     colors = np.array([[[220, 30, 60], [30, 200, 90]], [[40, 80, 230], [240, 240, 240]]], np.uint8)

@@ -48,9 +48,9 @@ def decodings(monkeypatch):
     """The paths of what is decoded, as it happens."""
     paths, iterate = [], decoding.iterate
 
-    def counted(path, size=None):
+    def counted(path, *settings):
         paths.append(path)
-        return iterate(path, size)
+        return iterate(path, *settings)
 
     monkeypatch.setattr(decoding, "iterate", counted)
     return paths
@@ -189,9 +189,9 @@ def test_jobs_with_and_without_backward_fields_share_a_file(video, tmp_path, dec
 def test_fields_that_another_job_adds_meanwhile_are_kept(video, tmp_path, monkeypatch):
     expected, iterate = expected_fields(video), decoding.iterate
 
-    def slow(path, size):
+    def slow(path, *settings):
         monkeypatch.setattr(decoding, "iterate", iterate)
-        yield from iterate(path, size)
+        yield from iterate(path, *settings)
         flow_cache.cached(video, str(tmp_path), BOTH, SIZE)
 
     monkeypatch.setattr(decoding, "iterate", slow)
@@ -228,9 +228,9 @@ def test_a_video_that_changes_while_it_is_read(video, tmp_path):
 def test_several_that_compute_a_flow_at_once_agree(video, tmp_path, monkeypatch):
     iterate, together = decoding.iterate, threading.Barrier(4)
 
-    def waiting(path, size=None):
+    def waiting(path, *settings):
         together.wait(HANGS)
-        yield from iterate(path, size)
+        yield from iterate(path, *settings)
         together.wait(HANGS)
 
     expected = expected_fields(video)
@@ -253,7 +253,7 @@ def test_few_frames_are_held_at_once(video, tmp_path, monkeypatch):
 
         __hash__ = object.__hash__
 
-    def iterate(path, size):
+    def iterate(path, size, rate):
         random = np.random.default_rng(0)
         for _ in range(30):
             frame = random.integers(0, 256, (16, 16, 3), dtype=np.uint8).view(Frame)
@@ -292,7 +292,7 @@ def test_a_cache_that_cannot_be_written(video, tmp_path, monkeypatch):
 
 
 def test_a_video_that_ends_early_leaves_no_file(video, tmp_path, monkeypatch):
-    def iterate(path, size):
+    def iterate(path, size, rate):
         yield np.zeros((*size, 3), np.uint8)
         yield np.zeros((*size, 3), np.uint8)
         raise decoding.VideoError("is cut short")
@@ -329,7 +329,7 @@ def test_precompute_removes_what_a_killed_job_left(video, tmp_path):
         import os
         from yt8m.data.video.frames import decoding, flow_cache
         from yt8m.data.video.clip_specs import Flow
-        decoding.iterate = lambda path, size: os._exit(9)
+        decoding.iterate = lambda *settings: os._exit(9)
         flow_cache.cached({video!r}, {cache!r}, {AHEAD!r}, {SIZE})
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)]).returncode == 9
@@ -347,3 +347,15 @@ def test_workers_load_neither_tensorflow_nor_keras():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+def test_flow_at_a_rate_is_between_the_frames_that_are_then_seen(video, tmp_path):
+    """Its file stands beside that of the video's own rate, and neither replaces the other."""
+    own = flow_cache.cached(video, str(tmp_path), AHEAD, SIZE)
+    slower = flow_cache.cached(video, str(tmp_path), AHEAD, SIZE, 5.0)
+    frames = np.stack(list(decoding.iterate(video, SIZE, 5.0)))
+    assert slower.num_frames == len(frames) == (own.num_frames + 1) // 2
+    field = flow_lib.dequantize(flow_lib.compute(frames[1:3], AHEAD)[0], AHEAD.bound)
+    np.testing.assert_array_equal(slower.forward(1), field)
+    assert len(files_in(tmp_path)) == 3, "the video and two files"
+    assert flow_cache.cached(video, str(tmp_path), AHEAD, SIZE).num_frames == own.num_frames
