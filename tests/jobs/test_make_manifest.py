@@ -274,7 +274,7 @@ def test_links_to_folders_above_are_no_endless_way(run, tmp_path):
     ({"video_dir": "clips", "dataset_split": 2}, ("--dataset_split",)),
     ({"video_dir": "clips", "dataset": "hmdb51", "annotations": "l", "taxonomy_level": 2},
      ("--taxonomy_level", "than activitynet")),
-    ({"video_dir": "clips", "ucf101_lists": "l", "dataset": "ucf101"}, ("--dataset", "ucf101_lists")),
+    ({"video_dir": "clips", "ucf101_lists": "l", "dataset": "ucf101"}, ("--dataset has no",)),
     ({"video_dir": "clips", "splits": "train:0.7,validate:0.2"}, ("add up to 1", "to 0.9")),
     ({"video_dir": "clips", "splits": "train:0.7,train:0.3"}, ("train:0.7,train:0.3",)),
     ({"video_dir": "clips", "splits": "train=1"}, ("Received: train=1",)),

@@ -306,7 +306,7 @@ SPORTS_LINE = "https://www.youtube.com/watch?v=UDqivjS-lpI"
     ("activitynet", {"b.json": "{}"}, ("holds several .json files", "Name one")),
     ("something_something", {"train.json": "{}"}, ("must hold a list [...], not an object",)),
     ("something_something", {"train.json": "[3]"}, ("video 1", "'id'", "an integer (3)")),
-    ("something_something", {"train.json": '[{"id": "1"}]'}, ("'template'", "Received: fields 'id'")),
+    ("something_something", {"train.json": '[{"id": "1"}]'}, ("'template'", "fields 'id'")),
     ("something_something", {"train.json": '[{"id": 1, "template": "[a]"}]', "labels.json": "{}"},
      ("'a' is no template of", "labels.json")),
     ("sports1m", {"original/train_partition.txt": "x 1\n"}, ("line 1", "v=ID")),
