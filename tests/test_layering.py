@@ -77,6 +77,13 @@ WITHOUT_TENSORFLOW = (
             "frames/sound",
             "frames/timeline",
             "frames/views",
+            *(
+                f"sources/annotations/{name}"
+                for name in (
+                    *("activitynet", "catalogue", "charades", "hmdb51", "kinetics", "lists"),
+                    *("matching", "something_something", "sports1m"),
+                )
+            ),
             "sources/class_folders",
             "sources/file_index",
             "sources/folders",

@@ -1,4 +1,4 @@
-r"""Writes a manifest of videos, `path,label,group[,split]`, that the jobs train and evaluate on.
+r"""Writes a manifest of videos, which the jobs train and evaluate on: see docs/datasets.md.
 
     yt8m make_manifest --video_dir=clips --group_pattern='^(.+)_c\d+' \
         --splits=train:0.7,validate:0.3 --output_file=clips.csv
@@ -6,7 +6,11 @@ r"""Writes a manifest of videos, `path,label,group[,split]`, that the jobs train
 In a folder of class folders the first folder of a path is the label. --group_pattern finds in the
 path what videos from one source have in common. They come into the same split, because otherwise a
 model is judged by scenes that it has seen. --input_manifest takes videos, labels and groups from a
-manifest, and deals them out to splits anew. --ucf101_lists takes the official splits.
+manifest, and deals them out to splits anew. --dataset and --annotations take labels, splits and
+groups from the official lists of a published data set:
+
+    yt8m make_manifest --video_dir=kinetics --dataset=kinetics --annotations=kinetics400 \
+        --output_file=kinetics.csv
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from yt8m.data.video.sources import (
     ucf101,
 )
 from yt8m.data.video.sources import pattern as pattern_lib
+from yt8m.data.video.sources.annotations import catalogue
 from yt8m.data.video.sources.manifest import Video
 from yt8m.inputs import flags as input_flags
 
@@ -57,25 +62,63 @@ def define_flags() -> None:
         [],
     )
     define.integer("seed", "Seed of --splits: another one deals the groups out in another way.", 0)
+    _define_dataset_flags()
+
+
+def _define_dataset_flags() -> None:
+    define.choice(
+        "dataset",
+        "A published data set whose videos are in --video_dir, in class folders or without.",
+        None,
+        catalogue.NAMES,
+    )
+    define.path(
+        "annotations",
+        "The official lists of --dataset as they are published: a file, or the folder of them.",
+        "",
+        any_bytes=True,
+    )
+    define.integer(
+        "dataset_split",
+        "Which of the three official splits, of hmdb51 and ucf101.",
+        1,
+        at_least=1,
+        at_most=3,
+    )
+    define.integer(
+        "taxonomy_level",
+        "Level of the tree of classes of activitynet whose names are the labels, from 1 at the "
+        "top; by default the classes themselves.",
+        at_least=1,
+    )
     define.path(
         "ucf101_lists",
-        "The folder of UCF101's official lists, to take their splits.",
+        "Earlier name of --annotations, with --dataset=ucf101.",
         "",
         any_bytes=True,
     )
     define.choice(
-        "ucf101_split", "Which of its three splits.", "1", [str(split) for split in ucf101.SPLITS]
+        "ucf101_split",
+        "Earlier name of --dataset_split, with --ucf101_lists.",
+        "1",
+        [str(split) for split in ucf101.SPLITS],
     )
 
 
 def main() -> None:
     """Writes a manifest as the flags say."""
     args = flags.FLAGS
-    check_flags(args.video_dir, args.input_manifest, args.ucf101_lists, bool(args.splits))
+    check_flags(args.video_dir, args.input_manifest, bool(args.splits))
+    check_dataset_flags(args.dataset, args.annotations, args.ucf101_lists)
     check_output_file(args.output_file, args.input_manifest)
     fractions = grouped_splits.parse_fractions(args.splits)
     if args.ucf101_lists:
-        videos = read_ucf101(args.ucf101_lists, int(args.ucf101_split), args.video_dir)
+        split = int(args.ucf101_split)
+        videos = read_dataset(catalogue.UCF101, args.ucf101_lists, args.video_dir, split, None)
+    elif args.dataset:
+        videos = read_dataset(
+            args.dataset, args.annotations, args.video_dir, args.dataset_split, args.taxonomy_level
+        )
     elif args.input_manifest:
         videos = manifest.read(args.input_manifest)
     else:
@@ -87,13 +130,12 @@ def main() -> None:
     print(f"Wrote {args.output_file}: {manifest.summary(videos)}")
 
 
-def check_flags(video_dir: str, input_manifest: str, ucf101_lists: str, has_splits: bool) -> None:
+def check_flags(video_dir: str, input_manifest: str, has_splits: bool) -> None:
     """Fails where flags contradict each other.
 
     Args:
         video_dir: the flag of this name; empty where it is left out.
         input_manifest: as well.
-        ucf101_lists: as well.
         has_splits: whether --splits is given.
 
     Raises:
@@ -102,15 +144,41 @@ def check_flags(video_dir: str, input_manifest: str, ucf101_lists: str, has_spli
     if bool(video_dir) == bool(input_manifest):
         raise UserError("Give either --video_dir or --input_manifest.")
     if input_manifest:
-        input_flags.refuse(("group_pattern", "ucf101_lists"), "with --input_manifest")
+        names = ("group_pattern", "dataset", "annotations", "ucf101_lists")
+        input_flags.refuse(names, "with --input_manifest")
         if not has_splits:
             raise UserError("--input_manifest needs --splits: there is nothing else to do to it.")
-    if ucf101_lists:
-        input_flags.refuse(("group_pattern", "splits"), "with --ucf101_lists")
-    else:
-        input_flags.refuse(("ucf101_split",), "without --ucf101_lists")
     if not has_splits:
         input_flags.refuse(("seed",), "without --splits")
+
+
+def check_dataset_flags(dataset: str | None, annotations: str, ucf101_lists: str) -> None:
+    """Fails where flags over published data sets contradict each other or others.
+
+    Args:
+        dataset: the flag of this name; None where it is left out.
+        annotations: as well, empty where it is left out.
+        ucf101_lists: as well.
+
+    Raises:
+        UserError: they do.
+    """
+    others = ("group_pattern", "splits")
+    if ucf101_lists:
+        names = ("dataset", "annotations", "dataset_split", "taxonomy_level")
+        input_flags.refuse((*others, *names), "with --ucf101_lists")
+        return
+    input_flags.refuse(("ucf101_split",), "without --ucf101_lists")
+    if bool(dataset) != bool(annotations):
+        raise UserError("--dataset and --annotations go together. Give both, or neither.")
+    if dataset:
+        input_flags.refuse(others, "with --dataset")
+    if dataset not in catalogue.NUM_SPLITS:
+        names = " or ".join(sorted(catalogue.NUM_SPLITS))
+        input_flags.refuse(("dataset_split",), f"for another --dataset than {names}")
+    if dataset != catalogue.ACTIVITYNET:
+        reason = f"for another --dataset than {catalogue.ACTIVITYNET}"
+        input_flags.refuse(("taxonomy_level",), reason)
 
 
 def check_output_file(path: str, input_manifest: str) -> None:
@@ -158,21 +226,24 @@ def say_how_grouped(videos: list[Video], group_pattern: str, are_split: bool) ->
     )
 
 
-def read_ucf101(lists: str, split: int, video_dir: str) -> list[Video]:
-    """The clips of an official split; says which are missing.
+def read_dataset(
+    dataset: str, annotations: str, video_dir: str, split: int, level: int | None
+) -> list[Video]:
+    """The videos of a published data set that are there; says which are missing.
 
     Raises:
-        UserError: see `ucf101.read`.
+        UserError: see `catalogue.read`.
     """
-    videos, missing = ucf101.read(lists, split, video_dir)
-    if missing:
-        more = ", ..." if len(missing) > _SHOWN else ""
+    found = catalogue.read(dataset, annotations, video_dir, split, level)
+    if found.missing:
+        more = ", ..." if len(found.missing) > _SHOWN else ""
+        of = f"clips of split {split}" if dataset in catalogue.NUM_SPLITS else "videos of the lists"
         logging.warning(
-            "%d of the %d clips of split %d are not in %s, and left out: %s%s",
-            *(len(missing), len(missing) + len(videos), split, video_dir),
-            *(", ".join(missing[:_SHOWN]), more),
+            "%d of the %d %s are not in %s, and left out: %s%s",
+            *(len(found.missing), found.num_listed, of, video_dir),
+            *(", ".join(found.missing[:_SHOWN]), more),
         )
-    return videos
+    return found.videos
 
 
 if __name__ == "__main__":

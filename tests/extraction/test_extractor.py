@@ -9,6 +9,7 @@ import video_files
 from small_extractor import SETTINGS, brightness, gray, loudness, make_extractor
 
 from yt8m.data.video.frames.containers import VideoError
+from yt8m.data.video.spans import Span
 from yt8m.extraction.extractor import embed_some_frames
 from yt8m.extraction.networks import Networks
 
@@ -98,3 +99,27 @@ def test_some_frames_are_spread_over_all(videos, count, expected):
     assert len(values) == expected
     np.testing.assert_allclose(steps, np.rint(steps[0]), atol=0.5)
     assert values[0] == pytest.approx(0, abs=0.02) and values[-1] > 0.6
+
+
+def test_a_part_of_a_video_has_its_own_frames_and_sound(tmp_path):
+    """Four seconds that get brighter, with noise in the third one alone."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 44100)).astype(np.float32)
+    path = str(tmp_path / "a.mkv")
+    video_files.write(path, gray(list(range(0, 200, 2))), sounds=[{0.0: noise * 0, 2.0: noise}])
+    extractor = make_extractor(loudness, frames_per_second=2.0, max_frames=99)
+    whole = extractor.features(path).frames
+    part = extractor.features(path, Span(1.0, 3.5)).frames
+    assert {name: len(rows) for name, rows in part.items()} == {"rgb": 5, "audio": 5}
+    for name, rows in part.items():
+        np.testing.assert_array_equal(rows, whole[name][2:7])
+    assert len(set(part["audio"][:, 0].tolist())) > 1
+    networks = Networks(brightness, 3, {})
+    settings = dataclasses.replace(SETTINGS, frames_per_second=2.0)
+    measured = embed_some_frames(path, settings, networks, 9, Span(1.0, 3.5))
+    np.testing.assert_allclose(measured[:, 0] * 255, [50, 75, 100, 125, 150], atol=3)
+    with pytest.raises(VideoError, match="has ended before second 4: it lasts 4.00 seconds"):
+        extractor.features(path, Span(4.0))
+    with pytest.raises(VideoError, match="no sound while its pictures are shown"):
+        extractor.features(str(video_files.write(
+            tmp_path / "b.mkv", gray([9] * 100), sounds=[noise]
+        )), Span(2.0))  # fmt: skip

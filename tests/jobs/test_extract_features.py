@@ -95,6 +95,27 @@ def test_features_of_the_training_videos_are_scaled(extracted):
     assert 40 < values.std() < 80  # A standard deviation is 64 steps.
 
 
+def test_parts_of_a_video_are_records_of_their_own(tmp_path):
+    """A video of two seconds: its parts overlap, and one lies behind its end."""
+    write_clip(tmp_path / "a.mp4", "left", seed=1, num_frames=24)
+    times = ["left,,0,1.5", "walk,,0.5,1", "right,,1.25,9", "right,,2,3"]
+    lines = ["path,label,group,start,end", *(f"a.mp4,{line}" for line in times)]
+    (tmp_path / "parts.csv").write_text("\n".join([*lines, ""]))
+    folder = tmp_path / "features"
+    result = extract(input_manifest=tmp_path / "parts.csv", output_dir=folder, num_shards=1)
+    assert "3 videos, 1 left out, 17 frames" in check(result)
+    assert "a.mp4#t=2,3 is left out: has ended before second 2: it lasts 2.00" in result.stderr
+    frames = {name.decode(): len(data) // 256 for name, data in records_of(folder).items()}
+    assert frames == {"a.mp4#t=0,1.5": 9, "a.mp4#t=0.5,1": 3, "a.mp4#t=1.25,9": 5}
+    (log,) = (folder / "log").glob("*.jsonl")
+    labels = {v["id"]: v.get("labels") for v in map(json.loads, log.read_text().splitlines()[:-1])}
+    # The middle of the first is 0.75 s, where the second is, whose middle is in the first.
+    assert labels["a.mp4#t=0,1.5"] == labels["a.mp4#t=0.5,1"] == [0, 2]
+    assert labels["a.mp4#t=1.25,9"] == [1]
+    again = extract(input_manifest=tmp_path / "parts.csv", output_dir=folder, num_shards=1)
+    assert "1 of 1 shards were there" in again.stderr
+
+
 def test_netvlad_trains_on_them(extracted, tmp_path):
     folder, _ = extracted
     printed = succeed(

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import json
 import os
 import random
 import re
@@ -189,6 +190,55 @@ def test_the_lists_of_ucf101(run, tmp_path, caplog):
     assert "Archery/v_Archery_g02_c02.avi" in caplog.text
 
 
+def test_the_lists_of_a_data_set(run, tmp_path, caplog):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    header = "label,youtube_id,time_start,time_end,split\n"
+    (lists / "train.csv").write_text(header + "run,abc,5,15,train\nrun,gone,0,10,train\n")
+    (lists / "val.csv").write_text(header + "air drumming,def,0,10,val\n")
+    folder = make(tmp_path / "videos", "air_drumming/def_000000_000010.mp4", "abc.mp4")
+    output = tmp_path / "kinetics.csv"
+    printed = run(video_dir=folder, dataset="kinetics", annotations=lists, output_file=output)
+    assert "2 videos, 2 groups, 2 classes" in printed
+    assert output.read_text() == (
+        "path,label,group,split,start,end\n"
+        "videos/abc.mp4,run,abc,train,5,15\n"
+        "videos/air_drumming/def_000000_000010.mp4,air drumming,def,val,,\n"
+    )
+    assert "1 of the 3 videos of the lists are not in" in caplog.text
+    assert "left out: gone_000000_000010" in caplog.text
+
+
+def test_the_split_and_the_level_of_a_data_set(run, tmp_path):
+    folder = make(tmp_path / "videos", "A_wave_u_nm_np1_fr_med_0.avi", "v_abc.mp4")
+    (tmp_path / "wave_test_split3.txt").write_text("A_wave_u_nm_np1_fr_med_0.avi 2 \n")
+    nodes = [("Root", 1, None), ("Sports", 2, 1), ("Surfing", 3, 2)]
+    names = ("nodeName", "nodeId", "parentId")
+    about = {"subset": "training", "annotations": [{"segment": [0, 1], "label": "Surfing"}]}
+    taxonomy = [dict(zip(names, node, strict=True)) for node in nodes]
+    (tmp_path / "a.json").write_text(json.dumps({"taxonomy": taxonomy, "database": {"abc": about}}))
+    common = {"video_dir": folder, "output_file": tmp_path / "out.csv"}
+    run(dataset="hmdb51", annotations=tmp_path, dataset_split=3, **common)
+    assert rows(tmp_path / "out.csv")[0]["split"] == "test"
+    run(dataset="activitynet", annotations=tmp_path / "a.json", taxonomy_level=1, **common)
+    assert rows(tmp_path / "out.csv")[0]["label"] == "Sports"
+
+
+def test_parts_of_a_file_go_to_one_split(run, tmp_path):
+    times = "path,label,group,start,end\n"
+    lines = [f"{name}.mp4,{'xy'[i % 2]},,{i},{i + 1}\n" for name in "abcd" for i in range(3)]
+    (tmp_path / "old.csv").write_text(times + "".join(lines))
+    output = tmp_path / "new.csv"
+    given = {"input_manifest": tmp_path / "old.csv", "output_file": output}
+    assert "12 videos, 4 groups" in run(**given, splits="train:.5,test:.5")
+    found = rows(output)
+    assert [(r["start"], r["end"], r["group"]) for r in found[:2]] == [
+        ("0", "1", ""),
+        ("1", "2", ""),
+    ]
+    assert len({(row["path"], row["split"]) for row in found}) == 4
+
+
 def test_behind_a_link_paths_are_absolute(run, tmp_path):
     folder = make(tmp_path / "clips", "x/a.mp4")
     (tmp_path / "far" / "away").mkdir(parents=True)
@@ -214,6 +264,17 @@ def test_links_to_folders_above_are_no_endless_way(run, tmp_path):
     ({"video_dir": "clips", "seed": 3}, ("--seed has no meaning without --splits",)),
     ({"video_dir": "clips", "ucf101_split": 2}, ("--ucf101_split", "without --ucf101_lists")),
     ({"video_dir": "clips", "ucf101_lists": "l", "splits": "a:1"}, ("--splits", "--ucf101_lists")),
+    ({"video_dir": "clips", "dataset": "kinetics"}, ("--dataset and --annotations go together",)),
+    ({"video_dir": "clips", "annotations": "l"}, ("--dataset and --annotations go together",)),
+    ({"input_manifest": "m.csv", "splits": "a:1", "dataset": "kinetics"}, ("--dataset has no",)),
+    ({"video_dir": "clips", "dataset": "kinetics", "annotations": "l", "splits": "a:1"},
+     ("--splits", "with --dataset")),
+    ({"video_dir": "clips", "dataset": "kinetics", "annotations": "l", "dataset_split": 2},
+     ("--dataset_split", "for another --dataset than hmdb51 or ucf101")),
+    ({"video_dir": "clips", "dataset_split": 2}, ("--dataset_split",)),
+    ({"video_dir": "clips", "dataset": "hmdb51", "annotations": "l", "taxonomy_level": 2},
+     ("--taxonomy_level", "than activitynet")),
+    ({"video_dir": "clips", "ucf101_lists": "l", "dataset": "ucf101"}, ("--dataset has no",)),
     ({"video_dir": "clips", "splits": "train:0.7,validate:0.2"}, ("add up to 1", "to 0.9")),
     ({"video_dir": "clips", "splits": "train:0.7,train:0.3"}, ("train:0.7,train:0.3",)),
     ({"video_dir": "clips", "splits": "train=1"}, ("Received: train=1",)),

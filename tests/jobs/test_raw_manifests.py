@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 from clip_files import write_clip, write_clips
 from job_runner import check, expect_error, run_job, succeed
@@ -150,3 +152,34 @@ def test_a_run_without_tasks_takes_none(clips, run):
     expect_error(
         "yt8m.eval", "no tasks", "one=", train_dir=run, eval_data_pattern=f"one={clips}#validate"
     )
+
+
+def test_parts_of_videos_are_trained_on_and_predicted_by_their_times(flags, clips, tmp_path):
+    """The clips last a second each, at 12 frames a second."""
+    lines = ["path,label,group,split,start,end"]
+    for line in clips.read_text().splitlines()[1:]:
+        name, label, group, split = line.split(",")
+        path = clips.parent / name
+        lines += [
+            f"{path},{label},{group},{split},0.25,0.5",
+            f"{path},{label},{group},{split},0.5,",
+        ]
+    lines.append(f"{path},right,{group},{split},1,2")
+    manifest = tmp_path / "parts.csv"
+    manifest.write_text("\n".join([*lines, ""]))
+    common = flags | {"train_data_pattern": f"{manifest}#train", "num_epochs": 1}
+    patterns = {"eval_data_pattern": f"{manifest}#validate", "batch_size": 12}
+    result = run_job("yt8m.train", train_dir=tmp_path / "run", **common | patterns)
+    check(result)
+    assert f"{path}#t=1,2 is left out: its file has ended before second 1" in result.stderr
+    succeed(
+        "yt8m.inference",
+        train_dir=tmp_path / "run",
+        input_data_pattern=f"{manifest}#validate",
+        output_file=tmp_path / "submission.csv",
+        num_workers=0,
+    )
+    with open(tmp_path / "submission.csv", newline="") as file:
+        ids = [row[0] for row in csv.reader(file)][1:]
+    files = [line.split(",")[0] for line in lines if ",validate,0.5" in line]
+    assert ids == [f"{name}#t={times}" for name in files for times in ("0.25,0.5", "0.5")]

@@ -1,4 +1,4 @@
-"""JSON files that a job wrote and reads again: somebody may have changed them in between."""
+"""JSON files that a job wrote and reads again, or that others publish: they may hold anything."""
 
 from __future__ import annotations
 
@@ -19,13 +19,30 @@ def read_object(path: str) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is no file of JSON in UTF-8, holds something else, or is too large.
     """
+    return parse_object(_read(path))
+
+
+def read_list(path: str) -> list[Any]:
+    """Reads a JSON file that holds a list.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: as `read_object`.
+    """
+    values = _parse(_read(path))
+    if not isinstance(values, list):
+        raise ValueError(f"it must hold a list [...], not {kind(values)}")
+    return values
+
+
+def _read(path: str) -> bytes:
     with open(path, "rb", opener=_opener) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is no regular file")
         if status.st_size > MOST_BYTES:
             raise ValueError(f"it takes {status.st_size:,} bytes; {MOST_BYTES:,} are the most")
-        return parse_object(file.read())
+        return file.read()
 
 
 def _opener(path: str, how: int) -> int:
@@ -43,8 +60,15 @@ def parse_object(content: bytes) -> dict[str, Any]:
         >>> parse_object(b'{"a": 1}')
         {'a': 1}
     """
+    values = _parse(content)
+    if not isinstance(values, dict):
+        raise ValueError(f"it must hold an object {{...}}, not {kind(values)}")
+    return values
+
+
+def _parse(content: bytes) -> Any:
     try:
-        values = json.loads(content.decode("utf-8-sig"))
+        return json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is no UTF-8") from None
     except json.JSONDecodeError as error:
@@ -52,9 +76,6 @@ def parse_object(content: bytes) -> dict[str, Any]:
         raise ValueError(f"it is no JSON ({error.msg}: {where})") from None
     except RecursionError:
         raise ValueError("it nests too deep") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"it must hold an object {{...}}, not {kind(values)}")
-    return values
 
 
 def check_fields(
@@ -78,7 +99,7 @@ def check_fields(
         ValueError: a of it must be an integer, not a text ('1')
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{where} must be {_NAMES[dict]}, not {kind(values)}")
+        raise ValueError(f"{where} must be {NAMES[dict]}, not {kind(values)}")
     missing = [name for name in kinds if name not in values and name not in optional]
     if missing:
         raise ValueError(f"{where} has no {missing[0]}")
@@ -87,7 +108,7 @@ def check_fields(
         raise ValueError(f"{where} has {unknown[0][:80]!r}, which this version does not know")
     for name, value in values.items():
         if not isinstance(value, kinds[name]) or isinstance(value, bool) != (kinds[name] is bool):
-            raise ValueError(f"{name} of {where} must be {_NAMES[kinds[name]]}, not {kind(value)}")
+            raise ValueError(f"{name} of {where} must be {NAMES[kinds[name]]}, not {kind(value)}")
 
 
 def check_texts(where: str, values: list[Any]) -> None:
@@ -99,7 +120,7 @@ def check_texts(where: str, values: list[Any]) -> None:
         raise ValueError(f"{where} must differ from each other")
 
 
-_NAMES: dict[type, str] = {
+NAMES: dict[type, str] = {
     dict: "an object",
     list: "a list",
     str: "a text",
@@ -117,5 +138,5 @@ def kind(value: Any) -> str:
         >>> kind([1]), kind(None), kind(2.5)
         ('a list', 'null', 'a number (2.5)')
     """
-    name = _NAMES[type(value)]
+    name = NAMES[type(value)]
     return name if value is None or isinstance(value, (dict, list)) else f"{name} ({value!r:.40})"
