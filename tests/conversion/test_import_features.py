@@ -291,6 +291,24 @@ def test_a_list_that_does_not_fit_is_named(tmp_path, column, message):
         TableOfFeatures(str(path))
 
 
+def test_a_large_table_is_read_in_parts(tmp_path):
+    path, group = tmp_path / "t.parquet", 64
+    vectors = RNG.normal(size=(group, 2000)).tolist()
+    with pa.parquet.ParquetWriter(
+        path, pa.schema({"id": "string", "x": pa.list_(pa.float64())})
+    ) as w:
+        for start in range(0, 20 * group, group):
+            ids = [str(number) for number in range(start, start + group)]
+            w.write_table(pa.table({"id": ids, "x": pa.array(vectors)}))
+    before, held, count = pa.total_allocated_bytes(), 0, 0
+    source = TableOfFeatures(str(path))
+    for _ in source.examples({video.id: video for video in source.listed()}):
+        count += 1
+        held = max(held, pa.total_allocated_bytes() - before)
+    assert count == 20 * group
+    assert held < 5 * 8 * 2000 * group
+
+
 def test_an_earlier_import_is_replaced_and_nothing_else(tmp_path):
     source = Folder(str(write_arrays(tmp_path / "arrays")), "", "f")
     for count in (3, 2):
