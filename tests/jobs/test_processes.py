@@ -112,6 +112,20 @@ def import_checkpoint(shards, run_dir, folder):
     }
 
 
+def import_features(shards, run_dir, folder):
+    (folder / "arrays").mkdir()
+    for name in ("a", "b"):
+        np.save(folder / "arrays" / f"{name}.npy", np.ones((2, 3), "float32"))
+    (folder / "labels.csv").write_text("id,labels\na,left\nb,right\n")
+    flags = {"input_dir": folder / "arrays", "labels_file": folder / "labels.csv"}
+    return flags | {"output_dir": folder / "shards"}
+
+
+def export_features(shards, run_dir, folder):
+    pattern = shards / "frame" / "validate0000.tfrecord"
+    return {"input_data_pattern": pattern, "output_file": folder / "table.parquet"}
+
+
 def prepare_ucf101(shards, run_dir, folder):
     """Two classes; group 1 is for testing, group 2 for training."""
     for name in ("clips", "lists"):
@@ -183,8 +197,10 @@ JOBS = {
     "yt8m.ensemble": ensemble,
     "yt8m.eval": evaluate,
     "yt8m.export": export,
+    "yt8m.export_features": export_features,
     "yt8m.extract_features": extract_features,
     "yt8m.import_checkpoint": import_checkpoint,
+    "yt8m.import_features": import_features,
     "yt8m.inference": inference,
     "yt8m.late_fusion": late_fusion,
     "yt8m.make_manifest": make_manifest,

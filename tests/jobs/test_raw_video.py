@@ -6,6 +6,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from clip_files import write_clip, write_clips
 from job_runner import check, command, expect_error, run_job, run_process, succeed
@@ -97,6 +98,18 @@ def test_inference_calls_videos_by_their_path(run, clips, tmp_path):
     pairs = lines[1].split(",")[1].split()
     assert {pairs[0], pairs[2]} == {"0", "1"}
     assert float(pairs[1]) + float(pairs[3]) == pytest.approx(1, abs=1e-4)
+
+
+def test_inference_writes_a_table_with_the_names_of_the_classes(run, clips, tmp_path):
+    folder, *_ = run
+    path = tmp_path / "predictions.parquet"
+    flags = {"input_data_pattern": f"{clips}#validate", "output_file": path, "num_workers": 0}
+    succeed("yt8m.inference", train_dir=folder, **flags)
+    rows = pyarrow.parquet.read_table(path).to_pylist()
+    assert len(rows) == 12
+    assert (rows[0]["id"], rows[0]["rank"]) == ("left/v_g06_c00.mp4", 1)
+    assert {(row["class"], row["name"]) for row in rows} == {(0, "left"), (1, "right")}
+    assert rows[0]["score"] + rows[1]["score"] == pytest.approx(1, abs=1e-4)
 
 
 def test_an_export_answers_what_inference_does(run, clips, tmp_path):

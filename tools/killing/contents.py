@@ -86,6 +86,11 @@ def of_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def of_folder(path: Path) -> dict[str, str]:
+    """The bytes of the files of a folder, by name."""
+    return {each.name: of_file(each) for each in path.iterdir()}
+
+
 def of_json(path: Path) -> Any:
     """The values of a JSON file."""
     return json.loads(path.read_text())

@@ -97,6 +97,28 @@ class Inputs:
         return folder
 
     @functools.cached_property
+    def arrays(self) -> Path:
+        """A folder of arrays of frames, one a video, and `labels.csv` of them."""
+        folder = self.folder / "arrays"
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng(0)
+        rows = []
+        for number in range(200):
+            np.save(folder / f"{number}.npy", rng.random((20, 8), np.float32))
+            rows.append([number, f"class {number % NUM_CLASSES}"])
+        with open(folder / "labels.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["id", "labels"], *rows])
+        return folder
+
+    @functools.cached_property
+    def imported(self) -> Path:
+        """Shards of those arrays, in one split."""
+        folder = self.folder / "imported"
+        flags = {"input_dir": self.arrays, "labels_file": self.arrays / "labels.csv"}
+        self.run("import_features", output_dir=folder, num_shards=1, **flags)
+        return folder
+
+    @functools.cached_property
     def scores(self) -> Path:
         """A folder of the scores of two runs of raw video."""
         folder = self.folder / "scores"

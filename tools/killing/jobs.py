@@ -106,6 +106,28 @@ def _quantize_features(inputs: Inputs, folder: Path) -> list[str]:
     return yt8m("quantize_features", input_data_pattern=pattern, output_dir=folder / "shards")
 
 
+def _import_features(inputs: Inputs, folder: Path) -> list[str]:
+    flags = {"input_dir": inputs.arrays, "labels_file": inputs.arrays / "labels.csv"}
+    given = {"splits": "train:0.7,validate:0.3", "num_shards": 3}
+    return yt8m("import_features", output_dir=folder / "imported", **flags, **given)
+
+
+def _old_import(inputs: Inputs, folder: Path) -> None:
+    copy(inputs.imported, folder / "imported")
+
+
+def _export_features(inputs: Inputs, folder: Path) -> list[str]:
+    pattern = inputs.frames / "validate*.tfrecord"
+    return yt8m("export_features", input_data_pattern=pattern, output_file=folder / "table.parquet")
+
+
+def _inference_as_table(inputs: Inputs, folder: Path) -> list[str]:
+    flags = {"input_data_pattern": inputs.frames / "*.tfrecord", "batch_size": 16}
+    return yt8m(
+        "inference", train_dir=inputs.trained, output_file=folder / "table.parquet", **flags
+    )
+
+
 def _import_checkpoint(inputs: Inputs, folder: Path) -> list[str]:
     return yt8m(
         "import_checkpoint",
@@ -178,6 +200,7 @@ _CSV = {"submission.csv": contents.of_file}
 _RESULTS = {"results.json": contents.of_file}
 _EXPORT = {"exported": contents.of_export, "model.tgz": contents.of_file}
 _SHARDS = {"shards/*": contents.of_file}
+_TABLE = {"table.parquet": contents.of_file}
 _SCORES = {"scores/*": contents.of_file}
 _FEATURES = {
     "features/*.*": contents.of_file,
@@ -218,6 +241,14 @@ JOBS = {
             _SHARDS,
             old=_old_file("shards/validate0001.tfrecord"),
         ),
+        Job(
+            "import_features",
+            _import_features,
+            {"imported": contents.of_folder},
+            old=_old_import,
+        ),
+        Job("export_features", _export_features, _TABLE, old=_old_file("table.parquet")),
+        Job("inference_as_table", _inference_as_table, _TABLE, old=_old_file("table.parquet")),
         Job("import_checkpoint", _import_checkpoint, _RUN, writes_once=True),
         Job(
             "predict",

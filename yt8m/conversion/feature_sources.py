@@ -22,6 +22,7 @@ _ID, _LABELS, _GROUP, _SPLIT, _FRAME = "id", "labels", "group", "split", "frame"
 _ABOUT = (_ID, _LABELS, _GROUP, _SPLIT)
 _NPY, _NPZ = ".npy", ".npz"
 _SHOWN = 5
+_LONGEST = 300  # Of what a library says, which may quote the file.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Folder:
                 names = [info.filename for info in archive.infolist()]
                 return {_member(n): archives.read_array(archive, n) for n in names}
         except (OSError, ValueError, zipfile.BadZipFile) as error:
-            reason = getattr(error, "strerror", None) or first_line(error).rstrip(".")
+            reason = getattr(error, "strerror", None) or first_line(error)[:_LONGEST].rstrip(".")
             raise UserError(f"Cannot read {path}: {reason}.") from None
 
 

@@ -20,6 +20,8 @@ _TEXTS = ("id", "labels", "group", "split")
 # a list may be as long as a video.
 _BLOCK_BYTES = 1 << 24
 _ROWS = 64
+_BUFFER_BYTES = 1 << 20
+_LONGEST = 300  # Of what a library says, which may quote the file.
 
 
 class Part(Protocol):
@@ -155,7 +157,9 @@ class ParquetTable:
 
         self.path = path
         with _reading(path):
-            self._file = pyarrow.parquet.ParquetFile(path)
+            self._file = pyarrow.parquet.ParquetFile(
+                path, buffer_size=_BUFFER_BYTES, pre_buffer=False
+            )
             self._schema = self._file.schema_arrow
         self.names = tuple(self._schema.names)
         _check_names(path, self.names)
@@ -296,5 +300,5 @@ def _reading(path: str) -> Iterator[None]:
         raise
     except (OSError, ValueError, csv.Error, NotImplementedError) as error:
         # Those of pyarrow are of these kinds.
-        reason = getattr(error, "strerror", None) or first_line(error).rstrip(".")
+        reason = getattr(error, "strerror", None) or first_line(error)[:_LONGEST].rstrip(".")
         raise UserError(f"Cannot read the table {path}: {reason}.") from None
