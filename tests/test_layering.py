@@ -69,6 +69,7 @@ WITHOUT_TENSORFLOW = (
             "workers",
             "frames/clocks",
             "frames/containers",
+            "frames/decoded_frames",
             "frames/decoding",
             "frames/flow",
             "frames/flow_cache",
