@@ -112,10 +112,18 @@ def _leaf(value: Any, dtype: tf.DType) -> Any:
 
 
 def _plain(values: np.ndarray, name: str) -> Any:
-    if values.dtype != object:
+    if values.dtype == np.float32:
+        written = _shortest
+    elif values.dtype == object:
+        written = binary if name.endswith("_bytes") else bytes.decode
+    else:
         return values.tolist()
-    encode = binary if name.endswith("_bytes") else bytes.decode
-    return np.vectorize(encode, otypes=[object])(values).tolist()
+    return np.vectorize(written, otypes=[object])(values).tolist()
+
+
+def _shortest(value: np.float32) -> float:
+    """The number with the fewest digits that is read as this float32."""
+    return float(str(np.float32(value)))
 
 
 def _answered(columns: dict[str, list], in_rows: bool) -> dict:
