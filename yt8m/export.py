@@ -2,9 +2,11 @@ r"""Exports a run: as a SavedModel to serve, as one archive to hand in, or both.
 
     yt8m export --train_dir=runs/netvlad --output_dir=exported \
         --vocabulary_file=vocabulary.csv --float16 --output_model_tgz=model.tgz
+    yt8m export --train_dir=runs/netvlad --output_dir=models/netvlad --serving_version=next
 
-The SavedModel needs TensorFlow and nothing of this project, see `yt8m.serving` for what it takes
-and answers; `export.json` in its folder says what it is. The archive holds the run, without its
+The SavedModel needs TensorFlow and nothing of this project, see docs/serving.md for what it takes
+and answers; `export.json` in its folder says what it is. With `--serving_version` it stands in a
+folder of that number, as TensorFlow Serving expects. The archive holds the run, without its
 checkpoints and logs. `--float16` halves the SavedModel and takes two fifths off the archive;
 `--int8` makes a quarter of the SavedModel. What that costs is measured.
 """
@@ -29,9 +31,13 @@ from yt8m.data.reader import Reader
 from yt8m.evaluation import predicting, report
 from yt8m.inputs import flags as input_flags
 from yt8m.inputs.shards import ShardInput
-from yt8m.serving import output_folder, packing, quantized_weights, saved_model
+from yt8m.serving import output_folder, packing, quantized_weights, saved_model, versions
 
 CONFIG = "export.json"
+_NO_IMAGES = (
+    "The model looks at optical flow, which TensorFlow does not compute: there is no signature of "
+    "images, and the features must hold the flow as the reader of this project makes it."
+)
 # What an export consists of: a folder that holds anything else is not replaced.
 _PARTS = {CONFIG, "saved_model.pb", "variables", "assets", "fingerprint.pb"}
 
@@ -40,6 +46,12 @@ def define_flags() -> None:
     """Defines the flags of this job."""
     define.path("train_dir", "Folder of the run.")
     define.path("output_dir", "Folder for the SavedModel. An export that is there is replaced.", "")
+    define.string(
+        "serving_version",
+        "Write to the folder of this number in --output_dir, as TensorFlow Serving expects; "
+        f"{versions.NEXT} takes the number above all that are there. Other versions stay.",
+        "",
+    )
     define.path(
         "output_model_tgz", "Archive to pack the run into, at most 1 GB.", "", any_bytes=True
     )
@@ -67,7 +79,11 @@ def define_flags() -> None:
 def main() -> None:
     """Exports as the flags say."""
     args = flags.FLAGS
-    _check_outputs(args.output_dir, args.output_model_tgz, args.float16, args.int8)
+    folder = args.output_dir
+    if folder and args.serving_version:
+        folder = versions.folder(folder, args.serving_version)
+    is_new = args.serving_version == versions.NEXT
+    _check_outputs(folder, args.output_model_tgz, args.float16, args.int8, is_new)
     method = quantized_weights.FLOAT16 if args.float16 else quantized_weights.FLOAT32
     method = quantized_weights.INT8 if args.int8 else method
     config = runs.read_config(args.train_dir)
@@ -84,8 +100,8 @@ def main() -> None:
         logging.info("Packing %s.", args.output_model_tgz)
         size = packing.pack(args.output_model_tgz, args.train_dir, method)
         print(f"Packed {args.train_dir} in {size:,} bytes: {args.output_model_tgz}")
-    if args.output_dir:
-        export(run, args.output_dir, args.top_k, method, names, reader)
+    if folder:
+        export(run, folder, args.top_k, method, names, reader, is_new)
     elif reader:
         packed = runs.load(args.train_dir).model
         packing.round_weights(packed, method)
@@ -100,6 +116,7 @@ def export(
     method: str = quantized_weights.FLOAT32,
     names: list[str] | None = None,
     reader: Reader | None = None,
+    is_new: bool = False,
 ) -> dict:
     """Writes a run as a SavedModel with an export.json, and prints what it gives.
 
@@ -110,6 +127,7 @@ def export(
         method: how large weights are stored, see `quantized_weights.store`.
         names: of the classes; None answers none.
         reader: of the shards to compare the run and what was written on; None compares nothing.
+        is_new: replace no earlier export that came to be in the meantime.
 
     Returns:
         What export.json holds.
@@ -119,7 +137,7 @@ def export(
     """
     config = run.config
     top_k = min(top_k, config.num_classes)
-    with output_folder.writing(output_dir, _PARTS, CONFIG) as folder:
+    with output_folder.writing(output_dir, _PARTS, CONFIG, not is_new) as folder:
         logging.info("Writing %s.", output_dir)
         max_frames = config.max_frames
         try:
@@ -195,7 +213,7 @@ def _print_comparison(comparison: dict) -> None:
     report.print_table("The run and its export:", shown)
 
 
-def _check_outputs(output_dir: str, archive: str, float16: bool, int8: bool) -> None:
+def _check_outputs(output_dir: str, archive: str, float16: bool, int8: bool, is_new: bool) -> None:
     """Fails before the work where the flags or the outputs do not go together."""
     if not output_dir and not archive:
         raise UserError("Nothing to write. Pass --output_dir, --output_model_tgz, or both.")
@@ -207,22 +225,23 @@ def _check_outputs(output_dir: str, archive: str, float16: bool, int8: bool) -> 
             "float32. Pack it by itself, with --float16 or as it is."
         )
     if not output_dir:
-        input_flags.refuse(["vocabulary_file", "top_k"], "without --output_dir")
+        alone = ["vocabulary_file", "top_k", "serving_version"]
+        input_flags.refuse(alone, "without --output_dir")
         if not float16:
             input_flags.refuse(["eval_data_pattern"], "without --output_dir or --float16")
     if output_dir:
-        _check_output_dir(output_dir)
+        _check_output_dir(output_dir, is_new)
     if archive:
         _check_archive(archive, output_dir)
 
 
-def _check_output_dir(path: str) -> None:
+def _check_output_dir(path: str, is_new: bool) -> None:
     if keras.config.backend() != "tensorflow":
         raise UserError(
             "A SavedModel is made by TensorFlow, but the backend is "
             f"{keras.config.backend()}. Set KERAS_BACKEND=tensorflow: the run loads there too."
         )
-    output_folder.check(path, _PARTS, CONFIG)
+    output_folder.check(path, _PARTS, CONFIG, not is_new)
 
 
 def _check_archive(path: str, output_dir: str) -> None:
@@ -230,7 +249,9 @@ def _check_archive(path: str, output_dir: str) -> None:
         raise UserError(f"--output_model_tgz must end in .tgz or .tar.gz. Received: {path}.")
     folders = pathlib.Path(path).resolve().parents
     if output_dir and pathlib.Path(output_dir).resolve() in folders:
-        raise UserError(f"{path} lies in --output_dir, which is replaced as a whole. Move it out.")
+        raise UserError(
+            f"{path} lies in {output_dir}, which --output_dir replaces as a whole. Move it."
+        )
     files.check_output_file(path)
 
 
@@ -283,7 +304,13 @@ def _open_reader(
 def _describe(config: runs.RunConfig, top_k: int, method: str, has_names: bool) -> dict:
     run = config.to_json()
     kept = ("model", "schema", "num_classes", "preprocessing", "git_commit")
+    signatures = saved_model.signature_names(config.schema)
+    no_images = config.takes_clips and saved_model.IMAGES not in signatures
+    note = {"note": _NO_IMAGES} if no_images else {}
     return {name: run[name] for name in kept} | {
+        "default_signature": signatures[0],
+        "signatures": signatures,
+        **note,
         "top_k": top_k,
         "names": has_names,
         "quantization": method,

@@ -12,9 +12,10 @@ answers their `ids` (batch,) string as well.
 time, size) uint8 or float32, and `num_frames` (batch,) int32, for frame-level ones, whose vectors
 beside the frames are (batch, size).
 
-Of a run of raw video `features` is the only signature. It takes `pixels` and `flow`, those that the
-model looks at, (batch, time, height, width, channels) uint8, and `num_frames`, the frames that are
-no padding.
+A run of raw video has no `serialized`. Its `features`, the default, takes `pixels` and `flow`,
+those that the model looks at, (batch, time, height, width, channels) uint8, and `num_frames`, the
+frames that are no padding. `images`, of runs of pixels alone, takes `images` (batch, time) string,
+see `images.decode`.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ import tensorflow as tf
 
 from yt8m.data.schema import FRAME, Schema
 from yt8m.data.video.clip_schema import CLIP, ClipSchema
+from yt8m.serving import images as images_lib
 from yt8m.serving import quantized_weights, requests
 
 SERIALIZED = "serialized"
 FEATURES = "features"
+IMAGES = "images"
 NUM_FRAMES = "num_frames"
 
 Tensors = dict[str, tf.Tensor]
@@ -108,6 +111,16 @@ def save(
             signatures = _signatures(best, schema, max_frames)
         tf.saved_model.save(module, folder, signatures)
     return sum(weight.num_bytes for weight in module.weights)
+
+
+def signature_names(schema: Schema | ClipSchema) -> list[str]:
+    """The signatures of a run's SavedModel; the first is the default.
+
+    TensorFlow computes no optical flow, so a run that looks at it takes no images.
+    """
+    if schema.kind != CLIP:
+        return [SERIALIZED, FEATURES]
+    return [FEATURES, IMAGES] if schema.inputs == ("pixels",) else [FEATURES]
 
 
 def load(folder: str) -> Callable[[dict[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]:
@@ -190,7 +203,16 @@ def _signatures_of_clips(
     }
     specs[NUM_FRAMES] = tf.TensorSpec([None], tf.int32, NUM_FRAMES)
     function = tf.function(features, autograph=False).get_concrete_function(**specs)
-    return {"serving_default": function, FEATURES: function}
+    signatures = {"serving_default": function, FEATURES: function}
+    if IMAGES in signature_names(schema):
+
+        def images(images: tf.Tensor) -> Tensors:
+            return best(images_lib.decode(images, schema.clips))
+
+        encoded = tf.TensorSpec([None, None], tf.string, IMAGES)
+        from_images = tf.function(images, autograph=False).get_concrete_function(images=encoded)
+        signatures[IMAGES] = from_images
+    return signatures
 
 
 def _checked(inputs: Tensors, schema: Schema, max_frames: int | None) -> Tensors:
