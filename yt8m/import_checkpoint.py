@@ -26,13 +26,14 @@ from yt8m.base import define, jobs, temporaries
 from yt8m.base.errors import UserError
 from yt8m.base.spec_language import Spec
 from yt8m.conversion import published, tf1_checkpoint, tf1_weights, video_import
+from yt8m.data import class_names
 from yt8m.data.schema import FRAME, VIDEO, Feature, Schema
 from yt8m.data.video.clip_specs import Clips, Flow
 from yt8m.inputs import flags as input_flags
 from yt8m.modeling import keras_model, losses, specs
 
 _OF_FEATURES = ("feature_names", "feature_sizes", "max_frames", "normalize")
-_OF_VIDEO = ("clips", "flow", "mean", "vocabulary_file", "backbone_file")
+_OF_VIDEO = ("clips", "flow", "mean", "backbone_file")
 
 
 def define_flags() -> None:
@@ -84,8 +85,8 @@ def _define_video_flags() -> None:
     )
     define.path(
         "vocabulary_file",
-        "Names of the classes of raw video, a name a line or a CSV with the columns Index and "
-        "Name; by default label_map.txt beside the checkpoint, or up to two folders above it.",
+        "Names of the classes, a name a line or a CSV with the columns Index and Name; by default, "
+        "of raw video, label_map.txt beside the checkpoint, or up to two folders above it.",
         "",
     )
     define.path(
@@ -102,6 +103,7 @@ def main() -> None:
     if args.model is None:
         raise UserError("--model is missing: say which model the checkpoint is of.")
     check_free(args.train_dir)
+    names = None
     if {"pixels", "flow"} & set(args.model.inputs):
         _refuse_for_video(args.model)
         if args.backbone_file:
@@ -116,6 +118,8 @@ def main() -> None:
         input_flags.refuse(_OF_VIDEO, f"for {args.model.name}; it is for models of raw video")
         if args.num_classes is None:
             raise UserError("--num_classes is missing: say how large the vocabulary is.")
+        if args.vocabulary_file:
+            names = class_names.read(args.vocabulary_file, args.num_classes)
         sizes = input_flags.integers("feature_sizes")
         schema = find_schema(args.feature_names, sizes, of_frames="frames" in args.model.inputs)
         filled = keras_model.build(args.model, schema, args.num_classes, args.normalize)
@@ -131,6 +135,8 @@ def main() -> None:
             flags=input_flags.given_values(),
         )
     runs.start(args.train_dir, config)
+    if names is not None:
+        runs.write_names(args.train_dir, config, names)
     runs.save_model(args.train_dir, keras_model.classifier(filled))
     print(f"Imported {num_variables} variables of {args.checkpoint}: {args.train_dir}")
 
@@ -173,7 +179,8 @@ def check_free(train_dir: str) -> None:
         UserError: it does.
     """
     names = os.listdir(train_dir) if os.path.isdir(train_dir) else []
-    if any(name != runs.CONFIG and temporaries.target_name(name) is None for name in names):
+    own = (runs.CONFIG, runs.NAMES)
+    if any(name not in own and temporaries.target_name(name) is None for name in names):
         raise UserError(f"{train_dir} is not empty. Choose another --train_dir.")
 
 

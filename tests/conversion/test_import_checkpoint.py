@@ -11,6 +11,7 @@ from job_runner import run_job
 from paths import SHARED, find_golden
 
 from yt8m import import_checkpoint
+from yt8m import runs
 from yt8m.base import temporaries
 from yt8m.base.errors import UserError
 from yt8m.conversion import tf1_checkpoint, tf1_weights
@@ -263,11 +264,22 @@ def test_errors_from_the_command_line(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_the_classes_get_names(tmp_path):
+    (tmp_path / "names.txt").write_text("cat\ndog\nowl\n")
+    flags = {"model": "average(head=logistic)", "feature_names": "rgb", "feature_sizes": 6}
+    flags |= {"train_dir": tmp_path / "run", "vocabulary_file": tmp_path / "names.txt"}
+    flags |= {"checkpoint": write_checkpoint(tmp_path, LOGISTIC), "num_classes": 3}
+    assert run_job("yt8m.import_checkpoint", **flags).returncode == 0
+    config = runs.read_config(str(tmp_path / "run"))
+    assert runs.read_names(str(tmp_path / "run"), config) == ["cat", "dog", "owl"]
+
+
 def test_an_import_that_was_killed_is_started_again(tmp_path):
     """It leaves its configuration and a model half written; whatever else is there is not its."""
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "run.json").write_text("{}")
+    for name in ("run.json", "vocabulary.csv"):
+        (folder / name).write_text("{}")
     half = pathlib.Path(temporaries.name(str(folder / "model.keras")))
     half.write_text("half")
     import_checkpoint.check_free(str(folder))
