@@ -10,8 +10,7 @@ import tensorflow as tf
 from job_runner import run_job
 from paths import SHARED, find_golden
 
-from yt8m import import_checkpoint
-from yt8m import runs
+from yt8m import import_checkpoint, runs
 from yt8m.base import temporaries
 from yt8m.base.errors import UserError
 from yt8m.conversion import tf1_checkpoint, tf1_weights
