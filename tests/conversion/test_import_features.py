@@ -184,6 +184,8 @@ def test_a_vocabulary_decides_the_numbers(tmp_path):
     with pytest.raises(UserError, match="row 1 has the label 'cat', which is none of the 1"):
         run(TableOfFeatures(path), tmp_path / "out", vocabulary=["1"])
     path = write_csv(tmp_path / "n.csv", "id,labels,x_0,x_1", "a,1,1,2", "b,2,1,2")
+    run(TableOfFeatures(path), tmp_path / "out", vocabulary=["2", "1"])
+    assert [labels(e) for e in records(tmp_path / "out").values()] == [[1], [0]]
     run(TableOfFeatures(path), tmp_path / "out", vocabulary=["u", "v", "w"])
     assert [labels(e) for e in records(tmp_path / "out").values()] == [[1], [2]]
     with pytest.raises(UserError, match="row 2 has the label 2.* from 0 to 1"):

@@ -110,6 +110,13 @@ def test_features_of_another_kind_are_refused(seen):
             FeaturePredictor(None, of, EXTRACTOR, {"rgb": size})
 
 
+def test_a_vector_beside_the_frames_is_not_made(seen):
+    beside = (Feature("title", 3, "float32", "title"),)
+    of = dataclasses.replace(schema(FRAME, "uint8", "rgb"), video_features=beside)
+    with pytest.raises(UserError, match="title .* nothing makes such a vector of a video file"):
+        FeaturePredictor(None, of, EXTRACTOR, SIZES)
+
+
 @pytest.fixture
 def kept(tmp_path):
     """A run that knows how its features were made."""
