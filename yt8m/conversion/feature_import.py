@@ -18,7 +18,7 @@ from yt8m.base.errors import UserError, first_line
 from yt8m.base.progress import ProgressReport
 from yt8m.conversion import imported_classes
 from yt8m.conversion.feature_records import RecordMaker
-from yt8m.conversion.feature_sources import Source
+from yt8m.conversion.feature_sources import Listed, Source
 from yt8m.conversion.imported_classes import Classes
 from yt8m.data import class_names, record_writing
 from yt8m.data.schema import Schema
@@ -30,6 +30,9 @@ _VIDEOS_A_SHARD = 1000
 _MOST_BY_DEFAULT = 100
 # Shards are written side by side, and a process may have about a thousand files open.
 _MOST_SHARDS = 800
+
+# Split -> its shards in turn, without end.
+_Writers = dict[str, Iterator[tf.io.TFRecordWriter]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,31 +88,41 @@ def run(
     """
     listed = source.listed()
     classes = imported_classes.number(listed, vocabulary)
-    split_of, _ = imported_classes.split(listed, fractions, seed)
-    counts = Counter(split_of.values())
+    splits = imported_classes.split(listed, fractions, seed)
+    counts = Counter(splits.values())
     shards = {name: _num_shards(counts[name], num_shards) for name in sorted(counts)}
     if sum(shards.values()) > _MOST_SHARDS:
         raise UserError(
             f"{sum(shards.values())} shards would be written at once, and {_MOST_SHARDS} are the "
             "most. Lower --num_shards."
         )
-    wanted = {video.id: video for video in listed}
-    examples = iter(source.examples(wanted))
-    first = next(examples)
-    maker = RecordMaker(first, to_bytes)
     with output_folder.writing(output_dir, _parts(output_dir), DESCRIPTION) as folder:
-        with (
-            _writers(folder, shards) as writers,
-            ProgressReport("Importing", len(listed), "videos") as progress,
-        ):
-            for example in itertools.chain([first], examples):
-                labels = sorted(classes.ids[label] for label in wanted[example.id].labels)
-                next(writers[split_of[example.id]]).write(maker.make(example, labels))
-                progress.advance(1)
+        with _writers(folder, shards) as writers:
+            maker = _write(source, {v.id: v for v in listed}, classes, splits, writers, to_bytes)
         _describe(folder, maker.schema, classes, counts)
     unlabelled = sum(not video.labels for video in listed)
     warnings = maker.losses.warnings()
     return Summary(maker.schema, classes.count, dict(counts), unlabelled, warnings)
+
+
+def _write(
+    source: Source,
+    listed: Mapping[str, Listed],
+    classes: Classes,
+    splits: Mapping[str, str],
+    writers: _Writers,
+    to_bytes: bool,
+) -> RecordMaker:
+    """Writes the records of all videos, and returns what made them."""
+    examples = iter(source.examples(listed))
+    first = next(examples)
+    maker = RecordMaker(first, to_bytes)
+    with ProgressReport("Importing", len(listed), "videos") as progress:
+        for example in itertools.chain([first], examples):
+            labels = sorted(classes.ids[label] for label in listed[example.id].labels)
+            next(writers[splits[example.id]]).write(maker.make(example, labels))
+            progress.advance(1)
+    return maker
 
 
 def _num_shards(num_videos: int, wanted: int | None) -> int:
@@ -118,9 +131,7 @@ def _num_shards(num_videos: int, wanted: int | None) -> int:
 
 
 @contextlib.contextmanager
-def _writers(
-    folder: str, shards: Mapping[str, int]
-) -> Iterator[dict[str, Iterator[tf.io.TFRecordWriter]]]:
+def _writers(folder: str, shards: Mapping[str, int]) -> Iterator[_Writers]:
     """Opens the shards of each split: an iterator that gives them in turn, without end.
 
     Raises:

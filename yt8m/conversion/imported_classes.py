@@ -84,9 +84,7 @@ def _check_ids(first: Mapping[str, Listed], count: int) -> None:
             )
 
 
-def split(
-    videos: Sequence[Listed], fractions: Mapping[str, float], seed: int
-) -> tuple[dict[str, str], list[str]]:
+def split(videos: Sequence[Listed], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
     """Chooses the split of each video, those of a group together.
 
     Args:
@@ -96,7 +94,7 @@ def split(
         seed: of the order of groups of the same size.
 
     Returns:
-        Id -> split; and the names of the splits.
+        Id -> split.
 
     Raises:
         UserError: a group is on both sides of a split, a split has a name that no file can have, or
@@ -117,14 +115,13 @@ def split(
     else:
         _check_given(videos, given)
         found = {video.id: video.split or _ONE_SPLIT for video in videos}
-    names = sorted({*fractions, *found.values()})
-    for name in names:
+    for name in sorted({*fractions, *found.values()}):
         if not re.fullmatch(r"[\w-]{1,60}", name, re.ASCII):
             raise UserError(
                 f"The split {name[:80]!r} cannot be part of a file name. Name splits with letters, "
                 "digits, _ and -."
             )
-    return found, names
+    return found
 
 
 def _check_given(videos: Sequence[Listed], given: Listed | None) -> None:
