@@ -7,12 +7,15 @@ import time
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+import video_files
+from small_extractor import SETTINGS, brightness, gray
 
 apache_beam = pytest.importorskip("apache_beam")
 
 from yt8m.base import jobs  # noqa: E402
 from yt8m.base.errors import UserError  # noqa: E402
-from yt8m.extraction import beam_execution, beam_pipeline  # noqa: E402
+from yt8m.extraction import beam_execution, beam_pipeline, shards  # noqa: E402
+from yt8m.extraction.networks import Networks  # noqa: E402
 
 
 class Note(apache_beam.DoFn):
@@ -106,3 +109,19 @@ def test_processes_end_with_a_block_that_fails():
             time.sleep(0.1)
         raise ZeroDivisionError
     assert isinstance(busy.exception(), BrokenProcessPool)
+
+
+def test_of_a_part_of_a_video_only_its_frames_are_measured(tmp_path):
+    """One second that is dark at first: the part is the bright second half."""
+    path = video_files.write(tmp_path / "a.mp4", gray([0] * 13 + [255] * 12))
+    (tmp_path / "log").mkdir()
+    measure = beam_pipeline._MeasureVideo(SETTINGS, 0, str(tmp_path), False)
+    measure._networks = Networks(brightness, 3, {})
+    sizes = []
+    for times in [(), (0.52, None), (0.52, 9.0)]:
+        item = shards.Item("a", path, (), 1, 1, *times)
+        (moments,) = measure.process(beam_pipeline.video_text(item))
+        sizes.append(moments.total[0] / moments.count)
+    assert sizes == pytest.approx([0.4, 1, 1], abs=0.03)
+    behind = shards.Item("a", path, (), 1, 1, 3.0, 4.0)
+    assert list(measure.process(beam_pipeline.video_text(behind))) == []

@@ -69,6 +69,8 @@ TAXONOMY = [
     {"parentName": None, "nodeName": "Root", "nodeId": 269, "parentId": None},
     {"parentName": "Root", "nodeName": "Sports", "nodeId": 20, "parentId": 269},
     {"parentName": "Sports", "nodeName": "Surfing", "nodeId": 21, "parentId": 20},
+    # The class is the deeper node of the name.
+    {"parentName": "Root", "nodeName": "Mopping floor", "nodeId": 22, "parentId": 269},
 ]
 DATABASE = {
     "sJFgo9H6zNo": {

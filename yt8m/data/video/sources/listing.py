@@ -227,12 +227,9 @@ def items(
     ids: list[list[int]] = [[]] * len(listing.videos)
     if with_labels:
         ids = [schema.class_ids(video.labels, video.where) for video in listing.videos]
-    wanted: dict[str, list[Span]] = {}
-    for video in listing.videos:
-        if video.span is not None:
-            wanted.setdefault(video.where, []).append(video.span)
+    parts = _parts_of_files(listing.videos)
     entries = file_index.build(
-        files, cache_dir, sampling == "shots", num_workers, log.leave_out, wanted
+        files, cache_dir, sampling == "shots", num_workers, log.leave_out, parts
     )
     found = []
     for video, class_ids, task in zip(listing.videos, ids, tasks, strict=True):
@@ -249,6 +246,14 @@ def items(
     if log.lost:
         logging.warning("%d of %d videos are used.", len(found), len(listing.videos))
     return found
+
+
+def _parts_of_files(videos: list[Listed]) -> dict[str, list[Span]]:
+    parts: dict[str, list[Span]] = {}
+    for video in videos:
+        if video.span is not None:
+            parts.setdefault(video.where, []).append(video.span)
+    return parts
 
 
 def _look_up(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import functools
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -44,7 +45,7 @@ class Video:
     split: str
     span: Span | None = None
 
-    @property
+    @functools.cached_property
     def file(self) -> str:
         """What is equal of lines about one file."""
         return os.path.normpath(self.path)
