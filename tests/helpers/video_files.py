@@ -92,6 +92,20 @@ def write(
     return str(path)
 
 
+def write_texture(path, num_frames=7, seed=0) -> str:
+    """Writes a texture that moves by (2, 1) pixels a frame; returns the path."""
+    large = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    large = np.kron(large, np.ones((4, 4, 1), np.uint8))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for i in range(num_frames):
+            frame = np.ascontiguousarray(large[30 - i : 78 - i, 60 - 2 * i : 124 - 2 * i])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode())
+    return str(path)
+
+
 def write_videos(path, *videos: list[np.ndarray], cover: np.ndarray | None = None) -> str:
     """Writes several videos into one file.
 

@@ -9,9 +9,9 @@ import textwrap
 import threading
 import weakref
 
-import av
 import numpy as np
 import pytest
+from video_files import write_texture
 
 from yt8m.base.errors import UserError
 from yt8m.data.video.clip_specs import Flow
@@ -24,23 +24,9 @@ BOTH = Flow(length=2, bidirectional=True, bound=8.0)
 AHEAD = Flow(length=2, bound=8.0)
 
 
-def write_video(path, num_frames=7, seed=0):
-    """A texture that moves by (2, 1) pixels a frame."""
-    large = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    large = np.kron(large, np.ones((4, 4, 1), np.uint8))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
-        for i in range(num_frames):
-            frame = np.ascontiguousarray(large[30 - i : 78 - i, 60 - 2 * i : 124 - 2 * i])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
-        container.mux(stream.encode())
-    return str(path)
-
-
 @pytest.fixture
 def video(tmp_path):
-    return write_video(tmp_path / "a b.mp4")
+    return write_texture(tmp_path / "a b.mp4")
 
 
 @pytest.fixture
@@ -117,7 +103,7 @@ def test_what_shares_a_file_and_what_does_not(video, tmp_path, decodings):
     assert cached(Flow(bound=8.0 + 1e-9)) == 1, "the name of the folder is rounded"
     assert cached(AHEAD, (40, 32)) == 1
     os.makedirs(tmp_path / "other")
-    assert cached(AHEAD, path=write_video(tmp_path / "other" / "a b.mp4", seed=1)) == 1
+    assert cached(AHEAD, path=write_texture(tmp_path / "other" / "a b.mp4", seed=1)) == 1
     assert len(files_in(tmp_path / "cache")) == 5
 
 
@@ -141,7 +127,7 @@ def test_fields_are_read_one_by_one(video, tmp_path, decodings):
 def test_a_changed_video_is_computed_again(video, tmp_path, decodings):
     cache = str(tmp_path / "cache")
     first = flow_cache.cached(video, cache, AHEAD, SIZE)
-    write_video(video, num_frames=5, seed=3)
+    write_texture(video, num_frames=5, seed=3)
     source = flow_cache.cached(video, cache, AHEAD, SIZE)
     assert source.num_frames == 5 and source.file == first.file
     np.testing.assert_array_equal(all_fields(source, False), expected_fields(video, AHEAD))
@@ -219,7 +205,7 @@ def test_a_disk_that_spoils_what_is_written(video, tmp_path, decodings, monkeypa
 
 def test_a_video_that_changes_while_it_is_read(video, tmp_path):
     source = flow_cache.cached(video, str(tmp_path), AHEAD, SIZE)
-    write_video(video, num_frames=4, seed=3)
+    write_texture(video, num_frames=4, seed=3)
     flow_cache.cached(video, str(tmp_path), AHEAD, SIZE)
     with pytest.raises(UserError, match="changed meanwhile"):
         source.forward(5)
@@ -267,7 +253,7 @@ def test_few_frames_are_held_at_once(video, tmp_path, monkeypatch):
 
 
 def test_a_video_of_one_frame(tmp_path):
-    video = write_video(tmp_path / "one.mp4", num_frames=1)
+    video = write_texture(tmp_path / "one.mp4", num_frames=1)
     for _ in range(2):
         source = flow_cache.cached(video, str(tmp_path), BOTH, SIZE)
         assert source.num_frames == 1
@@ -307,7 +293,7 @@ def test_a_video_that_ends_early_leaves_no_file(video, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_precompute_keeps_flows_and_reports_bad_videos(tmp_path, num_workers, monkeypatch):
-    videos = [write_video(tmp_path / f"{i}.mp4", 3 + i, seed=i) for i in range(3)]
+    videos = [write_texture(tmp_path / f"{i}.mp4", 3 + i, seed=i) for i in range(3)]
     broken, cache = str(tmp_path / "broken.mp4"), str(tmp_path / "cache")
     with open(broken, "w") as file:
         file.write("no video")
