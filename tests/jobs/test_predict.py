@@ -114,13 +114,21 @@ def test_a_run_of_flow_and_pixels(videos, tmp_path):
     assert printed.count("left") == printed.count("right") == 2
 
 
-def test_a_run_of_frame_features_knows_how_they_were_made(videos, tmp_path):
-    """Extracted, trained on, and predicted with no more than the run and the videos."""
-    rows = [f"{path},{path.stem},," for path in sorted(videos.glob("*.m*"))]
-    (tmp_path / "clips.csv").write_text("\n".join(["path,label,group", *rows]).replace(",,", ","))
-    features, run = tmp_path / "features", tmp_path / "run"
-    manifest = {"input_manifest": tmp_path / "clips.csv", "output_dir": features}
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory, videos) -> Path:
+    """A folder of the features of these videos, each with a label of its own."""
+    folder = tmp_path_factory.mktemp("extracted")
+    rows = [f"{path},{path.stem}," for path in sorted(videos.glob("*.m*"))]
+    (folder / "clips.csv").write_text("\n".join(["path,label,group", *rows]))
+    manifest = {"input_manifest": folder / "clips.csv", "output_dir": folder / "features"}
     succeed("yt8m.extract_features", **manifest, **NETWORK, frames_per_second=4)
+    return folder / "features"
+
+
+def test_a_run_of_frame_features_knows_how_they_were_made(extracted, videos, tmp_path):
+    """Extracted, trained on, and predicted with no more than the run and the videos."""
+    features, run = tmp_path / "features", tmp_path / "run"
+    shutil.copytree(extracted, features)
     succeed(
         "yt8m.train",
         train_dir=run,
@@ -149,17 +157,12 @@ def test_a_run_of_frame_features_knows_how_they_were_made(videos, tmp_path):
     assert lines[1].startswith("0.000,5.000,1,") and "5.750" in lines[-2]
 
 
-def test_a_run_of_video_features_is_told(videos, tmp_path):
-    rows = [f"{path},x,{path}" for path in sorted(videos.glob("*.m*"))]
-    (tmp_path / "clips.csv").write_text("\n".join(["path,label,group", *rows]))
-    features = tmp_path / "features"
-    manifest = {"input_manifest": tmp_path / "clips.csv", "output_dir": features}
-    succeed("yt8m.extract_features", **manifest, **NETWORK)
+def test_a_run_of_video_features_is_told(extracted, videos, tmp_path):
     schema = Schema(VIDEO, (Feature("mean_rgb", 256, "float32", "mean_rgb"),))
     run = make_run(tmp_path / "run", "logistic", schema, 3, normalize="l2")
     expected = "does not say how the features of its shards were made"
     check_error(predict(run, videos), expected, "--features_dir")
-    printed = as_process(run, videos, features_dir=features)
+    printed = as_process(run, videos, features_dir=extracted)
     assert printed.count("class 2") == 4
 
 
