@@ -1,15 +1,19 @@
 """Windows, and what is told of scores: text, tables, subtitles, charts."""
 
 import csv
+import dataclasses
 import json
+import warnings
 
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from yt8m.base.errors import UserError
 from yt8m.prediction import captions, chart, tables, video_paths
 from yt8m.prediction.answers import Answer, Naming, Window, Windows
+from yt8m.prediction.timeline import Timeline
 
 NAMES = ["cat", "dog", "Ärger, groß\nzweite Zeile", "$x$"]
 SCORES = np.array(
@@ -32,12 +36,22 @@ def answer():
         (5.5, [(0, 2), (1, 3), (2, 4), (3, 5), (4, 5.5)]),
         (2.0, [(0, 2)]),
         (2.0 + 1e-9, [(0, 2)]),
+        (2.0015, [(0, 2)]),
         (0.04, [(0, 0.04)]),
     ],
 )
 def test_windows_cover_a_video_to_its_end(duration, expected):
     found = [(w.start, pytest.approx(w.end)) for w in Windows(2.0, 1.0).of(duration)]
     assert found == expected
+
+
+def test_every_window_begins_before_the_last_frame_ends():
+    """What follows is rounded: files that count in milliseconds are up to two longer."""
+    for duration in (2.001, 2.0019, 1.9):
+        windows = [w.start for w in Windows(1.0, 1.0).of(duration)]
+        assert windows == [0.0, 1.0]
+    assert Windows(0.001, 0.0005).of(2.0)[-1].start < 1.998
+    assert [w.start for w in Windows(0.001, 0.0005).of(0.001)] == [0.0]
 
 
 @pytest.mark.parametrize(("seconds", "hop"), [(1, 2), (1, 0), (0, 0), (float("inf"), 1)])
@@ -55,6 +69,7 @@ def test_the_best_classes_have_names(answer):
     assert tables.show(answer, Naming(NAMES, 2)) == "a/b.mp4\n  0.5250  cat\n  0.1875  dog"
     assert tables.show(answer, Naming(None, 1)) == "a/b.mp4\n  0.5250  class 0"
     assert [named.number for named in Naming(None, 9).best(np.zeros(3))] == [0, 1, 2]
+    assert tables.show(answer, Naming(["a\n\x1b[31m", *NAMES[1:]], 1)).count("\n") == 1
 
 
 def test_captions_join_windows_of_the_same_classes(answer, tmp_path):
@@ -118,6 +133,36 @@ def test_a_chart_has_a_line_for_each_of_the_best_classes(answer, tmp_path):
     assert two.shape[:2] == (540, 1200) and colors[1] > colors[0] > 3
     single = Answer("$x.mp4", 0.1, SCORES[0], [Window(0, 0.1)], SCORES[:1])
     chart.write_chart(path, single, Naming(None, 1))
+
+
+def test_a_chart_has_every_name_as_it_is(answer, tmp_path, monkeypatch):
+    """A name that begins with `_`, formulas, escapes, bytes that are no UTF-8, unknown letters."""
+    found = []
+    save = Figure.savefig
+
+    def saved(figure, *args, **kwargs):
+        (legend,), (axes,) = figure.legends, figure.axes
+        found.extend(text.get_text() for text in legend.get_texts())
+        found.append(axes.get_title("left"))
+        save(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", saved)
+    odd = dataclasses.replace(answer, video="a/\udcff$x^{$.mp4")
+    names = ["_background_", "$x$ \\$", "a\nb\x1b", "猫" * 50]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chart.write_chart(str(tmp_path / "chart.png"), odd, Naming(names, 4))
+    expected = ["_background_", "$x$ \\$", "a\\nb\\x1b", "猫" * 37 + "...", "\ufffd$x^{$.mp4"]
+    assert found == expected
+
+
+def test_letters_that_the_font_lacks_are_told(tmp_path, caplog):
+    paths = [str(tmp_path / "a.mp4")]
+    for formats, told in ((["csv", "srt"], 0), (["png"], 1)):
+        caplog.clear()
+        Timeline(str(tmp_path / "out"), formats, Naming(["cat", "猫\n"], 1), 0.1, paths)
+        assert len(caplog.messages) == told
+    assert "have 1 letters that DejaVu Sans does not have, such as 猫:" in caplog.messages[0]
 
 
 def test_videos_are_found(tmp_path):

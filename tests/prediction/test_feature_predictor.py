@@ -94,6 +94,18 @@ def test_windows_are_cut_from_all_of_it(seen, video):
     assert not last[4:].any()
 
 
+def test_a_window_without_a_frame_of_its_own_shows_the_one_on_screen(seen, video):
+    of_frames = schema(FRAME, "uint8", "rgb")
+    windows = Windows(0.5, 0.5)
+    FeaturePredictor(None, of_frames, EXTRACTOR, SIZES, windows=windows, batch_size=99).answer(
+        video
+    )
+    (batch,) = seen
+    assert set(batch["num_frames"].tolist()) == {1}
+    shown = np.repeat(expected(range(12)), 2, axis=0)
+    np.testing.assert_array_equal(batch["rgb"][:, 0], shown)
+
+
 def test_a_run_of_videos_is_shown_means(seen, video):
     of_videos = schema(VIDEO, "float32", "mean_rgb")
     FeaturePredictor(None, of_videos, EXTRACTOR, SIZES, windows=Windows(6.0, 6.0)).answer(video)

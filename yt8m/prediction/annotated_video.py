@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import av
-import matplotlib
 import numpy as np
 from absl import logging
 from PIL import Image, ImageDraw, ImageFont
@@ -17,6 +16,7 @@ from yt8m.base import files
 from yt8m.base.progress import ProgressReport
 from yt8m.data.video.frames import containers, decoding
 from yt8m.data.video.frames.containers import VideoError
+from yt8m.prediction import letters
 from yt8m.prediction.captions import Caption
 
 # Ticks a second of its pictures: a multiple of the usual rates, as MPEG has it.
@@ -185,9 +185,7 @@ class _Banners:
 def _banner(lines: tuple[str, ...], width: int, height: int) -> np.ndarray:
     """(rows, width, 4) uint8: lines of white letters on a dark ground, to lay over a picture."""
     size = max(8, min(width, height) // 18)
-    font = ImageFont.truetype(
-        os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size
-    )
+    font = ImageFont.truetype(letters.FONT, size)
     margin, step = size // 2, round(size * 1.3)
     rows = min(height, 2 * margin + step * len(lines))
     picture = Image.new("RGBA", (width, rows), (0, 0, 0, 150))

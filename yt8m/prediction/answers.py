@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from yt8m.base.errors import UserError
+from yt8m.data.video.frames.timeline import ROUNDED_END
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +52,12 @@ class Windows:
             )
 
     def of(self, duration: float) -> list[Window]:
-        """The windows of a video of `duration` seconds; the last ones are cut at its end."""
-        # A length that is rounded makes no window of its own.
-        count = max(0, math.ceil((duration - self.seconds) / self.hop - 1e-6)) + 1
+        """The windows of a video of `duration` seconds; the last ones are cut at its end.
+
+        What a file adds to its length by rounding makes no window of its own: no frame is there.
+        """
+        behind = duration - ROUNDED_END - self.seconds
+        count = max(0, math.ceil(behind / self.hop - 1e-6)) + 1
         starts = (number * self.hop for number in range(count))
         return [Window(start, min(start + self.seconds, duration)) for start in starts]
 

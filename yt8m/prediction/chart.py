@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from yt8m.base import files
+from yt8m.prediction import letters
 from yt8m.prediction.answers import Answer, Naming
 
 _MOST_LINES = 8
@@ -32,19 +35,24 @@ def write_chart(path: str, answer: Answer, naming: Naming) -> None:
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     axes = figure.subplots()
     for number in chosen.tolist():
-        name = naming.name(number)
-        shown = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
-        # A dollar would begin a formula.
-        axes.stairs(
-            answer.window_scores[:, number],
-            edges,
-            baseline=None,
-            linewidth=2,
-            label=shown.replace("$", r"\$"),
-        )
+        scores = answer.window_scores[:, number]
+        # With its name as the label, a class `_x` would not be in the legend.
+        axes.stairs(scores, edges, baseline=None, linewidth=2, label=str(number))
     axes.set(xlim=(0, edges[-1] or 1), ylim=(0, 1.02), xlabel="seconds", ylabel="score")
-    axes.set_title(os.path.basename(answer.video).replace("$", r"\$"), loc="left")
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", frameon=False)
-    with files.atomic_path(path) as temporary:
+    legend = figure.legend(loc="outside right upper", frameon=False)
+    for text, number in zip(legend.get_texts(), chosen.tolist(), strict=True):
+        _write(text, naming.name(number))
+    _write(axes.set_title("", loc="left"), os.path.basename(answer.video))
+    with files.atomic_path(path) as temporary, warnings.catch_warnings():
+        # Letters that the font lacks: `Timeline` says so, once.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(temporary, format="png", dpi=120)
+
+
+def _write(text: Text, words: str) -> None:
+    """Makes words the text of a part of a chart: as they are, a dollar begins no formula."""
+    shown = letters.printable(words)
+    if len(shown) > _LONGEST_NAME:
+        shown = f"{shown[: _LONGEST_NAME - 3]}..."
+    text.set(text=shown, parse_math=False)

@@ -132,10 +132,12 @@ def _source(feature: Feature, schema: Schema, sizes: dict[str, int]) -> str:
 
 
 def _part(window: Window, seconds: np.ndarray) -> slice:
-    """The frames that begin in a window, of which each begins at a second: at least one."""
+    """The frames that begin in a window, of which each begins at a second.
+
+    Where none does, the one before: it is on screen.
+    """
     first, stop = np.searchsorted(seconds, [window.start - 1e-6, window.end - 1e-6]).tolist()
-    first = min(first, len(seconds) - 1)
-    return slice(first, max(first + 1, stop))
+    return slice(first, stop) if first < stop else slice(max(0, first - 1), max(1, first))
 
 
 def _cut(part: slice, most: int | None) -> slice:

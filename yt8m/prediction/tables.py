@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from yt8m.base import files
-from yt8m.base.errors import UserError
+from yt8m.base.errors import UserError, on_one_line
 from yt8m.prediction.answers import Answer, Named, Naming
 
 CSV, JSON = ".csv", ".json"
@@ -24,9 +24,9 @@ def check_ending(path: str) -> None:
 
 
 def show(answer: Answer, naming: Naming) -> str:
-    """The best classes of a video, one a line, below its path."""
+    """The best classes of a video, one a line, below its path, whatever is in their names."""
     lines = [f"  {named.score:.4f}  {named.name}" for named in naming.best(answer.scores)]
-    return "\n".join([answer.video, *lines])
+    return "\n".join(on_one_line(line) for line in [answer.video, *lines])
 
 
 def describe(answer: Answer, naming: Naming) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from absl import logging
+
 from yt8m.base import files
 from yt8m.base.errors import UserError
-from yt8m.prediction import annotated_video, captions, chart, tables, video_paths
+from yt8m.prediction import annotated_video, captions, chart, letters, tables, video_paths
 from yt8m.prediction.answers import Answer, Naming
 
 FORMATS = ("csv", "srt", "png", "mp4")
@@ -45,9 +47,21 @@ class Timeline:
         self._min_score = min_score
         names = video_paths.short_names(paths)
         self._stems = {p: os.path.join(folder, n) for p, n in zip(paths, names, strict=True)}
+        self._warn_of_letters()
         for stem in self._stems.values():
             for ending in formats:
                 files.check_output_file(f"{stem}.{ending}")
+
+    def _warn_of_letters(self) -> None:
+        lacking = letters.missing(self._naming.names or ())
+        if lacking and {"png", "mp4"} & set(self._formats):
+            logging.warning(
+                "The names of the classes have %d letters that %s does not have, such as %s: they "
+                "are boxes in png and mp4. In csv and srt they are right.",
+                len(lacking),
+                letters.NAME,
+                lacking[:5],
+            )
 
     def write(self, answer: Answer) -> None:
         """Writes what is asked for of a video.
