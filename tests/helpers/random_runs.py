@@ -12,6 +12,7 @@ from yt8m.modeling import keras_model, specs
 
 def make_run(folder: Path, model: str, schema, num_classes: int, **preprocessing) -> Path:
     """Writes a run of random weights to a folder; returns the folder."""
+    keras.utils.clear_session()  # Layers are named from the first on.
     keras.utils.set_random_seed(1)
     spec = specs.model(model)
     config = runs.RunConfig(

@@ -35,7 +35,12 @@ def registrable_classes():
 
 CLASSES = registrable_classes()
 # A value for an argument without a default, by its type.
-NEEDED = {"<class 'int'>": 4, "<class 'float'>": 0.5, "<class 'str'>": "relu"}
+NEEDED = {
+    "<class 'bool'>": True,
+    "<class 'int'>": 4,
+    "<class 'float'>": 0.5,
+    "<class 'str'>": "relu",
+}
 NEEDED |= {"tuple[int, ...]": (2, 0, 1), "tuple[float, ...]": (0.5, 0.25, 2.0)}
 LAYERS = {name: cls for name, cls in CLASSES.items() if issubclass(cls, keras.layers.Layer)}
 

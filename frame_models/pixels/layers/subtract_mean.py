@@ -30,7 +30,7 @@ class SubtractMean(keras.layers.Layer):
         >>> layer = SubtractMean(of_clips=True)
         >>> clip = np.full((1, 2, 4, 4, 3), 7.0)
         >>> before = float(layer(clip)[0, 0, 0, 0, 0])
-        >>> layer.mean.assign(np.full((2, 4, 4, 3), 5.0))
+        >>> _ = layer.mean.assign(np.full((2, 4, 4, 3), 5.0))
         >>> before, float(layer(clip)[0, 0, 0, 0, 0])
         (7.0, 2.0)
     """
